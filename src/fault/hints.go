@@ -1,0 +1,31 @@
+package fault
+
+// hints holds what to do where the place of the failure knows nothing better.
+var hints = map[Code]string{
+	InvalidOptions:       "Correct the named option in the interface's configuration.",
+	PeerResolveFail:      "Check the spelling of option server, and that the router can resolve names (DNS of the uplink).",
+	NoUplink:             "Check that the WAN is up and has a default route; option tunlink must name an interface that is up.",
+	ConnectFailed:        "Check the server's address and port, and that no firewall on the way refuses the connection.",
+	ConnectTimeout:       "Nothing answered: check the server's address and port, and that the provider does not block it.",
+	ProxyFailed:          "Check option proxy, and that the proxy allows CONNECT to the server's port.",
+	ProxyAuthFailed:      "Check the user name and password in option proxy.",
+	TLSFailed:            "An old server may need tls_legacy '1' or a lower tls_min; some servers refuse a wrong or missing name, see server_name and sni.",
+	CertUntrusted:        "If it is your server, store its fingerprint as cert_pin, or its CA as ca_cert.",
+	CertNameMismatch:     "Set option server to a name that the certificate has, or set server_name.",
+	CertExpired:          "Renew the server's certificate; check the router's clock too.",
+	CertPinMismatch:      "If the server's certificate was renewed, replace cert_pin; otherwise somebody may be in between.",
+	HTTPRefused:          "Something answered that is not the VPN service: check server, port, server_name and path_secret.",
+	NotSSTP:              "The server does not speak SSTP on this port: check server and port.",
+	SSTPRejected:         "Check the server's log for the reason.",
+	CryptoBindingFailed:  "TLS is intercepted on the way, or the server's certificate setting differs from the certificate it presents.",
+	PPPNegotiationFailed: "Check the server's PPP settings and its log.",
+	AuthFailed:           "Check username and password.",
+	AuthMethodRefused:    "Allow one of the server's methods in option auth, or enable one of yours on the server.",
+	PasswordExpired:      "Change the password on the server, then store the new one here.",
+	AccountDisabled:      "Ask the server's administrator to enable the account and its dial-in permission.",
+	NoAddress:            "Check the server's address pool or DHCP server.",
+	PeerSilent:           "The connection was lost or the server hangs; it is dialed again.",
+	ClosedByServer:       "Check the server's log; another login with the same account may have replaced this one.",
+	TUNFailed:            "Check that /dev/net/tun exists (package kmod-tun) and that the device's name is free.",
+	NetifdRefused:        "Check the interface's configuration; logread has netifd's own words.",
+}
