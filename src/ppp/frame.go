@@ -1,0 +1,52 @@
+package ppp
+
+import "errors"
+
+// HeaderLen is the length of the header that is always sent: FF 03 and two bytes of protocol.
+const HeaderLen = 4
+
+// The Address and Control fields of an uncompressed header (RFC 1662 section 3.1).
+const (
+	address = 0xff
+	control = 0x03
+)
+
+var (
+	errNoProtocol  = errors.New("PPP frame without a protocol")
+	errBadProtocol = errors.New("PPP frame with an even protocol number")
+)
+
+// PutHeader writes the header of a frame of protocol p into the first HeaderLen bytes of b. It is never compressed:
+// SoftEther 5.02 silently drops frames without FF 03 or with a protocol of one byte.
+func PutHeader(b []byte, p Protocol) {
+	_ = b[HeaderLen-1]
+	b[0], b[1], b[2], b[3] = address, control, byte(p>>8), byte(p)
+}
+
+// AppendFrame appends a frame of protocol p with the given information to dst.
+func AppendFrame(dst []byte, p Protocol, info []byte) []byte {
+	dst = append(dst, address, control, byte(p>>8), byte(p))
+	return append(dst, info...)
+}
+
+// CutHeader returns the protocol and the information of a frame; info aliases frame. The forms with and without
+// FF 03, and with the protocol in one byte or in two, are all understood whatever was negotiated, for the Windows client
+// leaves FF 03 out even in LCP once it may. It is unambiguous: 0xff03 is not a protocol (RFC 1661 section 6.6).
+func CutHeader(frame []byte) (p Protocol, info []byte, err error) {
+	b := frame
+	if len(b) >= 2 && b[0] == address && b[1] == control {
+		b = b[2:]
+	}
+	// The last bit of a protocol number is 1 and that of its upper byte is 0 (RFC 1661 section 2).
+	switch {
+	case len(b) == 0:
+		return 0, nil, errNoProtocol
+	case b[0]&1 == 1:
+		return Protocol(b[0]), b[1:], nil
+	case len(b) == 1:
+		return 0, nil, errNoProtocol
+	case b[1]&1 == 0:
+		return 0, nil, errBadProtocol
+	}
+	return Protocol(b[0])<<8 | Protocol(b[1]), b[2:], nil
+}
