@@ -5,7 +5,10 @@
 package tun
 
 import (
+	"errors"
 	"os"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -16,32 +19,67 @@ type Options struct {
 	Offload bool   // use segmentation and checksum offload where the kernel has it
 }
 
-// Device is an open TUN device, which exists as long as it is open.
+// Device is an open TUN device, which exists as long as it is open. One goroutine may read while another one writes;
+// neither ReadPackets nor WritePackets may be called twice at a time. The other methods may be called by anyone.
 type Device struct {
-	name string
-	mtu  int
+	name    string
+	offload bool
+	mtu     atomic.Int64
+	closed  atomic.Bool
+	dropped atomic.Uint64
+	file    *os.File
+	raw     syscall.RawConn
+	in      readCall
+	out     writeCall
 }
 
-// Open creates a TUN device. The error is a *fault.Error with code TUN_FAILED.
-func Open(o Options) (*Device, error) { return nil, os.ErrInvalid }
+// newDevice makes a Device of an open TUN file, which must be in non-blocking mode, and of the two ways to use it.
+func newDevice(file *os.File, name string, offload bool, r reader, w writer) (*Device, error) {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	d := &Device{name: name, offload: offload, file: file, raw: raw}
+	d.in.poll = func(fd uintptr) bool { return r.fill(int(fd), &d.in.batch) }
+	d.out.poll = func(fd uintptr) bool {
+		d.out.written, d.out.err = w.write(int(fd), d.out.pkts)
+		return true // what the kernel has no room for is lost, as on any link: writing never waits
+	}
+	return d, nil
+}
 
 // Name returns the device's name.
 func (d *Device) Name() string { return d.name }
 
-// MTU returns the largest IP packet in bytes.
-func (d *Device) MTU() int { return d.mtu }
+// MTU returns the largest IP packet in bytes, as Open or SetMTU has set it.
+func (d *Device) MTU() int { return int(d.mtu.Load()) }
 
-// SetMTU changes the device's MTU.
-func (d *Device) SetMTU(mtu int) error { return nil }
+// Offload reports whether super-packets are in use: they were asked for and the kernel has them.
+func (d *Device) Offload() bool { return d.offload }
 
-// ReadPackets blocks until a packet is there, then takes what is readable without waiting.
-func (d *Device) ReadPackets(buf []byte, room int, ends []int) (n int, err error) { return 0, nil }
+// Dropped returns how many packets of the kernel's could not be used since the device was opened: larger than there is
+// room for, or with a virtio-net header that does not fit the packet.
+func (d *Device) Dropped() uint64 { return d.dropped.Load() }
 
-// WritePackets writes packets in order.
-func (d *Device) WritePackets(pkts [][]byte) (written int, err error) { return 0, nil }
+// SetReadDeadline ends a ReadPackets that waits, and every later one, with os.ErrDeadlineExceeded when t comes. The zero
+// time takes the deadline back.
+func (d *Device) SetReadDeadline(t time.Time) error { return d.ioError(d.file.SetReadDeadline(t)) }
 
-// SetReadDeadline ends a waiting ReadPackets.
-func (d *Device) SetReadDeadline(t time.Time) error { return nil }
+// Close removes the device and ends a ReadPackets that waits with os.ErrClosed.
+func (d *Device) Close() error {
+	if d.closed.Swap(true) {
+		return os.ErrClosed
+	}
+	return d.file.Close()
+}
 
-// Close removes the device.
-func (d *Device) Close() error { return nil }
+// ioError turns what the poller and the kernel say into an error that callers can tell apart.
+func (d *Device) ioError(err error) error {
+	switch {
+	case err == nil, errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case d.closed.Load():
+		return os.ErrClosed
+	}
+	return failed("The TUN device "+d.name+" is gone: somebody has deleted it.", err)
+}
