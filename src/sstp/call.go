@@ -1,0 +1,257 @@
+package sstp
+
+import (
+	"time"
+
+	"sstp/src/fault"
+)
+
+// Role is the side of the call that a Call plays.
+type Role uint8
+
+// The roles.
+const (
+	Client Role = iota
+	Server
+)
+
+// Config says what a call needs to know before it starts. Zero values take the defaults given here.
+type Config struct {
+	Role Role
+	// LeafCertificate is the server's certificate of this TLS connection: the DER as it came over the wire, in the
+	// server's role as it was sent.
+	LeafCertificate []byte
+	Timers          Timers // each zero duration takes the value of DefaultTimers
+	EchoFailures    int    // how many silent rounds end the call; 0: 3
+
+	HashMask HashProtocol // server: the hashes offered; 0: SHA-1 and SHA-256
+	Nonce    [32]byte     // server: random, fresh for each call
+	// Lenient makes a server that never looks at the crypto binding: the login alone connects the call, with a wrong
+	// CALL_CONNECTED or with none, as SoftEther 5.02 does.
+	Lenient bool
+}
+
+// ActionKind says what the owner of a Call must do.
+type ActionKind uint8
+
+// The actions. Their order in a list is the order in which they must be done.
+const (
+	// Send: Data is a whole SSTP packet for the stream.
+	Send ActionKind = iota + 1
+	// PPPUp: the lower layer of PPP is up; control frames may be sent, network frames may not yet.
+	PPPUp
+	// PPPFrame: Data is a frame for PPP.
+	PPPFrame
+	// Connected: the call is up, data may flow both ways.
+	Connected
+	// PPPDown: the call is ending; nothing of PPP may be sent any more. The reason comes with Release.
+	PPPDown
+	// ProbePPP: the peer is silent; send an LCP Echo-Request beside the SSTP one that was sent.
+	ProbePPP
+	// EchoAnswered: the peer answered an SSTP echo after RTT.
+	EchoAnswered
+	// Release: close the connection now, with close_notify but without waiting. Err is the reason, a *fault.Error, and
+	// nil after an end that we wanted. It is the last action of a call.
+	Release
+)
+
+// Action is one thing to do. Data is valid until the next call of one of the Call's methods; in a PPPFrame it aliases
+// the packet that was received.
+type Action struct {
+	Kind ActionKind
+	Data []byte
+	RTT  time.Duration
+	Err  error
+}
+
+// Call is one SSTP call ([MS-SSTP] 3.2 and 3.3). It is not safe for concurrent use.
+type Call struct {
+	cfg      Config
+	state    State
+	deadline time.Time // of the one timer that the state has
+
+	ending  bool         // the reason is known
+	reason  *fault.Error // nil: we wanted the end
+	pppUp   bool
+	heard   bool // a good packet has come
+	unknown int  // messages of unknown types so far
+	naks    int  // CALL_CONNECT_NAKs received or sent so far
+
+	live        liveness
+	connectedAt time.Time
+
+	hash    HashProtocol
+	nonce   [32]byte      // client: from the CALL_CONNECT_ACK
+	binding serverBinding // server
+
+	out  []byte   // what the packets of todo alias
+	todo []Action // of the current event
+}
+
+// NewCall returns a call that waits for Start.
+func NewCall(cfg Config) *Call {
+	cfg.Timers = cfg.Timers.withDefaults()
+	if cfg.EchoFailures <= 0 {
+		cfg.EchoFailures = 3
+	}
+	if cfg.HashMask == 0 {
+		cfg.HashMask = HashSHA1 | HashSHA256
+	}
+	return &Call{cfg: cfg}
+}
+
+// State returns where the call stands.
+func (c *Call) State() State { return c.state }
+
+// Deadline returns when Advance wants to be called, the zero time for never.
+func (c *Call) Deadline() time.Time { return c.deadline }
+
+// Hash returns the hash of the crypto binding, 0 before it is agreed.
+func (c *Call) Hash() HashProtocol { return c.hash }
+
+// Start begins the call once HTTP has been answered with 200: a client sends its request, a server waits for one.
+func (c *Call) Start(now time.Time) []Action {
+	c.begin()
+	if c.state != StateIdle {
+		return nil
+	}
+	if c.cfg.Role == Server {
+		c.enter(now, StateRequestPending, c.cfg.Timers.Negotiation)
+	} else {
+		c.request(now)
+	}
+	return c.todo
+}
+
+// Receive takes one packet from Cut.
+func (c *Call) Receive(now time.Time, pkt []byte) []Action {
+	if len(pkt) < HeaderLen {
+		return nil
+	}
+	c.heard = true
+	c.Heard(now)
+	if len(pkt) == HeaderLen {
+		return nil // an empty data packet is legal, and a sign of life
+	}
+	in := input{now: now, pkt: pkt}
+	if IsControl(pkt) {
+		in.msg, in.err = ParseControl(pkt)
+	}
+	return c.step(rxEvent(pkt, in.msg), in)
+}
+
+// Authenticated tells the call that the login inside PPP has succeeded, and which key it made. It must be called before
+// the first NCP packet is sent. A client then sends CALL_CONNECTED; a server holds the CALL_CONNECTED that has come or
+// will come against it. Later logins of the same call change nothing.
+func (c *Call) Authenticated(now time.Time, hlak HLAK) []Action {
+	return c.step(authenticated, input{now: now, hlak: hlak})
+}
+
+// Disconnect ends the call in good order. PPP should have said its own goodbye before.
+func (c *Call) Disconnect(now time.Time) []Action {
+	if c.state == StateIdle {
+		c.begin()
+		c.release()
+		return c.todo
+	}
+	return c.step(userDisconnect, input{now: now})
+}
+
+// Abort ends the call with a CALL_ABORT that carries the given Status Info. err is the reason that Release will give.
+func (c *Call) Abort(now time.Time, attr AttributeID, status Status, err *fault.Error) []Action {
+	c.begin()
+	switch {
+	case c.state == StateIdle:
+		c.end(err)
+		c.release()
+	case c.state <= StateConnected:
+		c.abort(now, StatusInfo{Attribute: attr, Status: status}, err)
+	}
+	return c.todo
+}
+
+// Lost tells the call that the connection has ended or that Cut found its framing broken. There is nobody left to talk
+// to: the call is released at once. err is what ended it, io.EOF or nil for an ordinary end.
+func (c *Call) Lost(now time.Time, err error) []Action {
+	c.begin()
+	if c.state != StateDisconnected {
+		if !c.ending {
+			c.end(c.lost(now, err))
+		}
+		c.release()
+	}
+	return c.todo
+}
+
+// Advance does what is due at now.
+func (c *Call) Advance(now time.Time) []Action {
+	if c.deadline.IsZero() || now.Before(c.deadline) {
+		return nil
+	}
+	return c.step(timerExpired, input{now: now})
+}
+
+// step looks the event up in the table.
+func (c *Call) step(e event, in input) []Action {
+	c.begin()
+	if column := int(c.state) - int(firstColumn); column >= 0 && column < numColumns {
+		table[e][column](c, in)
+	}
+	return c.todo
+}
+
+func (c *Call) begin() { c.out, c.todo = c.out[:0], c.todo[:0] }
+
+func (c *Call) do(a Action) { c.todo = append(c.todo, a) }
+
+// send appends a control message to what must be done.
+func (c *Call) send(t MessageType, attrs ...Attribute) {
+	start := len(c.out)
+	c.out = AppendControl(c.out, t, attrs...)
+	c.do(Action{Kind: Send, Data: c.out[start:]})
+}
+
+// enter changes the state and sets its timer.
+func (c *Call) enter(now time.Time, s State, timeout time.Duration) {
+	c.state, c.deadline = s, now.Add(timeout)
+	if !s.CarriesControl() {
+		c.down()
+	}
+}
+
+func (c *Call) up() {
+	c.pppUp = true
+	c.do(Action{Kind: PPPUp})
+}
+
+func (c *Call) down() {
+	if c.pppUp {
+		c.pppUp = false
+		c.do(Action{Kind: PPPDown})
+	}
+}
+
+func (c *Call) connect(now time.Time) {
+	c.connectedAt = now
+	c.enter(now, StateConnected, c.cfg.Timers.Hello)
+	c.do(Action{Kind: Connected})
+}
+
+func ignore(*Call, input) {}
+
+func toPPP(c *Call, in input) { c.do(Action{Kind: PPPFrame, Data: Payload(in.pkt)}) }
+
+// maxUnknown is how many messages of unknown types a peer may send before it is taken for a flood.
+const maxUnknown = 16
+
+func countUnknown(c *Call, in input) {
+	c.unknown++
+	if c.unknown > maxUnknown {
+		c.abort(in.now, StatusInfo{Status: StatusInvalidFrameReceived}, c.flooded(in.msg.Type))
+	}
+}
+
+// refuse is the answer to a message that has no place in the state.
+func refuse(c *Call, in input) {
+	c.abort(in.now, StatusInfo{Status: StatusUnacceptedFrameReceived}, c.outOfPlace(in.msg.Type))
+}

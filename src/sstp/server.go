@@ -1,0 +1,118 @@
+package sstp
+
+import "time"
+
+// The server's part of the opening ([MS-SSTP] 3.3.5).
+
+// serverBinding is what a server knows of the two halves that must fit: the client's CALL_CONNECTED and the login. They
+// come in either order, as the authentication of a server may still be asking elsewhere.
+type serverBinding struct {
+	received      bool
+	callConnected [callConnectedLen]byte
+	authenticated bool
+	hlak          HLAK
+}
+
+// takeRequest answers a request for PPP with our hashes and our nonce, any other with what is wrong in it.
+func takeRequest(c *Call, in input) {
+	if in.err != nil {
+		c.abort(in.now, StatusInfo{Status: StatusInvalidFrameReceived}, c.badRequest(in.err.Error()))
+		return
+	}
+	if wrong := checkRequest(in.msg); wrong.Status != StatusNoError {
+		c.naks++
+		if c.naks > maxNaks {
+			c.abort(in.now, StatusInfo{Status: StatusRetryCountExceeded}, c.badRequest(wrong.String()))
+			return
+		}
+		c.send(CallConnectNak, wrong.Wrap())
+		return
+	}
+	value := append([]byte{0, 0, 0, byte(c.cfg.HashMask)}, c.cfg.Nonce[:]...)
+	c.send(CallConnectAck, Attribute{ID: CryptoBindingReq, Value: value})
+	c.enter(in.now, StateConnectedPending, c.cfg.Timers.NegotiationAuth)
+	c.up()
+}
+
+// checkRequest returns the first thing that is wrong in a CALL_CONNECT_REQUEST ([MS-SSTP] 2.2.7 lists them).
+func checkRequest(m Message) StatusInfo {
+	seen := false
+	for _, a := range m.Attributes {
+		wrong := StatusInfo{Attribute: a.ID, Value: a.Value}
+		switch {
+		case a.ID == StatusInfoID:
+			wrong.Status = StatusStatusInfoNotSupportedInMsg
+		case a.ID == CryptoBinding || a.ID == CryptoBindingReq:
+			wrong.Status = StatusAttribNotSupportedInMsg
+		case a.ID != EncapsulatedProtocolID:
+			wrong.Status = StatusUnrecognizedAttribute
+		case seen:
+			wrong.Status = StatusDuplicateAttribute
+		case len(a.Value) != 2:
+			wrong.Status = StatusInvalidAttribValueLength
+		case a.Value[0] != 0 || a.Value[1] != protocolPPP:
+			wrong.Status = StatusValueNotSupported
+		default:
+			seen = true
+			continue
+		}
+		return wrong
+	}
+	if !seen {
+		return StatusInfo{Attribute: EncapsulatedProtocolID, Status: StatusRequiredAttributeMissing}
+	}
+	return StatusInfo{}
+}
+
+// takeConnected checks the form of a CALL_CONNECTED at once, and its content once the login is over.
+func takeConnected(c *Call, in input) {
+	if c.cfg.Lenient {
+		return
+	}
+	if c.binding.received {
+		refuse(c, in)
+		return
+	}
+	if err := checkBindingShape(in.pkt); err != nil {
+		c.refuseBinding(in.now, err)
+		return
+	}
+	c.binding.received = true
+	copy(c.binding.callConnected[:], in.pkt)
+	c.checkBinding(in.now)
+}
+
+// lateConnected is a CALL_CONNECTED for a call that is connected, which only a server that does not wait for it meets.
+func lateConnected(c *Call, in input) {
+	if c.cfg.Role != Server || !c.cfg.Lenient {
+		refuse(c, in)
+	}
+}
+
+// verify is the login's end on the server.
+func verify(c *Call, in input) {
+	if c.cfg.Lenient {
+		c.connect(in.now)
+		return
+	}
+	if !c.binding.authenticated {
+		c.binding.authenticated, c.binding.hlak = true, in.hlak
+		c.checkBinding(in.now)
+	}
+}
+
+func (c *Call) checkBinding(now time.Time) {
+	b := &c.binding
+	if !b.received || !b.authenticated {
+		return
+	}
+	err := VerifyCallConnected(b.callConnected[:], c.cfg.HashMask, c.cfg.Nonce, c.cfg.LeafCertificate, b.hlak)
+	hash := HashProtocol(b.callConnected[offsetProtocol])
+	c.binding = serverBinding{} // the key is not needed any more
+	if err != nil {
+		c.refuseBinding(now, err)
+		return
+	}
+	c.hash = hash
+	c.connect(now)
+}

@@ -1,0 +1,82 @@
+package sstp
+
+import "time"
+
+// event is what can happen to a call. Those of the messages stand in the order of their types.
+type event uint8
+
+const (
+	rxRequest event = iota
+	rxAck
+	rxNak
+	rxConnected
+	rxAbort
+	rxDisconnect
+	rxDisconnectAck
+	rxEchoRequest
+	rxEchoResponse
+	rxUnknown
+	rxControlFrame
+	rxNetworkFrame
+	authenticated
+	userDisconnect
+	timerExpired
+	numEvents
+)
+
+// input is what a reaction may need besides the call.
+type input struct {
+	now  time.Time
+	pkt  []byte  // the packet received
+	msg  Message // what a control packet says; with a broken attribute, what could be read of it
+	err  error   // what was wrong with it
+	hlak HLAK    // of authenticated
+}
+
+type reaction func(*Call, input)
+
+// table is [MS-SSTP] 3.2.5 and 3.3.5: a row for each event, a column for each state in which a call lives. The first two
+// columns are the client's, the next two the server's. It is milder than the document in three cells: an ECHO_REQUEST is
+// answered as soon as PPP runs, a repeated CALL_CONNECT_ACK is no offence, and unknown messages are counted (accel-ppp
+// ignores them too).
+var table = [numEvents][numColumns]reaction{
+	//                RequestSent, AckReceived | RequestPending, ConnectedPending | Connected | AbortPending, AbortTimeoutPending, DisconnectAckPending, DisconnectTimeoutPending
+	rxRequest:       {refuse, refuse, takeRequest, refuse, refuse, ignore, ignore, ignore, ignore},
+	rxAck:           {takeAck, repeatedAck, refuse, refuse, refuse, ignore, ignore, ignore, ignore},
+	rxNak:           {takeNak, refuse, refuse, refuse, refuse, ignore, ignore, ignore, ignore},
+	rxConnected:     {refuse, refuse, refuse, takeConnected, lateConnected, ignore, ignore, ignore, ignore},
+	rxAbort:         {answerAbort, answerAbort, answerAbort, answerAbort, answerAbort, abortAnswered, ignore, answerAbort, ignore},
+	rxDisconnect:    {answerDisconnect, answerDisconnect, answerDisconnect, answerDisconnect, answerDisconnect, ignore, ignore, answerDisconnect, ignore},
+	rxDisconnectAck: {refuse, refuse, refuse, refuse, refuse, ignore, ignore, finish, ignore},
+	rxEchoRequest:   {refuse, answerEcho, refuse, answerEcho, answerEcho, ignore, ignore, ignore, ignore},
+	rxEchoResponse:  {refuse, refuse, refuse, refuse, echoAnswered, ignore, ignore, ignore, ignore},
+	rxUnknown:       {countUnknown, countUnknown, countUnknown, countUnknown, countUnknown, ignore, ignore, ignore, ignore},
+	rxControlFrame:  {ignore, toPPP, ignore, toPPP, toPPP, ignore, ignore, ignore, ignore},
+	rxNetworkFrame:  {ignore, ignore, ignore, ignore, toPPP, ignore, ignore, ignore, ignore},
+	authenticated:   {ignore, bind, ignore, verify, ignore, ignore, ignore, ignore, ignore},
+	userDisconnect:  {disconnect, disconnect, disconnect, disconnect, disconnect, ignore, ignore, ignore, ignore},
+	timerExpired:    {negotiationTimeout, negotiationTimeout, negotiationTimeout, negotiationTimeout, hello, finish, finish, finish, finish},
+}
+
+// rxEvent returns the event that a packet is.
+func rxEvent(pkt []byte, msg Message) event {
+	switch {
+	case !IsControl(pkt) && isControlFrame(Payload(pkt)):
+		return rxControlFrame
+	case !IsControl(pkt):
+		return rxNetworkFrame
+	case msg.Type >= CallConnectRequest && msg.Type <= EchoResponse:
+		return rxRequest + event(msg.Type-CallConnectRequest)
+	}
+	return rxUnknown
+}
+
+// isControlFrame reports whether a PPP frame's protocol is 0x8000 or above: LCP, the NCPs and authentication. Address
+// and control field (FF 03) may be left out (RFC 1661 section 6.6); a protocol compressed to one byte is odd and never
+// one of these (section 6.5).
+func isControlFrame(frame []byte) bool {
+	if len(frame) >= 2 && frame[0] == 0xff && frame[1] == 0x03 {
+		frame = frame[2:]
+	}
+	return len(frame) >= 2 && frame[0] >= 0x80 && frame[0]&1 == 0
+}
