@@ -1,4 +1,176 @@
 package config
 
-// Parse checks the options of interface name.
-func Parse(name string, v Values) (*Tunnel, []Warning, error) { return &Tunnel{Name: name}, nil, nil }
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sstp/src/fault"
+)
+
+// draft is a tunnel in the making.
+type draft struct {
+	t    *Tunnel
+	port uint16
+}
+
+// Parse checks the options of interface name. The error is a *fault.Error with code INVALID_OPTIONS about the first bad
+// option in the table's order: its name, its value unless it is a secret, and what is allowed. Warnings are trouble that
+// does not keep the tunnel from working. Names that are no option of ours are passed over: netifd's own are among them.
+func Parse(name string, v Values) (*Tunnel, []Warning, error) {
+	if !isInterfaceName(name) {
+		return nil, nil, invalid("The interface's name is " + quote(name) +
+			", but must be made of letters, digits, _, - and . only.")
+	}
+	d := &draft{port: 443, t: &Tunnel{
+		Name:         name,
+		SendSNI:      true,
+		TLSMin:       0x0303,
+		Keepalive:    Keepalive{Failures: 3, Interval: 10 * time.Second},
+		Hold:         30 * time.Second,
+		Offload:      true,
+		LogLevel:     LogInfo,
+		DefaultRoute: true,
+		PeerDNS:      true,
+	}}
+	for i := range table {
+		if err := d.apply(&table[i], v[table[i].Name]); err != nil {
+			return nil, nil, err
+		}
+	}
+	d.applyNetifd(v)
+	warnings := d.applyLegacy(v)
+	more, err := d.finish()
+	if err != nil {
+		return nil, nil, err
+	}
+	return d.t, append(warnings, more...), nil
+}
+
+// apply stores the value or values of one option.
+func (d *draft) apply(r *row, values []string) error {
+	if r.set == nil {
+		return nil
+	}
+	if r.Type == List {
+		values = words(values)
+	} else {
+		values = slices.DeleteFunc(slices.Clone(values), func(s string) bool { return s == "" })
+	}
+	if r.Type != List && len(values) > 1 {
+		return invalid("Option " + r.Name + " is a list of " + strconv.Itoa(len(values)) +
+			" values, but must be one value: " + r.Allowed + ".")
+	}
+	for _, value := range values {
+		if r.Name != "username" && r.Name != "password" {
+			if value = strings.TrimSpace(value); value == "" {
+				continue
+			}
+		}
+		if r.Name != "password" && strings.ContainsFunc(value, func(c rune) bool { return c < ' ' || c == 0x7f }) ||
+			!r.set(d, value) {
+			return badValue(&r.Option, value)
+		}
+	}
+	return nil
+}
+
+// applyNetifd reads the options that netifd acts on itself. Nothing here is an error: netifd has its own opinion.
+func (d *draft) applyNetifd(v Values) {
+	last := func(name string) string {
+		if all := v[name]; len(all) > 0 {
+			return strings.TrimSpace(all[len(all)-1])
+		}
+		return ""
+	}
+	setBool(&d.t.DefaultRoute, last("defaultroute"))
+	setBool(&d.t.PeerDNS, last("peerdns"))
+	setInt(&d.t.Metric, last("metric"), 0, 1<<30)
+}
+
+// finish fills in what depends on several options and checks what no option can check alone.
+func (d *draft) finish() (warnings []Warning, err error) {
+	t := d.t
+	warn := func(option, text string) { warnings = append(warnings, Warning{Option: option, Text: text}) }
+	if len(t.Servers) == 0 {
+		return nil, invalid("Option server is not set, but must be " + rowOf("server").Allowed + ".")
+	}
+	for i := range t.Servers {
+		if t.Servers[i].Port == 0 {
+			t.Servers[i].Port = d.port
+		}
+	}
+	switch {
+	case t.Cert != "" && t.Key == "":
+		return nil, invalid("Option cert is set to " + quote(t.Cert) +
+			", but option key is not: it must be the file with the certificate's private key.")
+	case t.Key != "" && t.Cert == "":
+		return nil, invalid("Option key is set to " + quote(t.Key) +
+			", but option cert is not: it must be the file with the key's certificate.")
+	case t.Verify == VerifyPin && len(t.Pins) == 0:
+		return nil, invalid("Option verify is 'pin', but option cert_pin is not set: it must be " +
+			rowOf("cert_pin").Allowed + ".")
+	}
+	for _, m := range t.Auth {
+		switch {
+		case m == EAPTLS && t.Cert == "":
+			return nil, invalid("Option auth has 'eap-tls', which needs the files of a client certificate in options cert and key.")
+		case m.NeedsVerifiedServer() && t.Verify == VerifyNone:
+			return nil, invalid("Option auth has " + quote(string(m)) +
+				", which gives the password away to a server that option verify 'none' lets anybody be; verify must be full or pin.")
+		}
+	}
+	if t.Verify == VerifyNone {
+		text := "The server's certificate is not verified: anybody on the way can read and change the traffic."
+		if len(t.Pins) > 0 {
+			text += " Option cert_pin has no effect."
+		}
+		warn("verify", text)
+	}
+	if t.TLSMin < 0x0303 {
+		warn("tls_min", "TLS versions below 1.2 have known weaknesses.")
+	}
+	return warnings, nil
+}
+
+// defaultAuth is used where option auth is not set.
+func defaultAuth(withCert bool) []AuthMethod {
+	if withCert {
+		return []AuthMethod{EAPTLS, MSCHAPv2, EAPMSCHAPv2}
+	}
+	return []AuthMethod{MSCHAPv2, EAPMSCHAPv2}
+}
+
+// words splits every value at blanks: netifd does so with a plain option that stands where a list is wanted.
+func words(values []string) (all []string) {
+	for _, v := range values {
+		all = append(all, strings.Fields(v)...)
+	}
+	return all
+}
+
+func badValue(o *Option, value string) error {
+	if o.Secret {
+		return invalid("Option " + o.Name + " has a value that cannot be used (not shown); it must be " + o.Allowed + ".")
+	}
+	return invalid("Option " + o.Name + " is " + quote(value) + ", but must be " + o.Allowed + ".")
+}
+
+func invalid(message string) *fault.Error {
+	return fault.New(fault.InvalidOptions, fault.StageConfig, message)
+}
+
+// quote shows a value as a UCI file has it; what would not show well is escaped and cut short.
+func quote(v string) string {
+	const most = 80
+	end := ""
+	if len(v) > most {
+		v, end = v[:most], "..."
+	}
+	q := strconv.Quote(v)
+	if q[1:len(q)-1] == v {
+		return "'" + v + end + "'"
+	}
+	return q + end
+}
