@@ -2,12 +2,202 @@ package transport
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
 
+	"sstp/src/config"
 	"sstp/src/fault"
 )
+
+// connector is one Connect under way.
+type connector struct {
+	o      Options // defaults filled in
+	obs    Observer
+	clock  func() time.Time
+	client *tls.Certificate // nil: none
+
+	// Where the connection goes and by which device; a proxy that closes after asking for credentials is dialed again
+	// at the same address.
+	dialed netip.AddrPort
+	device string
+
+	askedForCertificate bool // in the TLS handshake, for a client's
+}
 
 // Connect goes through the stages in order and returns the open connection. An error is always a *fault.Error; where
 // ctx ended, it wraps ctx's cause.
 func Connect(ctx context.Context, o Options, obs Observer) (*Conn, error) {
-	return nil, fault.New(fault.ConnectFailed, fault.StageConnect, "not connected")
+	c := &connector{o: o, obs: obs, clock: o.Now}
+	if c.obs == nil {
+		c.obs = deaf{}
+	}
+	if c.clock == nil {
+		c.clock = time.Now
+	}
+	if c.o.Rand == nil {
+		c.o.Rand = rand.Reader
+	}
+	if c.o.ServerName == "" {
+		c.o.ServerName = strings.TrimSuffix(o.Server.Host, ".")
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+
+	target := o.Server
+	if o.Proxy != nil {
+		target = config.Server{Host: o.Proxy.Host, Port: o.Proxy.Port}
+	}
+	var addrs []netip.Addr
+	err := c.stage(ctx, fault.StageResolve, resolveLimit, func(ctx context.Context) (finding string, err error) {
+		addrs, finding, err = c.resolve(ctx, target.Host)
+		return finding, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var conn net.Conn
+	err = c.stage(ctx, fault.StageConnect, connectLimit, func(ctx context.Context) (finding string, err error) {
+		conn, finding, err = c.dial(ctx, target, addrs)
+		return finding, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	opened, err := c.over(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	return opened, nil
 }
+
+// over goes through the stages that follow the TCP connection. It owns conn and closes it, or what took its place, when
+// it fails.
+func (c *connector) over(ctx context.Context, conn net.Conn) (opened *Conn, err error) {
+	defer func() {
+		if err != nil {
+			conn.Close()
+		}
+	}()
+	if c.o.Proxy != nil {
+		err = c.stage(ctx, fault.StageProxy, proxyLimit, func(ctx context.Context) (finding string, err error) {
+			conn, finding, err = c.passProxy(ctx, conn)
+			return finding, err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	opened = &Conn{tcp: conn, info: Info{Server: c.dialed}}
+	if c.o.Proxy != nil {
+		opened.info.Proxy = c.o.Proxy.Address()
+	}
+	err = c.stage(ctx, fault.StageTLS, tlsLimit, func(ctx context.Context) (finding string, err error) {
+		opened.tls, err = c.secure(ctx, conn, &opened.info)
+		if err != nil {
+			return "", err
+		}
+		return opened.info.TLSVersion + ", " + opened.info.CipherSuite + ", verified by " + opened.info.VerifiedBy, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = c.stage(ctx, fault.StageHTTP, httpLimit, func(ctx context.Context) (finding string, err error) {
+		opened.early, finding, err = c.open(ctx, opened.tls)
+		return finding, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return opened, nil
+}
+
+// stage runs one stage under its limit and tells the observer. Where the caller's context ended, that is the reason,
+// whatever the stage stumbled over because of it.
+func (c *connector) stage(ctx context.Context, s fault.Stage, limit time.Duration,
+	run func(context.Context) (finding string, err error)) error {
+	c.obs.Stage(s)
+	begun := c.clock()
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var finding string
+	err := ctx.Err()
+	if err == nil {
+		finding, err = run(limited)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = fault.New(codes[s], s, "Connecting was given up.").Wrap(context.Cause(ctx))
+	}
+	c.obs.Done(s, c.clock().Sub(begun), finding, err)
+	return err
+}
+
+// codes names the failure of a stage that knows nothing better.
+var codes = map[fault.Stage]fault.Code{
+	fault.StageResolve: fault.PeerResolveFail,
+	fault.StageConnect: fault.ConnectFailed,
+	fault.StageProxy:   fault.ProxyFailed,
+	fault.StageTLS:     fault.TLSFailed,
+	fault.StageHTTP:    fault.NotSSTP,
+}
+
+// check refuses options that would put something else on the wire than they seem to, and reads the client certificate.
+func (c *connector) check() error {
+	texts := [...]struct{ option, value string }{
+		{"server", c.o.Server.Host}, {"server_name", c.o.ServerName}, {"sni", c.o.SNI}, {"path_secret", c.o.PathSecret},
+	}
+	for _, t := range texts {
+		if !isWord(t.value) {
+			return fault.New(fault.InvalidOptions, fault.StageConfig,
+				"Option "+t.option+" holds a blank or a control character.")
+		}
+	}
+	if p := c.o.Proxy; p != nil && (!isWord(p.Host) || hasControl(p.User) || hasControl(p.Password)) {
+		return fault.New(fault.InvalidOptions, fault.StageConfig, "Option proxy holds a blank or a control character.")
+	}
+	if c.o.Server.Host == "" {
+		return fault.New(fault.InvalidOptions, fault.StageConfig, "Option server is empty.")
+	}
+	if c.o.Cert == "" {
+		return nil
+	}
+	key := c.o.Key
+	if key == "" {
+		key = c.o.Cert
+	}
+	pair, err := tls.LoadX509KeyPair(c.o.Cert, key)
+	if err != nil {
+		return fault.New(fault.InvalidOptions, fault.StageConfig, "The client certificate cannot be used: "+err.Error()+".").
+			WithHint("Options cert and key must name PEM files that belong together.").Wrap(err)
+	}
+	c.client = &pair
+	return nil
+}
+
+// guard makes what is read from and written to conn end with ctx. What it returns takes the guard off again; it has no
+// effect on conn afterwards.
+func guard(ctx context.Context, conn net.Conn) (release func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		conn.SetDeadline(time.Unix(1, 0))
+		close(done)
+	})
+	return func() {
+		if !stop() {
+			<-done
+		}
+		conn.SetDeadline(time.Time{})
+	}
+}
+
+// deaf observes nothing.
+type deaf struct{}
+
+func (deaf) Stage(fault.Stage)                              {}
+func (deaf) Done(fault.Stage, time.Duration, string, error) {}
+func (deaf) Certificates([]*x509.Certificate, string)       {}

@@ -1,0 +1,86 @@
+package transport
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"sstp/src/fault"
+)
+
+// The alerts (RFC 8446 section 6) that have a hint of their own.
+var (
+	alertHandshakeFailure   = alertText(40)
+	alertBadCertificate     = alertText(42)
+	alertCertificateUnknown = alertText(46)
+	alertUnknownCA          = alertText(48)
+	alertAccessDenied       = alertText(49)
+	alertProtocolVersion    = alertText(70)
+	alertInsufficient       = alertText(71)
+	alertInternalError      = alertText(80)
+	alertUnrecognizedName   = alertText(112)
+	alertCertificateNeeded  = alertText(116)
+)
+
+func alertText(number uint8) string {
+	return strings.TrimPrefix(tls.AlertError(number).Error(), "tls: ")
+}
+
+// alertName returns the name of the alert with which the far end ended the connection.
+func alertName(err error) (name string, ok bool) {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" {
+		return "", false
+	}
+	return strings.TrimPrefix(op.Err.Error(), "tls: "), true
+}
+
+// alertFault explains an alert. asked: the server wanted a client certificate; had: it got one.
+func alertFault(name string, asked, had bool) *fault.Error {
+	f := fault.New(fault.TLSFailed, fault.StageTLS, "The server ended the TLS handshake with the alert \""+name+"\".")
+	switch name {
+	case alertProtocolVersion:
+		return f.WithHint("The server wants another TLS version: set a lower tls_min, such as '1.0'.")
+	case alertUnrecognizedName:
+		return f.WithHint("The server does not know the name sent: correct server_name or sni.")
+	}
+	if asked {
+		switch name {
+		case alertCertificateNeeded, alertHandshakeFailure, alertBadCertificate, alertCertificateUnknown, alertUnknownCA,
+			alertAccessDenied:
+			if had {
+				return f.WithHint("The server refused the client certificate: check options cert and key.")
+			}
+			return f.WithHint("The server demands a client certificate: set options cert and key.")
+		}
+	}
+	switch name {
+	case alertHandshakeFailure, alertInsufficient, alertInternalError:
+		return f.WithHint("The server shares no cipher or version with us: try tls_legacy '1'. Some servers answer so to a " +
+			"name they do not know, see server_name and sni.")
+	}
+	return f
+}
+
+// notTLSFault explains a first record that is none.
+func notTLSFault(begin [5]byte) *fault.Error {
+	if string(begin[:]) == "HTTP/" || begin[0] == '<' {
+		return fault.New(fault.TLSFailed, fault.StageTLS, "Plain HTTP answers on this port, not TLS.").
+			WithHint("Check the port of option server: SSTP usually is on 443, never on a port for plain HTTP.")
+	}
+	return fault.New(fault.TLSFailed, fault.StageTLS, "What answers on this port is not TLS: it begins with \""+
+		shown(string(begin[:]))+"\".").WithHint("Check server and port.")
+}
+
+func isReset(err error) bool {
+	return errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) || errors.Is(err, io.ErrClosedPipe)
+}
+
+// isClosed tells whether the far end closed the connection, orderly or not.
+func isClosed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || isReset(err)
+}

@@ -1,0 +1,190 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sstp/src/config"
+	"sstp/src/fault"
+)
+
+// stagger is RFC 8305's Connection Attempt Delay: so long one address has for itself before the next is tried too.
+const stagger = 250 * time.Millisecond
+
+// attempt is the dial of one address.
+type attempt struct {
+	addr   netip.AddrPort
+	device string
+	conn   net.Conn
+	err    error
+}
+
+// dial connects to the first of addrs that answers (RFC 8305 section 5). When it returns, all other attempts have ended
+// and their connections are closed.
+func (c *connector) dial(ctx context.Context, target config.Server, addrs []netip.Addr) (net.Conn, string, error) {
+	dialing, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results := make(chan attempt)
+	next := time.NewTimer(0)
+	defer next.Stop()
+	var failed []attempt
+	waiting, pending := addrs, 0
+	for len(waiting) > 0 || pending > 0 {
+		due := next.C
+		if len(waiting) == 0 {
+			due = nil
+		}
+		select {
+		case <-due:
+			a := attempt{addr: netip.AddrPortFrom(waiting[0], target.Port), device: c.o.BindDevice}
+			waiting = waiting[1:]
+			if a.err = c.prepare(dialing, &a); a.err != nil {
+				failed = append(failed, a)
+				next.Reset(0)
+				continue
+			}
+			pending++
+			go func() {
+				a.conn, a.err = c.dialTCP(dialing, a.addr, a.device)
+				results <- a
+			}()
+			next.Reset(stagger)
+		case a := <-results:
+			pending--
+			if a.err == nil {
+				cancel()
+				for range pending {
+					if late := <-results; late.err == nil {
+						late.conn.Close()
+					}
+				}
+				c.dialed, c.device = a.addr, a.device
+				return a.conn, a.addr.String() + c.congestionNote(a.conn), nil
+			}
+			failed = append(failed, a)
+			if ctx.Err() != nil {
+				waiting = nil
+			}
+			next.Reset(0)
+		case <-ctx.Done():
+			waiting = nil
+			for range pending {
+				a := <-results
+				if a.err == nil {
+					a.conn.Close()
+					a.err = ctx.Err()
+				}
+				failed = append(failed, a)
+			}
+			pending = 0
+		}
+	}
+	return nil, "", dialFault(target, failed)
+}
+
+// prepare asks the caller's hook before an address is dialed.
+func (c *connector) prepare(ctx context.Context, a *attempt) error {
+	if c.o.Prepare == nil {
+		return nil
+	}
+	device, err := c.o.Prepare(ctx, a.addr.Addr())
+	if device != "" {
+		a.device = device
+	}
+	return err
+}
+
+// dialTCP opens one connection.
+func (c *connector) dialTCP(ctx context.Context, addr netip.AddrPort, device string) (net.Conn, error) {
+	if c.o.DialTCP != nil {
+		return c.o.DialTCP(ctx, addr)
+	}
+	d := socketDialer(device, c.o.Congestion)
+	conn, err := d.DialTCP(ctx, "tcp", netip.AddrPort{}, addr)
+	if err != nil {
+		return nil, err // and not a nil *net.TCPConn that is no nil net.Conn
+	}
+	return conn, nil
+}
+
+// dialFault makes one failure of all that were met. An answer tells more than silence, and silence more than a route
+// that is missing for one family.
+func dialFault(target config.Server, failed []attempt) error {
+	var answered, silent, elsewhere bool
+	var cause error
+	var prepared *fault.Error
+	var reasons []string
+	for _, a := range failed {
+		var own *fault.Error
+		switch {
+		case errors.As(a.err, &own):
+			if prepared == nil {
+				prepared = own
+			}
+			reasons = append(reasons, a.addr.Addr().String()+": "+strings.TrimSuffix(own.Message, "."))
+			continue
+		case isTimeout(a.err):
+			silent = true
+		case isUnroutable(a.err):
+		case errors.Is(a.err, unix.ECONNREFUSED), errors.Is(a.err, unix.EHOSTUNREACH), errors.Is(a.err, unix.ECONNRESET):
+			answered = true
+		default:
+			elsewhere = true
+		}
+		cause = a.err
+		reasons = append(reasons, a.addr.Addr().String()+" "+dialReason(a.err, a.device))
+	}
+	const most = 4
+	if len(reasons) > most {
+		reasons = append(reasons[:most], "and so on")
+	}
+	message := "No connection to " + shown(target.String()) + ": " + strings.Join(reasons, "; ") + "."
+	code := fault.NoUplink
+	switch {
+	case answered, elsewhere && !silent:
+		code = fault.ConnectFailed
+	case silent, len(failed) == 0:
+		code = fault.ConnectTimeout
+	case prepared != nil:
+		return prepared
+	}
+	return fault.New(code, fault.StageConnect, message).Wrap(cause)
+}
+
+// dialReason goes on after an address.
+func dialReason(err error, device string) string {
+	switch {
+	case isTimeout(err):
+		return "did not answer"
+	case errors.Is(err, unix.ECONNREFUSED):
+		return "refused the connection"
+	case errors.Is(err, unix.EHOSTUNREACH):
+		return "cannot be reached"
+	case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EADDRNOTAVAIL):
+		return "cannot be reached: there is no route"
+	case errors.Is(err, unix.ENODEV):
+		return "is to be reached by the device " + shown(device) + ", which does not exist"
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return "failed: " + shown(err.Error())
+}
+
+func isTimeout(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.Is(err, unix.ETIMEDOUT)
+}
+
+// isUnroutable tells whether this machine has no way to the address, whoever has it.
+func isUnroutable(err error) bool {
+	return errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EADDRNOTAVAIL)
+}

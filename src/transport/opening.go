@@ -1,0 +1,121 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"sstp/src/fault"
+	"sstp/src/sstp"
+)
+
+// StatusError is the cause of a failure that a server's HTTP status is the reason for.
+type StatusError struct {
+	Status   int
+	Reason   string
+	Location string // where a redirect points
+}
+
+// Error gives the status line's text.
+func (e *StatusError) Error() string {
+	return strings.TrimRight("HTTP "+strconv.Itoa(e.Status)+" "+e.Reason, " ")
+}
+
+// open sends the request whose answer's body is SSTP ([MS-SSTP] 3.2.4.1) and reads the answer's head. early is what came
+// behind it.
+func (c *connector) open(ctx context.Context, session *tls.Conn) (early []byte, finding string, err error) {
+	defer guard(ctx, session.NetConn())()
+	var id [16]byte
+	if _, err := io.ReadFull(c.o.Rand, id[:]); err != nil {
+		return nil, "", fault.New(fault.NotSSTP, fault.StageHTTP, "No random numbers: "+err.Error()+".").Wrap(err)
+	}
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80 // version 4, RFC 9562 section 5.4
+	request := sstp.AppendRequest(make([]byte, 0, 512), hostHeader(c.o.ServerName, c.o.Server.Port), c.o.PathSecret, id)
+	if _, err := session.Write(request); err != nil {
+		return nil, "", c.openFault(ctx, err)
+	}
+	buf := make([]byte, 0, 1024)
+	for {
+		head, rest, err := sstp.CutResponseHead(buf)
+		switch {
+		case err != nil:
+			return nil, "", fault.Of(err, fault.NotSSTP, fault.StageHTTP)
+		case head == nil:
+			if buf, err = readMore(session, buf); err != nil {
+				return nil, "", c.openFault(ctx, err)
+			}
+		case head.Continue():
+			buf = rest
+		case head.Status == 200:
+			finding = "HTTP 200"
+			if head.Server != "" {
+				finding += ", " + shown(head.Server)
+			}
+			return append([]byte(nil), rest...), finding, nil
+		default:
+			return nil, "", statusFault(head)
+		}
+	}
+}
+
+// hostHeader returns the name with its port, unless that is the usual one: accel-ppp compares the header with its
+// host-name option.
+func hostHeader(name string, port uint16) string {
+	if addr, err := netip.ParseAddr(name); err == nil && addr.Is6() {
+		name = "[" + addr.WithZone("").String() + "]"
+	}
+	if port == 443 {
+		return name
+	}
+	return name + ":" + strconv.Itoa(int(port))
+}
+
+// statusFault explains an answer that is not 200.
+func statusFault(head *sstp.ResponseHead) error {
+	cause := &StatusError{Status: head.Status, Reason: head.Reason, Location: head.Location}
+	said := strings.TrimRight(strconv.Itoa(head.Status)+" "+shown(head.Reason), " ")
+	refused := func(message, hint string) error {
+		return fault.New(fault.HTTPRefused, fault.StageHTTP, message).WithHint(hint).Wrap(cause)
+	}
+	switch head.Status {
+	case 301, 302, 303, 307, 308:
+		// accel-ppp 1.12 answers so to another host name than its own (option http-error).
+		where := "."
+		if head.Location != "" {
+			where = " to " + shown(head.Location) + "."
+		}
+		return refused("The server redirects ("+said+")"+where,
+			"A redirect is not followed: set server and server_name to the VPN server's own name.")
+	case 401, 407:
+		return refused("Something in front of the VPN service wants credentials ("+said+").",
+			"SSTP has no HTTP login: a proxy or firewall before the server must let the request pass.")
+	case 404, 405, 501:
+		return fault.New(fault.NotSSTP, fault.StageHTTP, "A web server answered that does not know SSTP ("+said+").").
+			WithHint("Check server, port, server_name and path_secret, and that SSTP is enabled on the server.").Wrap(cause)
+	case 500, 502, 503, 504:
+		return refused("The server cannot take the call now ("+said+").",
+			"Its VPN service is down or has no free port; check the server if that goes on.")
+	}
+	return refused("The server refused the call ("+said+").",
+		"Something answered that is not the VPN service: check server, port, server_name and path_secret.")
+}
+
+// openFault explains why there was no answer.
+func (c *connector) openFault(ctx context.Context, err error) error {
+	// In TLS 1.3 a server looks at the client's certificate when the client is already through.
+	if name, ok := alertName(err); ok {
+		return alertFault(name, c.askedForCertificate, c.client != nil).Wrap(err)
+	}
+	message := "The connection failed before the server answered: " + shown(err.Error()) + "."
+	switch {
+	case ctx.Err() != nil || isTimeout(err):
+		message = "The server did not answer the SSTP request."
+	case isClosed(err):
+		message = "The server closed the connection without an answer to the SSTP request."
+	}
+	return fault.New(fault.NotSSTP, fault.StageHTTP, message).WithHint("Some servers keep silent when the name or the " +
+		"secret is wrong: check server, port, server_name and path_secret. Debian 12's SoftEther 5.01 never answers.").Wrap(err)
+}

@@ -1,0 +1,208 @@
+package transport
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+
+	"sstp/src/fault"
+)
+
+// passProxy asks the proxy at the other end of conn for a way to the server (RFC 9110 section 9.3.6). The connection it
+// returns is that way, or on failure what the caller has to close.
+//
+// Credentials are never sent unasked: the first request has none, so that a proxy that offers Digest does not get the
+// password in the clear. They are sent once, and once more when the proxy says that only its nonce had run out.
+func (c *connector) passProxy(ctx context.Context, conn net.Conn) (net.Conn, string, error) {
+	var answer string // the Proxy-Authorization value
+	var answered, renewed bool
+	var used bool // the proxy has already answered on this connection
+	for {
+		head, rest, err := c.ask(ctx, conn, answer)
+		if err != nil && used && isClosed(err) {
+			// It closed without saying so: the request has not been heard.
+			used = false
+			if conn, err = c.redial(ctx, conn); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return conn, "", c.proxyFault(ctx, err)
+		}
+		if head.Status >= 200 && head.Status < 300 {
+			if len(rest) > 0 {
+				conn = &glued{conn, rest}
+			}
+			return conn, strings.TrimRight("HTTP "+strconv.Itoa(head.Status)+" "+shown(head.Reason), " "), nil
+		}
+		if head.Status != 407 {
+			return conn, "", c.refusal(head)
+		}
+		ch, schemes := bestChallenge(head.Authenticate)
+		switch stale := ch != nil && isStale(ch); {
+		case c.o.Proxy.User == "" && c.o.Proxy.Password == "":
+			return conn, "", proxyAuthFault("The proxy asks for a user name and password.").
+				WithHint("Give them in option proxy: http://user:password@host:port.")
+		case answered && (renewed || !stale):
+			return conn, "", proxyAuthFault("The proxy refused the user name or password.")
+		case ch == nil && schemes == "":
+			return conn, "", proxyAuthFault("The proxy asks for credentials without saying how to give them.")
+		case ch == nil:
+			return conn, "", proxyAuthFault("The proxy offers no way to authenticate that is known here: " + shown(schemes) + ".").
+				WithHint("Basic and Digest (MD5, SHA-256) are known; enable one of them on the proxy.")
+		case answered:
+			renewed = true
+		}
+		answered = true
+		if answer, err = c.authorization(ch); err != nil {
+			return conn, "", c.proxyFault(ctx, err)
+		}
+		used = !head.Closes && drain(ctx, conn, head.ContentLength-int64(len(rest)))
+		if !used {
+			if conn, err = c.redial(ctx, conn); err != nil {
+				return conn, "", c.proxyFault(ctx, err)
+			}
+		}
+	}
+}
+
+// ask sends one CONNECT and reads the head of the answer. SSTPVERSION lets a proxy know the traffic ([MS-SSTP] 4.5);
+// Proxy-Connection keeps old proxies from closing after a 407.
+func (c *connector) ask(ctx context.Context, conn net.Conn, authorization string) (*proxyHead, []byte, error) {
+	defer guard(ctx, conn)()
+	target := c.o.Server.String()
+	request := "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\nSSTPVERSION: 1.0\r\nProxy-Connection: Keep-Alive\r\n"
+	if authorization != "" {
+		request += "Proxy-Authorization: " + authorization + "\r\n"
+	}
+	if _, err := io.WriteString(conn, request+"\r\n"); err != nil {
+		return nil, nil, err
+	}
+	buf := make([]byte, 0, 1024)
+	for {
+		head, rest, err := cutProxyHead(buf)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case head == nil:
+			if buf, err = readMore(conn, buf); err != nil {
+				return nil, nil, err
+			}
+		case head.Status < 200:
+			buf = rest
+		default:
+			return head, rest, nil
+		}
+	}
+}
+
+// readMore appends what one Read gives.
+func readMore(r io.Reader, buf []byte) ([]byte, error) {
+	if len(buf) == cap(buf) {
+		buf = append(buf, make([]byte, 1024)...)[:len(buf)]
+	}
+	n, err := r.Read(buf[len(buf):cap(buf)])
+	if n > 0 {
+		err = nil
+	}
+	return buf[:len(buf)+n], err
+}
+
+// drain reads the rest of a body, so that the connection can be used again.
+func drain(ctx context.Context, conn net.Conn, n int64) bool {
+	const most = 64 << 10
+	if n < 0 || n > most {
+		return false
+	}
+	defer guard(ctx, conn)()
+	buf := make([]byte, 1024)
+	for n > 0 {
+		got, err := conn.Read(buf[:min(n, int64(len(buf)))])
+		if n -= int64(got); err != nil && n > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// redial takes a new connection to the same proxy in the place of conn.
+func (c *connector) redial(ctx context.Context, conn net.Conn) (net.Conn, error) {
+	conn.Close()
+	fresh, err := c.dialTCP(ctx, c.dialed, c.device)
+	if err != nil {
+		return conn, err
+	}
+	return fresh, nil
+}
+
+func (c *connector) authorization(ch *challenge) (string, error) {
+	p := c.o.Proxy
+	if ch.scheme == "basic" {
+		return basicAuthorization(p.User, p.Password), nil
+	}
+	var cnonce [16]byte
+	if _, err := io.ReadFull(c.o.Rand, cnonce[:]); err != nil {
+		return "", err
+	}
+	return digestAuthorization(ch, p.User, p.Password, "CONNECT", c.o.Server.String(), hex.EncodeToString(cnonce[:])), nil
+}
+
+func isStale(ch *challenge) bool {
+	stale, _ := ch.get("stale")
+	return strings.EqualFold(stale, "true")
+}
+
+func proxyAuthFault(message string) *fault.Error {
+	return fault.New(fault.ProxyAuthFailed, fault.StageProxy, message)
+}
+
+// refusal is the proxy's answer to a CONNECT that it does not carry out.
+func (c *connector) refusal(head *proxyHead) error {
+	target := shown(c.o.Server.String())
+	said := " (" + strings.TrimRight(strconv.Itoa(head.Status)+" "+shown(head.Reason), " ") + ")."
+	switch head.Status {
+	case 403, 405:
+		return fault.New(fault.ProxyFailed, fault.StageProxy, "The proxy does not allow connections to "+target+said).
+			WithHint("The proxy's rules must allow CONNECT to " + target + ".")
+	case 502, 503, 504:
+		return fault.New(fault.ProxyFailed, fault.StageProxy, "The proxy could not reach "+target+said).
+			WithHint("Check option server; if it is right, the server is down or the proxy cannot reach it.")
+	}
+	return fault.New(fault.ProxyFailed, fault.StageProxy, "The proxy did not connect to "+target+said)
+}
+
+// proxyFault is trouble that kept the proxy's answer from being had.
+func (c *connector) proxyFault(ctx context.Context, err error) error {
+	message := "The proxy failed: " + shown(err.Error()) + "."
+	switch {
+	case ctx.Err() != nil || isTimeout(err):
+		message = "The proxy did not answer."
+	case errors.Is(err, errNotHTTP):
+		message = "What answers at " + shown(c.o.Proxy.Address()) + " is not an HTTP proxy."
+	case errors.Is(err, errHeadLong):
+		message = "The proxy's answer does not end."
+	case isClosed(err):
+		message = "The proxy closed the connection without an answer."
+	}
+	return fault.New(fault.ProxyFailed, fault.StageProxy, message).Wrap(err)
+}
+
+// glued is a connection some of whose bytes were read together with the proxy's head.
+type glued struct {
+	net.Conn
+	early []byte
+}
+
+// Read returns those bytes first.
+func (g *glued) Read(b []byte) (int, error) {
+	if len(g.early) == 0 {
+		return g.Conn.Read(b)
+	}
+	n := copy(b, g.early)
+	g.early = g.early[n:]
+	return n, nil
+}

@@ -1,0 +1,84 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+
+	"sstp/src/fault"
+)
+
+// resolve returns the addresses of host, an address itself included, in the order in which to try them.
+func (c *connector) resolve(ctx context.Context, host string) (addrs []netip.Addr, finding string, err error) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{addr.Unmap()}, "an address, nothing to resolve", nil
+	}
+	lookup := c.o.Lookup
+	if lookup == nil {
+		lookup = systemLookup
+	}
+	addrs, err = lookup(ctx, host)
+	if err != nil {
+		return nil, "", resolveFault(ctx, host, err)
+	}
+	addrs = interleave(addrs)
+	if len(addrs) == 0 {
+		return nil, "", fault.New(fault.PeerResolveFail, fault.StageResolve, "The name "+shown(host)+" has no address.")
+	}
+	var list []string
+	for _, a := range addrs {
+		list = append(list, a.String())
+	}
+	return addrs, strings.Join(list, ", "), nil
+}
+
+// systemLookup asks the name servers of /etc/resolv.conf, and sorts by RFC 6724 as the resolver of package net does.
+func systemLookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	resolver := net.Resolver{PreferGo: true}
+	return resolver.LookupNetIP(ctx, "ip", host)
+}
+
+// interleave puts the families in turn, beginning with that of the first address (RFC 8305 section 4), and drops what
+// stands twice.
+func interleave(addrs []netip.Addr) []netip.Addr {
+	var first, second []netip.Addr
+	seen := map[netip.Addr]bool{}
+	for _, a := range addrs {
+		a = a.Unmap()
+		if !a.IsValid() || seen[a] {
+			continue
+		}
+		seen[a] = true
+		if len(first) == 0 || a.Is4() == first[0].Is4() {
+			first = append(first, a)
+		} else {
+			second = append(second, a)
+		}
+	}
+	mixed := make([]netip.Addr, 0, len(first)+len(second))
+	for i := range max(len(first), len(second)) {
+		if i < len(first) {
+			mixed = append(mixed, first[i])
+		}
+		if i < len(second) {
+			mixed = append(mixed, second[i])
+		}
+	}
+	return mixed
+}
+
+func resolveFault(ctx context.Context, host string, err error) error {
+	message := "The name " + shown(host) + " could not be resolved: " + shown(err.Error()) + "."
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		message = "The name " + shown(host) + " does not exist."
+	case ctx.Err() != nil || errors.As(err, &dns) && dns.IsTimeout:
+		message = "No name server answered for " + shown(host) + "."
+	case errors.As(err, &dns):
+		message = "The name " + shown(host) + " could not be resolved: " + shown(dns.Err) + "."
+	}
+	return fault.New(fault.PeerResolveFail, fault.StageResolve, message).Wrap(err)
+}

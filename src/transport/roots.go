@@ -1,0 +1,113 @@
+package transport
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+
+	"sstp/src/fault"
+)
+
+// Where systems keep their CAs: the places of crypto/x509, OpenWrt's first. crypto/x509 itself would keep all of them in
+// memory for good.
+var (
+	bundleFiles = []string{
+		"/etc/ssl/certs/ca-certificates.crt", // OpenWrt (ca-bundle), Debian
+		"/etc/ssl/cert.pem",
+		"/etc/pki/tls/certs/ca-bundle.crt",
+		"/etc/ssl/ca-bundle.pem",
+		"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+	}
+	bundleDirs = []string{"/etc/ssl/certs", "/etc/pki/tls/certs"} // OpenWrt: ca-certificates
+)
+
+// roots are the trusted CAs that one chain can lead to.
+type roots struct {
+	pool  *x509.CertPool
+	empty bool // there are no CAs at all, not even for other servers
+}
+
+// loadRoots picks those of the trusted CAs that can have signed one of the chain, or are in it. The others can be in no
+// path from this leaf, so nothing is lost by leaving them out, and 140 certificates are neither parsed nor held.
+func loadRoots(caFile string, chain []*x509.Certificate) (roots, error) {
+	p := picker{chain: chain, pool: x509.NewCertPool()}
+	if caFile != "" {
+		text, err := os.ReadFile(caFile)
+		if err != nil {
+			return roots{}, fault.New(fault.InvalidOptions, fault.StageTLS, "Option ca_cert: "+err.Error()+".").
+				WithHint("Option ca_cert must name a file with certificates in PEM.").Wrap(err)
+		}
+		if p.pick(text); p.seen == 0 {
+			return roots{}, fault.New(fault.InvalidOptions, fault.StageTLS, "Option ca_cert: "+caFile+" holds no certificate.").
+				WithHint("Option ca_cert must name a file with certificates in PEM.")
+		}
+		return roots{pool: p.pool}, nil
+	}
+
+	files, dirs := bundleFiles, bundleDirs
+	if file := os.Getenv("SSL_CERT_FILE"); file != "" {
+		files = []string{file}
+	}
+	if list := os.Getenv("SSL_CERT_DIR"); list != "" {
+		dirs = filepath.SplitList(list)
+	}
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil {
+			p.pick(text)
+			break
+		}
+	}
+	// The directories mostly hold the same again, and what an administrator put there.
+	for i := 0; i < len(dirs) && p.picked == 0; i++ {
+		entries, _ := os.ReadDir(dirs[i])
+		for _, e := range entries {
+			if text, err := os.ReadFile(filepath.Join(dirs[i], e.Name())); err == nil {
+				p.pick(text)
+			}
+		}
+	}
+	return roots{pool: p.pool, empty: p.seen == 0}, nil
+}
+
+// picker goes through certificates and keeps those that the chain can lead to.
+type picker struct {
+	chain        []*x509.Certificate
+	pool         *x509.CertPool
+	seen, picked int
+}
+
+// pick takes a PEM file, or a single certificate in DER.
+func (p *picker) pick(text []byte) {
+	found := false
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			break
+		}
+		if block.Type == "CERTIFICATE" && len(block.Headers) == 0 {
+			found = true
+			p.one(block.Bytes)
+		}
+	}
+	if !found && len(text) > 0 && text[0] == 0x30 { // a DER SEQUENCE
+		p.one(text)
+	}
+}
+
+func (p *picker) one(der []byte) {
+	p.seen++
+	for _, c := range p.chain {
+		// A CA's own name stands in its encoding as it stands as the issuer's in what it signed.
+		if !bytes.Contains(der, c.RawIssuer) {
+			continue
+		}
+		ca, err := x509.ParseCertificate(der)
+		if err == nil && (bytes.Equal(ca.RawSubject, c.RawIssuer) || bytes.Equal(ca.Raw, c.Raw)) {
+			p.picked++
+			p.pool.AddCert(ca)
+			return
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package transport
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// userTimeoutMillis ends a connection whose data stays unacknowledged so long (RFC 5482).
+	userTimeoutMillis = 30_000
+	// notSentLowatBytes keeps what waits unsent in the kernel at about one TLS record: control packets cannot overtake
+	// what waits there, and packets grow old in it before a slow link.
+	notSentLowatBytes = 16 << 10
+)
+
+// socketDialer returns a dialer that makes sockets as a long-lived tunnel needs them. TCP_NODELAY is set by package net.
+func socketDialer(device, congestion string) *net.Dialer {
+	return &net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3},
+		Control: func(_, _ string, raw syscall.RawConn) error {
+			var bound error
+			err := raw.Control(func(fd uintptr) {
+				if device != "" {
+					bound = unix.BindToDevice(int(fd), device)
+				}
+				// These make a good connection better; one that a kernel does not know is no reason to have none.
+				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, userTimeoutMillis)
+				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowatBytes)
+				if congestion != "" {
+					_ = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, congestion)
+				}
+			})
+			if err == nil {
+				err = bound
+			}
+			return err
+		},
+	}
+}
+
+// congestionNote says where the kernel has another congestion control than the one asked for.
+func (c *connector) congestionNote(conn net.Conn) string {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok || c.o.Congestion == "" {
+		return ""
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return ""
+	}
+	var used string
+	raw.Control(func(fd uintptr) {
+		used, err = unix.GetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION)
+	})
+	if err != nil || used == c.o.Congestion {
+		return ""
+	}
+	return ", congestion control " + used + ": the kernel does not have " + shown(c.o.Congestion)
+}

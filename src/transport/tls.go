@@ -1,0 +1,123 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+
+	"sstp/src/fault"
+)
+
+// legacySuites are offered with tls_legacy: what crypto/tls offers by default and, for RouterOS without pfs, SoftEther
+// 4.x and Windows 2008, the key exchanges without forward secrecy. Their order does not matter: crypto/tls has its own.
+var legacySuites = []uint16{
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256,
+	tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_RSA_WITH_AES_128_CBC_SHA256, tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA,
+}
+
+// legacyCurves leave out the post-quantum key shares, which make the ClientHello longer than one segment: some
+// middleboxes of the same age lose the second one.
+var legacyCurves = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
+
+// secure shakes hands and fills in what that shows.
+func (c *connector) secure(ctx context.Context, conn net.Conn, info *Info) (*tls.Conn, error) {
+	asked := false // the server wants a client certificate
+	session := tls.Client(conn, c.tlsConfig(info, &asked))
+	release := guard(ctx, conn)
+	err := session.Handshake()
+	release()
+	if err != nil {
+		return nil, c.tlsFault(ctx, err, asked)
+	}
+	state := session.ConnectionState()
+	info.TLSVersion = tls.VersionName(state.Version)
+	info.CipherSuite = tls.CipherSuiteName(state.CipherSuite)
+	info.Leaf, info.Chain = state.PeerCertificates[0], state.PeerCertificates
+	c.askedForCertificate = asked
+	return session, nil
+}
+
+// tlsConfig makes the configuration of one handshake. No session is ever resumed: the crypto binding needs the
+// certificate of this connection, and resumption would hide that it changed. No ALPN is offered: no SSTP server selects
+// one, and a front end that picks h2 speaks no SSTP.
+func (c *connector) tlsConfig(info *Info, asked *bool) *tls.Config {
+	cfg := &tls.Config{
+		Rand:       c.o.Rand,
+		Time:       c.clock,
+		ServerName: sniName(c.o.SNI),
+		MinVersion: c.o.TLSMin,
+		// The whole of the verification is trust.check, which knows pins too; crypto/tls does none of its own.
+		InsecureSkipVerify: true,
+		VerifyConnection: func(state tls.ConnectionState) error {
+			t := trust{
+				verify: c.o.Verify, pins: c.o.Pins, name: c.o.ServerName, caFile: c.o.CACert, now: c.clock(),
+			}
+			verifiedBy, err := t.check(state.PeerCertificates)
+			c.obs.Certificates(state.PeerCertificates, verifiedBy)
+			info.VerifiedBy = verifiedBy
+			return err
+		},
+		// A server's list of CAs is often not what it accepts: the one certificate there is, is sent whatever it says.
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			*asked = true
+			if c.client == nil {
+				return &tls.Certificate{}, nil
+			}
+			return c.client, nil
+		},
+		// A record per write from the first one on: what is written holds many packets.
+		DynamicRecordSizingDisabled: true,
+	}
+	if cfg.MinVersion == 0 {
+		cfg.MinVersion = tls.VersionTLS12
+		if c.o.TLSLegacy {
+			cfg.MinVersion = tls.VersionTLS10
+		}
+	}
+	if c.o.TLSLegacy {
+		cfg.CipherSuites, cfg.CurvePreferences = legacySuites, legacyCurves
+	}
+	return cfg
+}
+
+// sniName returns the name as it may stand in the TLS hello; an address may not (RFC 6066 section 3).
+func sniName(name string) string {
+	if _, err := netip.ParseAddr(name); err == nil {
+		return ""
+	}
+	return strings.TrimSuffix(name, ".")
+}
+
+// tlsFault explains why the handshake failed.
+func (c *connector) tlsFault(ctx context.Context, err error, asked bool) error {
+	var refused *fault.Error
+	if errors.As(err, &refused) {
+		return refused // by trust.check
+	}
+	if name, ok := alertName(err); ok {
+		return alertFault(name, asked, c.client != nil).Wrap(err)
+	}
+	var header tls.RecordHeaderError
+	switch {
+	case errors.As(err, &header):
+		return notTLSFault(header.RecordHeader).Wrap(err)
+	case ctx.Err() != nil || isTimeout(err):
+		return fault.New(fault.TLSFailed, fault.StageTLS, "The TLS handshake was not finished in time.").
+			WithHint("Is it a TLS port? A device on the way that loses large packets may need tls_legacy '1'.").Wrap(err)
+	case isClosed(err):
+		return fault.New(fault.TLSFailed, fault.StageTLS, "The server closed the connection during the TLS handshake.").
+			WithHint("It may refuse the name sent (server_name, sni), need tls_legacy '1' or a lower tls_min, or the " +
+				"connection is filtered on the way.").Wrap(err)
+	}
+	return fault.New(fault.TLSFailed, fault.StageTLS,
+		"TLS with the server failed: "+shown(strings.TrimPrefix(err.Error(), "tls: "))+".").Wrap(err)
+}

@@ -1,0 +1,300 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"sstp/src/config"
+	"sstp/src/fault"
+)
+
+// rsaServer presents an RSA certificate, which the old key exchange needs.
+func rsaServer(t *testing.T) *tls.Config {
+	t.Helper()
+	keyPEM, err := os.ReadFile("testdata/rsa2048.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(keyPEM)
+	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := template(nil)
+	cert := parse(t, c, c, key.Public(), key)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}}
+}
+
+// hello connects to vpn changed by change, and returns what the server saw.
+func hello(t *testing.T, change func(*Options)) *tls.ClientHelloInfo {
+	t.Helper()
+	hellos := make(chan *tls.ClientHelloInfo, 1)
+	cfg := presenting(selfSigned(t, nil))
+	cfg.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		hellos <- h
+		return nil, nil
+	}
+	o := unverified(listen(t, sstpServer(cfg, okHead)))
+	change(&o)
+	mustConnect(t, o, nil)
+	return <-hellos
+}
+
+func TestTheNameSentIsApartFromTheNameVerified(t *testing.T) {
+	for _, tc := range []struct {
+		why    string
+		change func(*Options)
+		want   string
+	}{
+		{"the name of option server", func(o *Options) {}, "vpn.test"},
+		{"option sni", func(o *Options) { o.SNI = "front.example" }, "front.example"},
+		{"none", func(o *Options) { o.SNI = "" }, ""},
+		{"never an address", func(o *Options) { o.SNI = "192.0.2.1" }, ""},
+		{"nor one of IPv6", func(o *Options) { o.SNI = "2001:db8::1" }, ""},
+		{"without the resolver's dot", func(o *Options) { o.SNI = "vpn.test." }, "vpn.test"},
+		{"as the configuration has it", func(o *Options) {
+			tunnel := &config.Tunnel{SendSNI: true, ServerName: "name.example", SNI: "sni.example"}
+			o.SNI = FromTunnel(tunnel, vpn).SNI
+		}, "sni.example"},
+	} {
+		t.Run(tc.why, func(t *testing.T) {
+			if got := hello(t, tc.change).ServerName; got != tc.want {
+				t.Errorf("the server saw %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestTheHello(t *testing.T) {
+	plain, old := hello(t, func(*Options) {}), hello(t, func(o *Options) { o.TLSLegacy = true })
+	if len(plain.SupportedProtos) != 0 || len(old.SupportedProtos) != 0 {
+		t.Errorf("ALPN %v %v: none is offered, a front end might choose h2", plain.SupportedProtos, old.SupportedProtos)
+	}
+	rsa := []uint16{0x009d, 0x009c, 0x0035, 0x002f}
+	for _, id := range rsa {
+		if slices.Contains(plain.CipherSuites, id) {
+			t.Errorf("%s is offered without tls_legacy", tls.CipherSuiteName(id))
+		}
+		if !slices.Contains(old.CipherSuites, id) {
+			t.Errorf("%s is not offered with tls_legacy", tls.CipherSuiteName(id))
+		}
+	}
+	for _, id := range plain.CipherSuites {
+		if !slices.Contains(old.CipherSuites, id) {
+			t.Errorf("tls_legacy takes %s away", tls.CipherSuiteName(id))
+		}
+	}
+	if slices.Min(plain.SupportedVersions) != tls.VersionTLS12 || slices.Max(plain.SupportedVersions) != tls.VersionTLS13 {
+		t.Errorf("versions %x, want 1.2 and 1.3", plain.SupportedVersions)
+	}
+	if slices.Min(old.SupportedVersions) != tls.VersionTLS10 {
+		t.Errorf("versions %x, want 1.0 on with tls_legacy where tls_min says nothing", old.SupportedVersions)
+	}
+	if !slices.Contains(plain.SupportedCurves, tls.X25519MLKEM768) || slices.Contains(old.SupportedCurves, tls.X25519MLKEM768) {
+		t.Error("the long post-quantum key share belongs in the hello, but not with tls_legacy")
+	}
+	if min := slices.Min(hello(t, func(o *Options) { o.TLSMin = tls.VersionTLS13 }).SupportedVersions); min != tls.VersionTLS13 {
+		t.Errorf("tls_min 1.3 offers %x", min)
+	}
+}
+
+func TestOldServersNeedLeave(t *testing.T) {
+	tls10 := func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS10 }
+	rsaOnly := func(c *tls.Config) {
+		c.MaxVersion = tls.VersionTLS12
+		c.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_256_CBC_SHA}
+	}
+	for _, tc := range []struct {
+		why            string
+		server         func(*tls.Config)
+		min            uint16
+		legacy         bool
+		refused        string
+		version, suite string
+	}{
+		{"TLS 1.0 is refused", tls10, 0, false, "tls_min", "", ""},
+		{"and in other words where 1.2 was asked for", tls10, tls.VersionTLS12, true, "tls_min", "", ""},
+		{"TLS 1.0 by tls_min", tls10, tls.VersionTLS10, false, "", "TLS 1.0", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"},
+		{"TLS 1.0 by tls_legacy", tls10, 0, true, "", "TLS 1.0", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"},
+		{"RSA key exchange, as RouterOS without pfs, is refused", rsaOnly, 0, false, "tls_legacy", "", ""},
+		{"a lower version is no leave for it", rsaOnly, tls.VersionTLS10, false, "tls_legacy", "", ""},
+		{"RSA key exchange by tls_legacy", rsaOnly, tls.VersionTLS12, true, "", "TLS 1.2", "TLS_RSA_WITH_AES_256_CBC_SHA"},
+		{"a new server is not made old by it", func(*tls.Config) {}, 0, true, "", "TLS 1.3", "TLS_AES_128_GCM_SHA256"},
+	} {
+		t.Run(tc.why, func(t *testing.T) {
+			cfg := rsaServer(t)
+			tc.server(cfg)
+			o := unverified(listen(t, sstpServer(cfg, okHead)))
+			o.TLSMin, o.TLSLegacy = tc.min, tc.legacy
+			if tc.refused != "" {
+				wantFault(t, o, fault.TLSFailed, tc.refused)
+				return
+			}
+			info := mustConnect(t, o, nil).Info()
+			if info.TLSVersion != tc.version || (info.CipherSuite != tc.suite && tc.version != "TLS 1.3") {
+				t.Errorf("%s, %s, want %s, %s", info.TLSVersion, info.CipherSuite, tc.version, tc.suite)
+			}
+		})
+	}
+}
+
+func TestWhatIsNoTLS(t *testing.T) {
+	for _, tc := range []struct {
+		why, answer string
+		words       []string
+	}{
+		{"plain HTTP on the port", "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", []string{"Plain HTTP", "port"}},
+		{"a page and no head", "<html>400</html>", []string{"Plain HTTP"}},
+		{"SSH", "SSH-2.0-dropbear\r\n", []string{"not TLS", "SSH-2"}},
+		{"binary", "\x00\x01\x02\x03\x04\x05\x06", []string{"not TLS"}},
+		{"closed at once", "", []string{"closed the connection", "server_name"}},
+		{"handshake_failure", "\x15\x03\x03\x00\x02\x02\x28", []string{"handshake failure", "tls_legacy"}},
+		{"protocol_version", "\x15\x03\x01\x00\x02\x02\x46", []string{"protocol version", "tls_min"}},
+		{"internal_error, as SoftEther on OpenSSL 3", "\x15\x03\x01\x00\x02\x02\x50", []string{"internal error", "tls_legacy"}},
+		{"unrecognized_name, as accel-ppp with host-name", "\x15\x03\x03\x00\x02\x02\x70", []string{"unrecognized name", "sni"}},
+		{"an alert of no special meaning", "\x15\x03\x03\x00\x02\x02\x32", []string{"error decoding message"}},
+		{"an alert that nobody knows", "\x15\x03\x03\x00\x02\x02\xf0", []string{"alert(240)"}},
+	} {
+		t.Run(tc.why, func(t *testing.T) {
+			f := wantFault(t, unverified(listen(t, func(conn net.Conn) {
+				io.ReadFull(conn, make([]byte, 5))
+				io.WriteString(conn, tc.answer)
+				conn.(*net.TCPConn).CloseWrite()
+				io.Copy(io.Discard, conn)
+			})), fault.TLSFailed, tc.words...)
+			if f.Stage != fault.StageTLS {
+				t.Errorf("stage %s, want tls", f.Stage)
+			}
+		})
+	}
+}
+
+func TestTheServerDemandsAClientCertificate(t *testing.T) {
+	ca, stranger := newAuthority(t, "Users", nil, nil), newAuthority(t, "Strangers", nil, nil)
+	client := func(ca *authority) (cert, key string) {
+		c := ca.issue(t, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} })
+		der, err := x509.MarshalPKCS8PrivateKey(testKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file(t, c), text(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} { // 1.3 tells after its handshake is over
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			cfg := presenting(selfSigned(t, nil))
+			cfg.ClientAuth, cfg.MaxVersion = tls.RequireAndVerifyClientCert, version
+			cfg.ClientCAs = x509.NewCertPool()
+			cfg.ClientCAs.AddCert(ca.cert)
+			addr := listen(t, sstpServer(cfg, okHead))
+
+			o := unverified(addr)
+			f := wantFault(t, o, fault.TLSFailed, "demands a client certificate", "cert and key")
+			if f.Stage != fault.StageTLS {
+				t.Errorf("stage %s, want tls also where the alert comes late", f.Stage)
+			}
+			o.Cert, o.Key = client(stranger)
+			wantFault(t, o, fault.TLSFailed, "refused the client certificate")
+			o.Cert, o.Key = client(ca)
+			mustConnect(t, o, nil)
+
+			both, _ := os.ReadFile(o.Cert)
+			key, _ := os.ReadFile(o.Key)
+			o.Cert, o.Key = text(t, "both.pem", string(both)+string(key)), ""
+			mustConnect(t, o, nil) // certificate and key in one file
+		})
+	}
+}
+
+func TestAClientCertificateThatCannotBeUsed(t *testing.T) {
+	o := unverified(netip.AddrPort{})
+	o.Cert, o.Key = "/nonexistent.pem", "/nonexistent.key"
+	wantFault(t, o, fault.InvalidOptions, "client certificate", "/nonexistent.pem")
+	o.Cert = file(t, selfSigned(t, nil))
+	o.Key = o.Cert
+	wantFault(t, o, fault.InvalidOptions, "client certificate")
+}
+
+func TestNoSessionIsResumed(t *testing.T) {
+	cfg := presenting(selfSigned(t, nil))
+	resumed := make(chan bool, 2)
+	cfg.VerifyConnection = func(s tls.ConnectionState) error { resumed <- s.DidResume; return nil }
+	o := unverified(listen(t, sstpServer(cfg, okHead)))
+	for range 2 {
+		mustConnect(t, o, nil)
+		if <-resumed {
+			t.Error("resumed: the crypto binding needs the certificate of this very handshake")
+		}
+	}
+}
+
+// tap notes the lengths of the records written.
+type tap struct {
+	net.Conn
+	mu      sync.Mutex
+	records []int
+}
+
+func (c *tap) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for rest := b; len(rest) > 5; {
+		n := int(rest[3])<<8 | int(rest[4])
+		c.records = append(c.records, n)
+		rest = rest[5+n:]
+	}
+	return c.Conn.Write(b)
+}
+
+func TestOneWriteIsOneRecordFromTheFirstOneOn(t *testing.T) {
+	o := unverified(listen(t, sstpServer(presenting(selfSigned(t, nil)), okHead)))
+	var wire *tap
+	dial := o.DialTCP
+	o.DialTCP = func(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+		conn, err := dial(ctx, addr)
+		wire = &tap{Conn: conn}
+		return wire, err
+	}
+	conn := mustConnect(t, o, nil)
+	wire.records = nil
+	if _, err := conn.Write(bytes.Repeat([]byte{1}, 16384)); err != nil {
+		t.Fatal(err)
+	}
+	if len(wire.records) != 1 || wire.records[0] < 16384 {
+		t.Errorf("records %v, want one: many packets go into one write, and each record costs", wire.records)
+	}
+}
+
+func TestInfo(t *testing.T) {
+	ca := newAuthority(t, "Root", nil, nil)
+	leaf := ca.issue(t, nil)
+	o := trusting(t, listen(t, sstpServer(presenting(leaf, ca.cert), okHead)), ca)
+	seen := &script{}
+	info := mustConnect(t, o, seen).Info()
+	if !bytes.Equal(info.Leaf.Raw, leaf.Raw) {
+		t.Error("the leaf is not byte for byte what the server sent: the crypto binding would fail")
+	}
+	if len(info.Chain) != 2 || len(seen.chain) != 2 {
+		t.Errorf("chain of %d, observer %d, want both certificates", len(info.Chain), len(seen.chain))
+	}
+	if info.Server.String() != "192.0.2.1:443" || info.Proxy != "" || info.VerifiedBy != VerifiedByCA ||
+		info.TLSVersion != "TLS 1.3" || !strings.HasPrefix(info.CipherSuite, "TLS_") {
+		t.Errorf("info %+v", info)
+	}
+	seen.want(t,
+		"resolve", "resolve ok: 192.0.2.1",
+		"connect", "connect ok: 192.0.2.1:443",
+		"tls", "certificates: full", "tls ok: TLS 1.3, "+info.CipherSuite+", verified by full",
+		"http", "http ok: HTTP 200, Microsoft-HTTPAPI/2.0",
+	)
+}
