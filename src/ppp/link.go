@@ -1,39 +1,367 @@
 package ppp
 
-import "time"
+import (
+	"encoding/binary"
+	"io"
+	"net/netip"
+	"time"
 
-// Link is one PPP link.
-type Link struct{ cfg Config }
+	"sstp/src/fault"
+)
+
+// phase is where a link stands (RFC 1661 section 3.2).
+type phase uint8
+
+const (
+	phaseDead         phase = iota // not started
+	phaseEstablish                 // LCP is not open
+	phaseAuthenticate              // LCP is open, the caller authenticates
+	phaseNetwork                   // the network protocols run
+	phaseEnded                     // Terminated was said
+)
+
+// maxRestarts is how often a peer may begin LCP anew before authentication is over.
+const maxRestarts = 3
+
+// Link is one PPP link. All methods but Deadline, PeerMRU, AuthFrame and EndedByPeer return what to do; the caller
+// carries it out in order before it calls the next method. A Link is not safe for concurrent use.
+type Link struct {
+	cfg   Config
+	phase phase
+	todo  []Action // of the call that runs
+
+	lcp    *lcp
+	ipcp   *ipcp   // nil: not wanted
+	ipv6cp *ipv6cp // nil: not wanted
+
+	id        uint8  // the last Identifier given out
+	restarts  int    // how often the peer began LCP anew
+	closing   bool   // Terminate was called
+	goodbye   string // and its reason
+	addressed bool   // there was an IPv4 address
+
+	echoing bool // an Echo-Request waits for its reply
+	echoID  uint8
+	echoAt  time.Time
+}
 
 // NewLink returns a link that waits for Start.
-func NewLink(cfg Config) *Link { return &Link{cfg: cfg} }
+func NewLink(cfg Config) *Link {
+	cfg.Timers = cfg.Timers.orDefault()
+	l := &Link{cfg: cfg}
+	l.lcp = newLCP(l)
+	if cfg.IPv4 {
+		l.ipcp = newIPCP(l)
+	}
+	if cfg.IPv6 {
+		l.ipv6cp = newIPV6CP(l)
+	}
+	return l
+}
 
-// Start begins LCP.
-func (l *Link) Start(now time.Time) []Action { return nil }
+// Start says that the lower layer is up and begins LCP. Both sides send first: SoftEther 5.02 stays silent until it
+// has seen a Configure-Request.
+func (l *Link) Start(now time.Time) []Action {
+	if l.phase != phaseDead {
+		return nil
+	}
+	l.phase = phaseEstablish
+	l.lcp.event(now, evOpen, packet{})
+	l.lcp.event(now, evUp, packet{})
+	return l.done()
+}
 
-// Receive takes one frame.
-func (l *Link) Receive(now time.Time, frame []byte) []Action { return nil }
+// Receive takes one frame, in any of the forms that CutHeader understands. IP packets are ignored, and so is what cannot
+// be understood.
+func (l *Link) Receive(now time.Time, frame []byte) []Action {
+	if l.phase == phaseDead || l.phase == phaseEnded {
+		return nil
+	}
+	proto, info, err := CutHeader(frame)
+	if err != nil || proto == ProtoIPv4 || proto == ProtoIPv6 {
+		return nil
+	}
+	if proto == ProtoLCP {
+		if p, ok := cutPacket(info); ok {
+			l.lcp.receiveLCP(now, p)
+		}
+		return l.done()
+	}
+	// RFC 1661 section 5.7: what is not supported is rejected in Opened only, and what comes too early is dropped.
+	if l.lcp.state != opened {
+		return nil
+	}
+	switch n := l.network(proto); {
+	case n != nil:
+		if p, ok := cutPacket(info); ok && l.phase == phaseNetwork {
+			n.receive(now, p)
+		}
+	case proto == l.lcp.agreed.Protocol:
+		l.do(Action{Kind: AuthPacket, Data: info})
+	default:
+		l.sendProtocolReject(proto, info)
+	}
+	return l.done()
+}
 
-// Authenticated starts the network protocols.
-func (l *Link) Authenticated(now time.Time) []Action { return nil }
+// Authenticated says, in both roles, that authentication is over, and starts the network protocols.
+func (l *Link) Authenticated(now time.Time) []Action {
+	if l.phase != phaseAuthenticate {
+		return nil
+	}
+	l.phase = phaseNetwork
+	for _, n := range l.networks() {
+		n.event(now, evOpen, packet{})
+		n.event(now, evUp, packet{})
+	}
+	return l.done()
+}
 
-// AuthFrame appends a frame of the agreed authentication protocol.
-func (l *Link) AuthFrame(dst, packet []byte) []byte { return AppendFrame(dst, 0, packet) }
+// AuthFrame appends to dst a frame with a packet of the agreed authentication protocol.
+func (l *Link) AuthFrame(dst, packet []byte) []byte {
+	return AppendFrame(dst, l.lcp.agreed.Protocol, packet)
+}
 
-// Echo sends an Echo-Request.
-func (l *Link) Echo(now time.Time) []Action { return nil }
+// Echo sends an LCP Echo-Request if LCP is open (RFC 1661 section 5.8). A reply to an earlier one no longer counts.
+func (l *Link) Echo(now time.Time) []Action {
+	if l.phase == phaseEnded || l.lcp.state != opened {
+		return nil
+	}
+	l.echoing, l.echoID, l.echoAt = true, l.NextID(), now
+	l.send(ProtoLCP, echoRequest, l.echoID, binary.BigEndian.AppendUint32(nil, l.lcp.magic))
+	return l.done()
+}
 
-// Terminate ends the link.
-func (l *Link) Terminate(now time.Time, reason string) []Action { return nil }
+// Terminate ends the link in good order: a Terminate-Request with the reason, at most Timers.MaxTerminate of them, then
+// Terminated.
+func (l *Link) Terminate(now time.Time, reason string) []Action {
+	if l.phase == phaseEnded || l.closing {
+		return nil
+	}
+	l.closing = true
+	l.goodbye = reason[:min(len(reason), minMRU-packetLen)]
+	if l.phase == phaseDead {
+		l.end(nil)
+		return l.done()
+	}
+	l.lcp.event(now, evClose, packet{})
+	return l.done()
+}
 
-// NextID returns the next identifier.
-func (l *Link) NextID() uint8 { return 0 }
+// NextID returns the next Identifier of the one counter that all protocols of the link share: SoftEther 5.02 sorts what
+// it received by it.
+func (l *Link) NextID() uint8 {
+	l.id++
+	return l.id
+}
 
-// Advance tells the link the time.
-func (l *Link) Advance(now time.Time) []Action { return nil }
+// Advance tells the link what time it is. It must be called when Deadline has come; earlier does no harm.
+func (l *Link) Advance(now time.Time) []Action {
+	for _, y := range l.layers() {
+		if l.phase == phaseEnded {
+			break
+		}
+		y.advance(now)
+	}
+	return l.done()
+}
 
-// Deadline says when Advance wants to be called.
-func (l *Link) Deadline() time.Time { return time.Time{} }
+// Deadline is the time at which Advance wants to be called. Zero: nothing is waited for.
+func (l *Link) Deadline() time.Time {
+	var t time.Time
+	if l.phase != phaseEnded {
+		for _, y := range l.layers() {
+			t = earlier(t, y.deadline())
+		}
+	}
+	return t
+}
 
-// PeerMRU is the largest information field the peer takes.
-func (l *Link) PeerMRU() int { return 1500 }
+// PeerMRU is the largest information field that may be sent to the peer, never more than fits an SSTP packet.
+func (l *Link) PeerMRU() int { return l.lcp.peerMRU }
+
+// EndedByPeer says what it means if the peer ends the call now, be it with a Terminate-Request (then Receive says it
+// with Terminated) or by a message of a layer below: during authentication it is AUTH_FAILED, for SoftEther 5.02 says
+// no more than that about a wrong password.
+func (l *Link) EndedByPeer() *fault.Error {
+	switch {
+	case l.phase == phaseNetwork && (l.addressed || l.ipcp == nil || l.cfg.Role == Server):
+		return fault.New(fault.ClosedByServer, fault.StageUp, l.peer()+" ended the call")
+	case l.phase == phaseNetwork:
+		return fault.New(fault.NoAddress, fault.StageNetwork, l.peer()+" ended the call before it assigned an address")
+	case l.phase == phaseAuthenticate && l.lcp.agreed != AuthProtocol{}:
+		return fault.New(fault.AuthFailed, fault.StageAuth, l.peer()+" ended the call during authentication")
+	case l.lcp.auth.disputed():
+		return l.lcp.auth.fault()
+	}
+	return fault.New(fault.PPPNegotiationFailed, fault.StagePPP, l.peer()+" ended the negotiation")
+}
+
+// networks are the control protocols that are wanted, in the order in which they start.
+func (l *Link) networks() []*layer {
+	var ns []*layer
+	if l.ipcp != nil {
+		ns = append(ns, &l.ipcp.layer)
+	}
+	if l.ipv6cp != nil {
+		ns = append(ns, &l.ipv6cp.layer)
+	}
+	return ns
+}
+
+func (l *Link) layers() []*layer { return append(l.networks(), &l.lcp.layer) }
+
+// network returns the control protocol p if it is wanted.
+func (l *Link) network(p Protocol) *layer {
+	for _, n := range l.networks() {
+		if n.proto == p {
+			return n
+		}
+	}
+	return nil
+}
+
+// networksDown tells the network protocols that LCP left Opened.
+func (l *Link) networksDown() {
+	for _, n := range l.networks() {
+		n.event(time.Time{}, evDown, packet{})
+	}
+}
+
+// mayRestart says whether the peer may begin LCP anew. Once authentication is over it may not: no server in the field
+// does, and to dial again is simpler than to authenticate again with the crypto binding already sent.
+func (l *Link) mayRestart() bool {
+	l.restarts++
+	return l.phase == phaseAuthenticate && l.restarts <= maxRestarts
+}
+
+// fail ends the link on our side: the peer is told, and nothing is waited for.
+func (l *Link) fail(err *fault.Error) {
+	if l.phase == phaseEnded {
+		return
+	}
+	if l.closing {
+		l.end(nil) // the goodbye is under way, and nobody cares how it ends
+		return
+	}
+	l.send(ProtoLCP, terminateRequest, l.NextID(), nil)
+	l.end(err)
+}
+
+// end says Terminated. A nil err means that we asked for it.
+func (l *Link) end(err *fault.Error) {
+	if l.phase == phaseEnded {
+		return
+	}
+	l.networksDown()
+	l.phase = phaseEnded
+	a := Action{Kind: Terminated}
+	if err != nil {
+		a.Err = err
+	}
+	l.do(a)
+}
+
+func (l *Link) do(a Action) { l.todo = append(l.todo, a) }
+
+// done hands out the actions of a call.
+func (l *Link) done() []Action {
+	do := l.todo
+	l.todo = nil
+	return do
+}
+
+// send sends a control packet. What does not fit an SSTP packet, which takes a peer that compresses the header of an
+// enormous request, is not sent.
+func (l *Link) send(p Protocol, code, id byte, data []byte) {
+	n := packetLen + len(data)
+	if n > maxMRU {
+		return
+	}
+	frame := make([]byte, HeaderLen, HeaderLen+n)
+	PutHeader(frame, p)
+	frame = append(frame, code, id, byte(n>>8), byte(n))
+	l.do(Action{Kind: Send, Data: append(frame, data...)})
+}
+
+// cut shortens what is quoted to the peer's MRU; used is what stands before it in the information field.
+func (l *Link) cut(b []byte, used int) []byte {
+	return b[:min(len(b), l.PeerMRU()-used)]
+}
+
+// sendProtocolReject quotes the packet: SoftEther 5.02 finds what was rejected by it.
+func (l *Link) sendProtocolReject(p Protocol, info []byte) {
+	data := binary.BigEndian.AppendUint16(nil, uint16(p))
+	l.send(ProtoLCP, protocolReject, l.NextID(), append(data, l.cut(info, packetLen+len(data))...))
+}
+
+// sendEchoReply answers with our magic number, never the peer's: accel-ppp takes its own for a loop.
+func (l *Link) sendEchoReply(p packet) {
+	data := binary.BigEndian.AppendUint32(nil, l.lcp.magic)
+	l.send(ProtoLCP, echoReply, p.id, append(data, l.cut(p.data[4:], packetLen+len(data))...))
+}
+
+// peer is what messages call the other side.
+func (l *Link) peer() string {
+	if l.cfg.Role == Server {
+		return "the client"
+	}
+	return "the server"
+}
+
+// dnsToGive returns the i-th name server that the server hands out.
+func (l *Link) dnsToGive(i int) netip.Addr {
+	if i < len(l.cfg.DNS) {
+		return l.cfg.DNS[i]
+	}
+	return netip.Addr{}
+}
+
+// randomMagic returns a magic number. Without randomness it is 0, which means that none is negotiated.
+func (l *Link) randomMagic() uint32 {
+	var b [4]byte
+	l.random(b[:])
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// randomInterfaceID returns an identifier that does not claim to be universally unique (RFC 5072 section 4.1).
+func (l *Link) randomInterfaceID() (id [8]byte) {
+	l.random(id[:])
+	id[0] &^= 0x02
+	return id
+}
+
+// random fills b, with zeros if there is no randomness; a peer then suggests what to use instead.
+func (l *Link) random(b []byte) {
+	if l.cfg.Rand == nil {
+		return
+	}
+	if _, err := io.ReadFull(l.cfg.Rand, b); err != nil {
+		clear(b)
+	}
+}
+
+// reporter tells the caller of a network protocol's ups and downs, each once.
+type reporter struct {
+	link             *Link
+	upKind, downKind ActionKind
+	last             ActionKind // 0: nothing was said yet
+}
+
+func (r *reporter) up(a Action) {
+	a.Kind, r.last = r.upKind, r.upKind
+	r.link.do(a)
+}
+
+// down reports the end of what was up. Without having been up it is worth a word only with a reason.
+func (r *reporter) down(err *fault.Error) {
+	if r.last == r.downKind || r.last == 0 && err == nil {
+		return
+	}
+	a := Action{Kind: r.downKind}
+	if err != nil {
+		a.Err = err
+	}
+	r.last = r.downKind
+	r.link.do(a)
+}
