@@ -3,6 +3,12 @@
 // SSTP and of PPP pass through: outgoing ones go ahead of queued data, incoming ones are copied and delivered as
 // events. The package decides nothing about the call, opens and closes nothing, and writes no log.
 //
-// A Pumps is made for one stream. Whoever made it closes the stream and then calls Stop; the device belongs to the caller too and
-// may be used by the next call.
+//	device → ReadPackets → SSTP and PPP headers in place → Write of at most 16 KiB → stream     one goroutine
+//	session → Send ──────────── queue of 64 ────────────────┘ the only writer
+//
+//	stream → Read → sstp.Cut ─ IPv4, IPv6 → WritePackets → device                              one goroutine
+//	                         └ all else, copied → deliver → session
+//
+// Nothing is allocated for a data packet in either direction. Nothing waits for more packets to come: a batch is what
+// was readable at once.
 package datapath

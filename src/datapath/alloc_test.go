@@ -1,0 +1,165 @@
+package datapath
+
+import (
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+// source gives the same bytes, or the same packets, for each token it is sent.
+type source struct {
+	tokens, done chan struct{}
+	stop         chan struct{}
+	chunk        []byte // the stream's
+	pkt          []byte // the device's
+	n            int    // so many of them at once
+}
+
+func newSource() *source {
+	return &source{tokens: make(chan struct{}), done: make(chan struct{}), stop: make(chan struct{})}
+}
+
+func (s *source) Read(b []byte) (int, error) {
+	select {
+	case <-s.tokens:
+		return copy(b, s.chunk), nil
+	case <-s.stop:
+		return 0, net.ErrClosed
+	}
+}
+
+func (s *source) ReadPackets(buf []byte, room int, ends []int) (int, error) {
+	select {
+	case <-s.tokens:
+	case <-s.stop:
+		return 0, os.ErrClosed
+	}
+	pos := 0
+	for i := range s.n {
+		pos += room + copy(buf[pos+room:], s.pkt)
+		ends[i] = pos
+	}
+	return s.n, nil
+}
+
+func (s *source) WritePackets(pkts [][]byte) (int, error) {
+	s.done <- struct{}{}
+	return len(pkts), nil
+}
+
+func (s *source) Write(b []byte) (int, error) {
+	s.done <- struct{}{}
+	return len(b), nil
+}
+
+func (s *source) SetReadDeadline(time.Time) error  { return nil }
+func (s *source) SetWriteDeadline(time.Time) error { return nil }
+
+func (s *source) once() {
+	s.tokens <- struct{}{}
+	<-s.done
+}
+
+// up returns a source of which each token sends n packets from the device to the stream, and down one for the other way.
+func up(tb testing.TB, n, size int) *source {
+	dev, stream := newSource(), newSource()
+	dev.pkt, dev.n, dev.done = ip4(size, 1), n, stream.done
+	return running(tb, dev, stream, dev)
+}
+
+func down(tb testing.TB, n, size int) *source {
+	dev, stream := newSource(), newSource()
+	for range n {
+		stream.chunk = append(stream.chunk, framedIP(ip4(size, 1))...)
+	}
+	stream.done = dev.done
+	return running(tb, dev, stream, stream)
+}
+
+func running(tb testing.TB, dev, stream, driven *source) *source {
+	p := New(stream, func(Event) {})
+	p.Start()
+	p.Open(dev, 1400, true, true)
+	tb.Cleanup(func() {
+		close(stream.stop)
+		close(dev.stop)
+		p.Stop()
+	})
+	return driven
+}
+
+func TestNothingIsAllocatedForAPacket(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		s    *source
+	}{
+		{"uplink, one packet", up(t, 1, 100)},
+		{"uplink, a full record", up(t, 11, 1400)},
+		{"downlink, one packet", down(t, 1, 100)},
+		{"downlink, a full record", down(t, 11, 1400)},
+	} {
+		if n := testing.AllocsPerRun(1000, c.s.once); n != 0 {
+			t.Errorf("%s: %v allocations, want 0", c.what, n)
+		}
+	}
+}
+
+func BenchmarkUplink(b *testing.B)   { benchmark(b, up) }
+func BenchmarkDownlink(b *testing.B) { benchmark(b, down) }
+
+func benchmark(b *testing.B, direction func(testing.TB, int, int) *source) {
+	for _, c := range []struct {
+		name    string
+		n, size int
+	}{{"1x64", 1, 64}, {"1x1400", 1, 1400}, {"11x1400", 11, 1400}, {"100x64", 100, 64}} {
+		b.Run(c.name, func(b *testing.B) {
+			s := direction(b, c.n, c.size)
+			b.SetBytes(int64(c.n * c.size))
+			b.ReportAllocs()
+			for b.Loop() {
+				s.once()
+			}
+		})
+	}
+}
+
+// The work of the pumps without goroutines and channels between.
+func BenchmarkFrame(b *testing.B) {
+	buf, ends := make([]byte, maxWrite), make([]int, 11)
+	for i := range ends {
+		start := i * 1408
+		copy(buf[start+headroom:], ip4(1400, 1))
+		ends[i] = start + 1408
+	}
+	g := &gate{mtu: 1400, v4: true}
+	b.SetBytes(11 * 1400)
+	b.ReportAllocs()
+	for b.Loop() {
+		if g.frame(buf, ends).packets != 11 {
+			b.Fatal("packets were dropped")
+		}
+	}
+}
+
+// nowhere is a device that takes all.
+type nowhere struct{ *source }
+
+func (nowhere) WritePackets(pkts [][]byte) (int, error) { return len(pkts), nil }
+
+func BenchmarkCut(b *testing.B) {
+	p := New(nil, nil)
+	p.gate.Store(&gate{dev: nowhere{}, mtu: 1400, v4: true})
+	in := incoming{p: p, pkts: make([][]byte, 0, maxWritten)}
+	var chunk []byte
+	for range 11 {
+		chunk = append(chunk, framedIP(ip4(1400, 1))...)
+	}
+	b.SetBytes(11 * 1400)
+	b.ReportAllocs()
+	for b.Loop() {
+		if rest, err := in.take(chunk); len(rest) != 0 || err != nil {
+			b.Fatal(err)
+		}
+	}
+}
