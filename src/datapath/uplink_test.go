@@ -93,10 +93,10 @@ func TestControlWakesTheUplinkThatWaitsForTheDevice(t *testing.T) {
 
 func TestTheGateDecidesWhatPasses(t *testing.T) {
 	pumped(t, func(r *rig) {
-		r.Open(r.dev, 1400, true, false)
 		r.dev.in <- ip4(30, 1)
 		r.dev.in <- ip6(60, 1)
 		r.dev.in <- ip4(31, 1)
+		r.Open(r.dev, 1400, true, false)
 		r.wantSent("no IPv6 before IPV6CP", join(framedIP(ip4(30, 1)), framedIP(ip4(31, 1))))
 		r.Open(r.dev, 1400, true, true)
 		r.dev.in <- ip6(60, 1)
