@@ -6,6 +6,8 @@
 // protocol, nor of SSTP's crypto binding ([MS-SSTP] 3.2.5.2), for which a success carries the key.
 package auth
 
+import "strconv"
+
 // Method is a way to authenticate, named as in option auth.
 type Method string
 
@@ -28,6 +30,7 @@ const (
 	protocolEAP  = 0xc227
 
 	algorithmMD5      = 0x05
+	algorithmMSCHAPv1 = 0x80 // known by name alone
 	algorithmMSCHAPv2 = 0x81
 )
 
@@ -36,6 +39,29 @@ const (
 type LCPAuth struct {
 	Protocol  uint16
 	Algorithm uint8
+}
+
+// String returns the protocol's usual name.
+func (l LCPAuth) String() string {
+	switch l {
+	case LCPAuth{}:
+		return "no authentication"
+	case LCPAuth{protocolPAP, 0}:
+		return "PAP"
+	case LCPAuth{protocolCHAP, algorithmMD5}:
+		return "CHAP-MD5"
+	case LCPAuth{protocolCHAP, algorithmMSCHAPv1}:
+		return "MS-CHAPv1"
+	case LCPAuth{protocolCHAP, algorithmMSCHAPv2}:
+		return "MS-CHAPv2"
+	case LCPAuth{protocolEAP, 0}:
+		return "EAP"
+	}
+	text := "authentication protocol 0x" + strconv.FormatUint(uint64(l.Protocol), 16)
+	if l.Algorithm != 0 {
+		text += "/0x" + strconv.FormatUint(uint64(l.Algorithm), 16)
+	}
+	return text
 }
 
 // LCP returns the protocol and the algorithm that LCP must agree on for the method; zero for an unknown method.

@@ -1,16 +1,19 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
 	"time"
+
+	"sstp/src/fault"
 )
 
 // AuthenticatorConfig is what an Authenticator needs to know.
 type AuthenticatorConfig struct {
 	Name    string                                       // ours, in challenges; may be empty
 	Secret  func(user string) (password string, ok bool) // the name is as the peer sent it
-	Methods []Method                                     // under EAP: what is proposed, in this order; CHAP allows EAP-MD5
+	Methods []Method                                     // under EAP: what is proposed, in this order; CHAP is EAP-MD5 there
 
 	TLS *tls.Config // EAP-TLS: certificate and how the client's is verified; nil: EAP-TLS is not proposed
 
@@ -21,39 +24,141 @@ type AuthenticatorConfig struct {
 
 	// What follows makes the server misbehave, to test clients.
 
-	WrongProof   bool                         // MS-CHAPv2: S= as of a server that does not know the password
-	SkipProof    bool                         // MS-CHAPv2: Success without S=
-	EarlySuccess bool                         // EAP: EAP-Success in place of the method's own proof
-	FailCode     int                          // refuse every login; MS-CHAPv2: with this E= (RFC 2759 section 6)
-	FailMessage  string                       // the text that goes with a refusal; empty: a usual one
-	Drop         func(n int, pkt []byte) bool // true: message n (from 1) is lost on the way
+	WrongProof   bool                            // MS-CHAPv2: S= as of a server that does not know the password
+	SkipProof    bool                            // MS-CHAPv2: Success without S=
+	EarlySuccess bool                            // EAP: EAP-Success in place of the method's own proof
+	FailCode     int                             // refuse every login, by MS-CHAPv2 with this E= (RFC 2759 section 6)
+	FailMessage  string                          // the text that goes with a refusal; empty: a usual one
+	Drop         func(n int, packet []byte) bool // true: message n, from 1, is lost on the way
 }
 
-// Authenticator is the server's side of one authentication.
+// failMessage is the text of a refusal, short enough for PAP's Message.
+func (cfg *AuthenticatorConfig) failMessage() string {
+	if cfg.FailMessage != "" {
+		return cfg.FailMessage[:min(len(cfg.FailMessage), 255)]
+	}
+	return "Authentication failure"
+}
+
+// Authenticator is the server's side of one authentication. It refuses once: a peer that fails is not asked again.
 type Authenticator struct {
-	cfg AuthenticatorConfig
-	lcp LCPAuth
+	conversation conversation
+	proto        serverProtocol
+	drop         func(n int, packet []byte) bool
+	sent         int
 }
 
-// NewAuthenticator returns an Authenticator for the protocol that LCP has agreed on.
+// serverProtocol is a protocol that can ask again.
+type serverProtocol interface {
+	protocol
+	challenge(now time.Time) []Action
+}
+
+// NewAuthenticator returns an Authenticator for the protocol that LCP has agreed on. Without one, everybody is let in.
 func NewAuthenticator(cfg AuthenticatorConfig, lcp LCPAuth) *Authenticator {
-	return &Authenticator{cfg: cfg, lcp: lcp}
+	cfg.Rand, cfg.NextID = orRand(cfg.Rand), orCounter(cfg.NextID)
+	if cfg.FragmentLen <= 0 {
+		cfg.FragmentLen = defaultFragmentLen
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	a := &Authenticator{
+		conversation: conversation{lcp: lcp, other: "client", timeout: cfg.Timeout},
+		drop:         cfg.Drop,
+	}
+	switch lcp {
+	case LCPAuth{}:
+		a.conversation.admitted = true
+		return a
+	case LCPAuth{protocolPAP, 0}:
+		a.proto = &papAuthenticator{cfg: &cfg}
+	case LCPAuth{protocolCHAP, algorithmMD5}, LCPAuth{protocolCHAP, algorithmMSCHAPv2}:
+		a.proto = &chapAuthenticator{cfg: &cfg, ms: lcp.Algorithm == algorithmMSCHAPv2}
+	case LCPAuth{protocolEAP, 0}:
+		a.proto = newEAPAuthenticator(&cfg)
+	default:
+		a.conversation.refusal = notAllowed(lcp.String())
+		return a
+	}
+	a.conversation.proto = a.proto
+	return a
 }
 
 // Start begins: LCP is open.
-func (a *Authenticator) Start(now time.Time) []Action { return nil }
+func (a *Authenticator) Start(now time.Time) []Action { return a.out(a.conversation.start(now)) }
 
 // Receive takes one packet of the agreed protocol; it keeps nothing of packet.
-func (a *Authenticator) Receive(now time.Time, packet []byte) []Action { return nil }
+func (a *Authenticator) Receive(now time.Time, packet []byte) []Action {
+	return a.out(a.conversation.receive(now, packet))
+}
 
 // Advance tells the time; due when Deadline has come.
-func (a *Authenticator) Advance(now time.Time) []Action { return nil }
+func (a *Authenticator) Advance(now time.Time) []Action { return a.out(a.conversation.advance(now)) }
 
 // Deadline returns when Advance must be called; zero: never.
-func (a *Authenticator) Deadline() time.Time { return time.Time{} }
+func (a *Authenticator) Deadline() time.Time { return a.conversation.deadline() }
 
-// Challenge asks the peer again, as some servers do at intervals (RFC 1994 section 2).
-func (a *Authenticator) Challenge(now time.Time) []Action { return nil }
+// Challenge asks the peer again, as some servers do at intervals (RFC 1994 section 2; accel-ppp's option interval).
+// There is nothing to do for it under PAP, or before Start.
+func (a *Authenticator) Challenge(now time.Time) []Action {
+	if a.proto == nil || a.conversation.closed || a.conversation.heard.IsZero() {
+		return nil
+	}
+	return a.out(a.conversation.filter(a.proto.challenge(now)))
+}
 
 // Close gives up what an unfinished authentication holds; afterwards the Authenticator does nothing more.
-func (a *Authenticator) Close() {}
+func (a *Authenticator) Close() { a.conversation.close() }
+
+// out loses the packets that are to be lost.
+func (a *Authenticator) out(do []Action) []Action {
+	if a.drop == nil {
+		return do
+	}
+	kept := do[:0]
+	for _, x := range do {
+		if x.Kind == Send {
+			if a.sent++; a.drop(a.sent, x.Data) {
+				continue
+			}
+		}
+		kept = append(kept, x)
+	}
+	return kept
+}
+
+// clientRefused is the server's own record of a refusal.
+func clientRefused(cfg *AuthenticatorConfig, user string) *fault.Error {
+	m := `The client "` + printable(user) + `" does not have the right password.`
+	if cfg.FailCode != 0 {
+		m = `The client "` + printable(user) + `" was refused, as configured.`
+	}
+	return failed(m)
+}
+
+// transmission repeats a packet until it is answered.
+type transmission struct {
+	packet []byte
+	times  int
+	again  time.Time
+}
+
+// begin returns the first one.
+func (t *transmission) begin(now time.Time, packet []byte) []Action {
+	*t = transmission{packet, 1, now.Add(restartInterval)}
+	return []Action{send(bytes.Clone(packet))}
+}
+
+// advance returns the next one; after the last, the failure.
+func (t *transmission) advance(now time.Time, what LCPAuth) []Action {
+	if t.times == maxTransmissions {
+		return []Action{fail(silent("client", what))}
+	}
+	t.times++
+	t.again = now.Add(restartInterval)
+	return []Action{send(bytes.Clone(t.packet))}
+}
+
+// end stops the repeating.
+func (t *transmission) end() { *t = transmission{} }

@@ -4,6 +4,10 @@ import (
 	"crypto/tls"
 	"io"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"sstp/src/fault"
 )
 
 // PeerConfig is what a Peer needs to know.
@@ -23,27 +27,105 @@ type PeerConfig struct {
 }
 
 // Peer is the client's side of one authentication. After its success it stays: a server may ask again at any time
-// (RFC 1994 section 2), which is answered; a re-authentication that fails is a Failure, one that succeeds says nothing.
-type Peer struct {
-	cfg PeerConfig
-	lcp LCPAuth
+// (RFC 1994 section 2), which is answered; a re-authentication that fails is a Failure, one that succeeds says nothing,
+// as [MS-SSTP] binds the first one alone.
+type Peer struct{ conversation conversation }
+
+// NewPeer returns a Peer for the protocol that LCP has agreed on. A protocol that cfg does not allow ends in a Failure
+// at Start, before anything is sent.
+func NewPeer(cfg PeerConfig, lcp LCPAuth) *Peer {
+	cfg.Rand, cfg.NextID = orRand(cfg.Rand), orCounter(cfg.NextID)
+	if cfg.FragmentLen <= 0 {
+		cfg.FragmentLen = defaultFragmentLen
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	p := &Peer{conversation{lcp: lcp, other: "server", timeout: cfg.Timeout}}
+	c := &p.conversation
+	if c.refusal = check(&cfg, lcp); c.refusal != nil {
+		return p
+	}
+	switch {
+	case lcp == (LCPAuth{}):
+		c.admitted = true
+	case lcp.Protocol == protocolPAP:
+		c.proto = &papPeer{cfg: &cfg}
+	case lcp.Protocol == protocolCHAP:
+		c.proto = &chapPeer{cfg: &cfg, ms: lcp.Algorithm == algorithmMSCHAPv2}
+	default:
+		c.proto = newEAPPeer(&cfg)
+	}
+	return p
 }
 
-// NewPeer returns a Peer for the protocol that LCP has agreed on.
-func NewPeer(cfg PeerConfig, lcp LCPAuth) *Peer { return &Peer{cfg: cfg, lcp: lcp} }
-
 // Start begins: LCP is open.
-func (p *Peer) Start(now time.Time) []Action { return nil }
+func (p *Peer) Start(now time.Time) []Action { return p.conversation.start(now) }
 
-// Receive takes one packet of the agreed protocol; it keeps nothing of packet.
-func (p *Peer) Receive(now time.Time, packet []byte) []Action { return nil }
+// Receive takes one packet of the agreed protocol; it keeps nothing of packet. What makes no sense is ignored
+// (RFC 1994 section 4, RFC 3748 section 4).
+func (p *Peer) Receive(now time.Time, packet []byte) []Action {
+	return p.conversation.receive(now, packet)
+}
 
 // Advance tells the time; due when Deadline has come.
-func (p *Peer) Advance(now time.Time) []Action { return nil }
+func (p *Peer) Advance(now time.Time) []Action { return p.conversation.advance(now) }
 
 // Deadline returns when Advance must be called; zero: never.
-func (p *Peer) Deadline() time.Time { return time.Time{} }
+func (p *Peer) Deadline() time.Time { return p.conversation.deadline() }
 
 // Close gives up what an unfinished authentication holds; afterwards the Peer does nothing more. A Peer that has
 // reported Failure is closed already.
-func (p *Peer) Close() {}
+func (p *Peer) Close() { p.conversation.close() }
+
+// check refuses what must not or cannot be done, before anything is sent.
+func check(cfg *PeerConfig, lcp LCPAuth) *fault.Error {
+	usable := usableMethods(cfg, lcp)
+	switch {
+	case lcp == (LCPAuth{}):
+		return checkUnasked(cfg)
+	case len(usable) == 0:
+		return notAllowed(lcp.String())
+	case len(cfg.Username) > 255:
+		return badOption("Option username is longer than 255 bytes.")
+	case cfg.Username == "" && !has(usable, EAPTLS):
+		return badOption("Option username is empty, but the server asks who we are.")
+	}
+	if has(usable, PAP) && len(cfg.Password) > 255 {
+		return badOption("Option password is longer than 255 bytes, more than PAP can carry.")
+	}
+	if has(usable, MSCHAPv2) || has(usable, EAPMSCHAPv2) {
+		if !utf8.ValidString(cfg.Password) {
+			return badOption("Option password is not valid UTF-8, as MS-CHAPv2 needs it.")
+		}
+		if len(utf16.Encode([]rune(cfg.Password))) > 256 {
+			return badOption("Option password is longer than 256 characters, more than MS-CHAPv2 allows.")
+		}
+	}
+	return nil
+}
+
+// usableMethods returns the allowed methods that the agreed protocol can carry. CHAP under EAP is EAP-MD5, but alone it
+// does not make EAP an allowed protocol.
+func usableMethods(cfg *PeerConfig, lcp LCPAuth) (usable []Method) {
+	for _, m := range cfg.Methods {
+		protocol, algorithm := m.LCP()
+		if protocol == 0 || (LCPAuth{protocol, algorithm}) != lcp || m == EAPTLS && cfg.TLS == nil {
+			continue
+		}
+		usable = append(usable, m)
+	}
+	return usable
+}
+
+// checkUnasked decides on a server that lets us in without asking. Where only methods are allowed by which the server
+// proves itself, that would be a way around the proof.
+func checkUnasked(cfg *PeerConfig) *fault.Error {
+	credentials := cfg.Username != "" || cfg.Password != "" || has(cfg.Methods, EAPTLS)
+	if !credentials || has(cfg.Methods, PAP) || has(cfg.Methods, CHAP) {
+		return nil
+	}
+	return failed("The server asks for no authentication, so it does not prove that it knows the password: it may be an attacker.").
+		WithHint("Have the server ask for one of the methods in option auth; a server that is meant to let everybody in " +
+			"needs no username here.")
+}

@@ -1,0 +1,150 @@
+package auth
+
+import (
+	"crypto/md5"
+	"time"
+
+	"sstp/src/fault"
+)
+
+// The codes of CHAP (RFC 1994 section 4).
+const (
+	chapChallenge = 1
+	chapResponse  = 2
+	chapSuccess   = 3
+	chapFailure   = 4
+)
+
+// maxPending is how many answered challenges may wait for their verdict: a server that repeats its challenge may still
+// send the verdict on the response before.
+const maxPending = 4
+
+// chapPeer answers challenges by CHAP-MD5 (RFC 1994) or MS-CHAPv2 (RFC 2759), each anew and at any time.
+type chapPeer struct {
+	cfg     *PeerConfig
+	ms      bool
+	pending []pending // oldest first
+	ignored string
+}
+
+// pending is a challenge that was answered.
+type pending struct {
+	id    uint8
+	proof *proof // MS-CHAPv2
+}
+
+func (p *chapPeer) start(now time.Time) []Action { return nil }
+
+func (p *chapPeer) receive(now time.Time, packet []byte) []Action {
+	code, id, body, ok := cut(packet)
+	if !ok {
+		return p.ignore("a CHAP packet shorter than it claims")
+	}
+	switch code {
+	case chapChallenge:
+		return p.answer(id, body)
+	case chapSuccess:
+		return p.success(id, body)
+	case chapFailure:
+		return p.failure(id, body)
+	}
+	return p.ignore("a CHAP packet that no server sends")
+}
+
+func (p *chapPeer) answer(id uint8, body []byte) []Action {
+	challenge, _, ok := cutCounted(body)
+	if !ok || len(challenge) == 0 || p.ms && len(challenge) != 16 {
+		return p.ignore("a challenge of the wrong length")
+	}
+	var value []byte
+	var show *proof
+	if p.ms {
+		v, s, err := answerMSCHAPv2(p.cfg.Rand, p.cfg.Username, p.cfg.Password, [16]byte(challenge))
+		if err != nil {
+			return []Action{fail(noRandom(err))}
+		}
+		value, show = v[:], s
+	} else {
+		v := md5Response(id, p.cfg.Password, challenge)
+		value = v[:]
+	}
+	if len(p.pending) == maxPending {
+		p.forget(1)
+	}
+	p.pending = append(p.pending, pending{id, show})
+	return []Action{send(assemble(chapResponse, id, counted(value), []byte(p.cfg.Username)))}
+}
+
+// success counts for the response it names. For MS-CHAPv2 the proof decides which of those with this Id it was, and
+// with it which keys hold; without a right one it is the answer of somebody who does not know the password (RFC 2759
+// section 5).
+func (p *chapPeer) success(id uint8, message []byte) []Action {
+	named := false
+	for _, q := range p.pending {
+		if q.id != id {
+			continue
+		}
+		named = true
+		if !p.ms {
+			p.forget(len(p.pending))
+			return []Action{{Kind: Success, Method: CHAP}}
+		}
+		if q.proof.verify(message) {
+			do := []Action{{Kind: Success, Method: MSCHAPv2, HLAK: q.proof.hlak}}
+			p.forget(len(p.pending))
+			return do
+		}
+	}
+	if !named {
+		return p.ignore("a Success that answers none of our responses")
+	}
+	return []Action{fail(badProof(message))}
+}
+
+// failure is final whatever R= allows: another try with the same password could lock the account.
+func (p *chapPeer) failure(id uint8, message []byte) []Action {
+	for _, q := range p.pending {
+		if q.id != id {
+			continue
+		}
+		var f *fault.Error
+		if p.ms {
+			f = refusedWith(message)
+		} else {
+			f = refused(message)
+		}
+		return []Action{fail(f)}
+	}
+	return p.ignore("a Failure that answers none of our responses")
+}
+
+// forget drops the n oldest challenges and their keys.
+func (p *chapPeer) forget(n int) {
+	for i := range n {
+		if s := p.pending[i].proof; s != nil {
+			s.wipe()
+		}
+	}
+	p.pending = append(p.pending[:0], p.pending[n:]...)
+}
+
+func (p *chapPeer) ignore(why string) []Action {
+	p.ignored = why
+	return nil
+}
+
+func (p *chapPeer) advance(now time.Time) []Action { return nil }
+func (p *chapPeer) deadline() time.Time            { return time.Time{} }
+func (p *chapPeer) note() string                   { return p.ignored }
+func (p *chapPeer) close()                         { p.forget(len(p.pending)) }
+
+// md5Response is the response value of CHAP-MD5 (RFC 1994 section 4.1) and EAP-MD5 (RFC 3748 section 5.4).
+func md5Response(id uint8, secret string, challenge []byte) [16]byte {
+	b := make([]byte, 0, 1+len(secret)+len(challenge))
+	b = append(b, id)
+	b = append(b, secret...)
+	b = append(b, challenge...)
+	sum := md5.Sum(b)
+	clear(b)
+	return sum
+}

@@ -1,0 +1,87 @@
+package auth
+
+import (
+	"encoding/binary"
+	"time"
+
+	"sstp/src/fault"
+)
+
+// The OpCodes of EAP-MSCHAPv2 (draft-kamath-pppext-eap-mschapv2 section 2).
+const (
+	opChallenge = 1
+	opResponse  = 2
+	opSuccess   = 3
+	opFailure   = 4
+)
+
+// mschapHeaderLen is the length of OpCode, MS-CHAPv2-ID and MS-Length.
+const mschapHeaderLen = 4
+
+// mschapPeer is EAP-MSCHAPv2: the exchange of RFC 2759 in EAP, with the verdict as one more Request.
+type mschapPeer struct {
+	cfg      *PeerConfig
+	show     *proof // of the last challenge answered
+	verified bool   // the server has shown it
+}
+
+// request reads the header that server and client share. Its MS-Length repeats EAP's Length, which rules here.
+func (m *mschapPeer) request(now time.Time, _ uint8, data []byte) reply {
+	if len(data) < mschapHeaderLen {
+		return reply{note: "an EAP-MSCHAPv2 packet without its header"}
+	}
+	op, msID, body := data[0], data[1], data[mschapHeaderLen:]
+	switch op {
+	case opChallenge:
+		return m.answer(msID, body)
+	case opSuccess:
+		if m.show == nil || !m.show.verify(body) {
+			return reply{err: badProof(body)}
+		}
+		m.verified = true
+		return reply{data: []byte{opSuccess}} // this byte alone: SoftEther demands it
+	case opFailure:
+		return reply{data: []byte{opFailure}, err: refusedWith(body)}
+	}
+	return reply{note: "an EAP-MSCHAPv2 packet that no server sends"}
+}
+
+func (m *mschapPeer) answer(msID uint8, body []byte) reply {
+	challenge, _, ok := cutCounted(body)
+	if !ok || len(challenge) != 16 {
+		return reply{note: "a challenge of the wrong length"}
+	}
+	value, show, err := answerMSCHAPv2(m.cfg.Rand, m.cfg.Username, m.cfg.Password, [16]byte(challenge))
+	if err != nil {
+		return reply{err: noRandom(err)}
+	}
+	m.close()
+	m.show = show
+	return reply{data: appendMSCHAP(opResponse, msID, counted(value[:]), []byte(m.cfg.Username))}
+}
+
+func (m *mschapPeer) proven() (hlak [32]byte, ok bool) {
+	if !m.verified {
+		return hlak, false
+	}
+	return m.show.hlak, true
+}
+
+func (m *mschapPeer) refusal() *fault.Error { return nil }
+
+func (m *mschapPeer) close() {
+	if m.show != nil {
+		m.show.wipe()
+	}
+	m.show, m.verified = nil, false
+}
+
+// appendMSCHAP lays out what lies behind the EAP type, with an MS-Length that is EAP's Length less 5.
+func appendMSCHAP(op, msID uint8, parts ...[]byte) []byte {
+	b := []byte{op, msID, 0, 0}
+	for _, p := range parts {
+		b = append(b, p...)
+	}
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+	return b
+}

@@ -1,0 +1,158 @@
+package auth
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"iter"
+	"net"
+	"time"
+)
+
+var (
+	errStopped      = errors.New("the authentication was given up")
+	errNoCommitment = errors.New("the server went on after the handshake without its success indication (RFC 9190 section 2.1.1)")
+	errNoEMS        = errors.New("TLS 1.2 without extended master secret (RFC 7627)")
+)
+
+// engine runs one crypto/tls handshake as a coroutine: step hands it what the other side sent and returns what it has
+// to say to that. It has nothing to wait for between the steps, so that it needs no goroutine of its own.
+type engine struct {
+	in, out []byte
+	resume  func() (struct{}, bool)
+	stop    func()
+	yield   func(struct{}) bool
+	stopped bool
+
+	done bool
+	err  error    // set when done: why it failed
+	hlak [32]byte // set when done without err
+}
+
+// newEngine prepares a handshake; it begins with the first step and must end in stop.
+func newEngine(cfg *tls.Config, client bool) *engine {
+	e := &engine{}
+	e.resume, e.stop = iter.Pull(func(yield func(struct{}) bool) {
+		e.yield = yield
+		e.err = e.run(cfg, client)
+		e.done = true
+	})
+	return e
+}
+
+// step lets the handshake go on with one turn of the other side, until it needs another or is done.
+func (e *engine) step(in []byte) (out []byte) {
+	e.in = append(e.in, in...)
+	e.resume()
+	out, e.out = e.out, nil
+	return out
+}
+
+// close ends the coroutine and forgets the key.
+func (e *engine) close() {
+	e.stop()
+	clear(e.hlak[:])
+}
+
+func (e *engine) run(cfg *tls.Config, client bool) error {
+	conn := tls.Server(pipe{e}, cfg)
+	if client {
+		conn = tls.Client(pipe{e}, cfg)
+	}
+	if err := conn.Handshake(); err != nil {
+		return err
+	}
+	state := conn.ConnectionState()
+	if state.Version >= tls.VersionTLS13 {
+		if err := commit(conn, client); err != nil {
+			return err
+		}
+	}
+	return exportHLAK(&state, state.Version, &e.hlak)
+}
+
+// commit is the server's promise of TLS 1.3 that no more of the handshake follows: one byte 0x00 as application data
+// (RFC 9190 section 2.1.1). Without it EAP-Success must not count, as the client's handshake ends before the server has
+// accepted the client's certificate.
+func commit(conn *tls.Conn, client bool) error {
+	if !client {
+		_, err := conn.Write([]byte{0})
+		return err
+	}
+	var b [2]byte
+	n, err := conn.Read(b[:])
+	switch {
+	case err != nil:
+		return err
+	case n != 1 || b[0] != 0:
+		return errNoCommitment
+	}
+	return nil
+}
+
+// exporter is the part of tls.ConnectionState that derives keys.
+type exporter interface {
+	ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error)
+}
+
+// exportHLAK takes the first 32 bytes of EAP-TLS' MSK, which are [MS-SSTP]'s key. All 128 bytes are asked for, as under
+// TLS 1.3 the length is part of the derivation (RFC 9190 section 2.3; RFC 5216 section 2.3 for TLS 1.2).
+func exportHLAK(from exporter, version uint16, hlak *[32]byte) error {
+	label, context := "client EAP encryption", []byte(nil)
+	if version >= tls.VersionTLS13 {
+		label, context = "EXPORTER_EAP_TLS_Key_Material", []byte{typeTLS}
+	}
+	keys, err := from.ExportKeyingMaterial(label, context, 128)
+	if err != nil && version < tls.VersionTLS13 {
+		return errNoEMS // the one reason that crypto/tls has where renegotiation is off
+	}
+	if err != nil {
+		return err
+	}
+	copy(hlak[:], keys)
+	clear(keys)
+	return nil
+}
+
+// pipe is the engine seen as the connection under crypto/tls.
+type pipe struct{ e *engine }
+
+// Read gives what has come, and where that is used up has the coroutine wait for the next step.
+func (p pipe) Read(b []byte) (int, error) {
+	for len(p.e.in) == 0 {
+		if p.e.stopped || !p.e.yield(struct{}{}) {
+			p.e.stopped = true
+			return 0, errStopped
+		}
+	}
+	n := copy(b, p.e.in)
+	p.e.in = p.e.in[n:]
+	return n, nil
+}
+
+// Write collects our turn.
+func (p pipe) Write(b []byte) (int, error) {
+	if p.e.stopped {
+		return 0, io.ErrClosedPipe
+	}
+	p.e.out = append(p.e.out, b...)
+	return len(b), nil
+}
+
+func (pipe) Close() error                     { return nil }
+func (pipe) LocalAddr() net.Addr              { return pipeAddr{} }
+func (pipe) RemoteAddr() net.Addr             { return pipeAddr{} }
+func (pipe) SetDeadline(time.Time) error      { return nil }
+func (pipe) SetReadDeadline(time.Time) error  { return nil }
+func (pipe) SetWriteDeadline(time.Time) error { return nil }
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "eap" }
+func (pipeAddr) String() string  { return "eap" }
+
+// isRemote tells whether the handshake was ended by the other side's alert.
+func isRemote(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, io.EOF) || errors.As(err, &op) && op.Op == "remote error"
+}
