@@ -41,7 +41,8 @@ func takeAck(c *Call, in input) {
 // repeatedAck lets the same answer pass a second time; another one would change what the call is bound to.
 func repeatedAck(c *Call, in input) {
 	a, _ := in.msg.Find(CryptoBindingReq)
-	if len(a.Value) < bindingRequestLen || [32]byte(a.Value[4:bindingRequestLen]) != c.nonce {
+	if len(a.Value) < bindingRequestLen || HashProtocol(a.Value[3]).choose() != c.hash ||
+		[32]byte(a.Value[4:bindingRequestLen]) != c.nonce {
 		refuse(c, in)
 	}
 }

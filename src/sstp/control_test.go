@@ -116,7 +116,9 @@ func TestNames(t *testing.T) {
 func FuzzParseControl(f *testing.F) {
 	_, packets := recordedStream(f)
 	for _, p := range packets {
-		f.Add(p)
+		if IsControl(p) {
+			f.Add(p)
+		}
 	}
 	f.Fuzz(func(t *testing.T, pkt []byte) {
 		if len(pkt) > MaxPacketLen {
