@@ -1,0 +1,81 @@
+package lab
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/netip"
+	"time"
+
+	"sstp/src/auth"
+	"sstp/src/sstp"
+)
+
+// Device is what the server needs from a TUN device; *tun.Device is one, tests bring their own.
+type Device interface {
+	// ReadPackets blocks until a packet is there and then takes what is readable now. Packets are laid one behind
+	// the other into buf, each behind room free bytes; packet i is buf[ends[i-1]+room : ends[i]].
+	ReadPackets(buf []byte, room int, ends []int) (n int, err error)
+	// WritePackets hands packets to the kernel, in order.
+	WritePackets(pkts [][]byte) (written int, err error)
+	// SetReadDeadline ends a ReadPackets that waits, with os.ErrDeadlineExceeded.
+	SetReadDeadline(t time.Time) error
+}
+
+// Config says what the server is. The zero value of each field has a working meaning, so that Config{} is a server
+// with a fresh certificate, all methods, user "user" with password "password", and no device: it answers echoes itself.
+type Config struct {
+	// Certificate is the server's certificate with its key; nil: the server makes one for "vpn.test".
+	Certificate *Certificate
+	// TLSMin and TLSMax bound the version of the outer TLS; 0: TLS 1.2 and TLS 1.3.
+	TLSMin, TLSMax uint16
+	// CipherSuites bounds the suites up to TLS 1.2; nil: Go's defaults.
+	CipherSuites []uint16
+	// ClientCAs, if set, makes the server demand a client certificate in the outer TLS.
+	ClientCAs *x509.CertPool
+
+	// Methods are the authentication methods in the order in which they are proposed. Nil: all but EAP-TLS, and
+	// EAP-TLS first where EAPTLS is set. An empty list that is not nil: no authentication at all.
+	Methods []auth.Method
+	// Users maps names to passwords; nil: {"user": "password"}.
+	Users map[string]string
+	// EAPTLS is the server's side of EAP-TLS: its certificate and the clients' CA.
+	EAPTLS *tls.Config
+
+	// PathSecret is what a request's path must have behind the usual one; others get status 404.
+	PathSecret string
+	// SingleSession ends a user's other call when the user comes again. Otherwise it has another address.
+	SingleSession bool
+
+	// HashMask is what the server offers for the crypto binding; 0: SHA-1 and SHA-256.
+	HashMask sstp.HashProtocol
+	// Timers are the server's timers of the call; zero: the defaults of the protocol.
+	Timers sstp.Timers
+
+	// Pool is where IPv4 addresses come from: the server has its first host address. Invalid: 10.99.0.0/24.
+	Pool netip.Prefix
+	// Pool6 is where IPv6 prefixes come from, one /64 for each client by router advertisement, the first /64 is the
+	// server's. Invalid: fd53:5354:5000::/48.
+	Pool6 netip.Prefix
+	// NoIPv4 and NoIPv6 reject the protocol ([RFC 1661] 5.7).
+	NoIPv4, NoIPv6 bool
+	// FreshAddress hands a returning user another address each time instead of the same one.
+	FreshAddress bool
+	// DNS are the up to two name servers handed out; nil: the server's own address. Empty but not nil: none.
+	DNS []netip.Addr
+	// MRU is what the server asks for in LCP; 0: 1400.
+	MRU int
+
+	// Device carries the clients' packets. Nil: the server answers ICMP echo requests and UDP datagrams to port 7
+	// itself, for tests without privileges.
+	Device Device
+
+	// Misbehave is what the server does wrong on purpose.
+	Misbehave Misbehaviour
+	// OnEvent hears what happens, one event at a time; it must not call back into the server. Nil: nobody listens.
+	OnEvent func(Event)
+	// OnPacket sees each SSTP packet that is not IP, as it goes over the wire; pkt is valid during the call only.
+	OnPacket func(conn int, sent bool, pkt []byte)
+	// Rand is where nonces, challenges and magic numbers come from; nil: crypto/rand.
+	Rand io.Reader
+}

@@ -1,0 +1,177 @@
+package lab
+
+import (
+	"bytes"
+	"errors"
+	"net/netip"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func drain(t *testing.T, d Device, room int) [][]byte {
+	t.Helper()
+	buf, ends := make([]byte, 4096), make([]int, 8)
+	n, err := d.ReadPackets(buf, room, ends)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got [][]byte
+	start := 0
+	for _, end := range ends[:n] {
+		got = append(got, bytes.Clone(buf[start+room:end]))
+		start = end
+	}
+	return got
+}
+
+func TestAPortGivesPacketsInOrderBehindTheRoomAskedFor(t *testing.T) {
+	p := newPort(nil)
+	p.offer([]byte("one"), []byte("two"))
+	p.offer([]byte("three"))
+	got := drain(t, p, 8)
+	if want := [][]byte{[]byte("one"), []byte("two"), []byte("three")}; !equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func equal(a, b [][]byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !bytes.Equal(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func TestAPortDropsWhatItsQueueCannotHold(t *testing.T) {
+	p := newPort(nil)
+	for range queuePackets + 5 {
+		p.offer([]byte{1})
+	}
+	if n := p.dropped.Load(); n != 5 {
+		t.Errorf("%d dropped, want 5", n)
+	}
+}
+
+func TestAPacketLargerThanTheReadersBufferIsSkipped(t *testing.T) {
+	p := newPort(nil)
+	p.offer(make([]byte, 5000), []byte("small"))
+	if got := drain(t, p, 8); len(got) != 1 || string(got[0]) != "small" {
+		t.Errorf("got %d packets", len(got))
+	}
+}
+
+func TestAReadOfAPortEndsAtItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPort(nil)
+		begin := time.Now()
+		p.SetReadDeadline(begin.Add(3 * time.Second))
+		_, err := p.ReadPackets(make([]byte, 100), 0, make([]int, 1))
+		if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begin) != 3*time.Second {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+		if _, err = p.ReadPackets(make([]byte, 100), 0, make([]int, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("a deadline must hold until it is taken back")
+		}
+		p.SetReadDeadline(time.Time{})
+		go func() {
+			time.Sleep(time.Second)
+			p.offer([]byte("late"))
+		}()
+		if got := drain(t, p, 0); string(got[0]) != "late" {
+			t.Errorf("got %q", got)
+		}
+		go func() {
+			time.Sleep(time.Second)
+			p.SetReadDeadline(time.Unix(1, 0))
+		}()
+		if _, err = p.ReadPackets(make([]byte, 100), 0, make([]int, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a deadline in the past must wake a reader that waits: %v", err)
+		}
+	})
+}
+
+func TestQueueingAllocatesNothing(t *testing.T) {
+	p := newPort(nil)
+	pkts := [][]byte{make([]byte, 1400), make([]byte, 1400)}
+	buf, ends := make([]byte, 8192), make([]int, 8)
+	if n := testing.AllocsPerRun(1000, func() {
+		p.offer(pkts...)
+		p.ReadPackets(buf, 8, ends)
+	}); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
+}
+
+// memory is a Device of two queues: what the test puts into in is read by the server.
+type memory struct {
+	*port
+	written chan []byte
+}
+
+func newMemory() *memory {
+	m := &memory{written: make(chan []byte, 64)}
+	m.port = newPort(func(pkts [][]byte) (int, error) {
+		for _, p := range pkts {
+			m.written <- bytes.Clone(p)
+		}
+		return len(pkts), nil
+	})
+	return m
+}
+
+func ipv4Packet(src, dst string) []byte {
+	pkt := make([]byte, 28)
+	pkt[0], pkt[9] = 0x45, 99
+	s, d := netip.MustParseAddr(src).As4(), netip.MustParseAddr(dst).As4()
+	copy(pkt[12:], s[:])
+	copy(pkt[16:], d[:])
+	return pkt
+}
+
+func ipv6Packet(src, dst string) []byte {
+	pkt := make([]byte, 48)
+	pkt[0], pkt[6] = 0x60, 59
+	s, d := netip.MustParseAddr(src).As16(), netip.MustParseAddr(dst).As16()
+	copy(pkt[8:], s[:])
+	copy(pkt[24:], d[:])
+	return pkt
+}
+
+func TestTheHubSendsEachPacketToItsClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dev := newMemory()
+		h := newHub(dev)
+		a, b := newPort(h.writePackets), newPort(h.writePackets)
+		h.set(a, netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("fe80::a"), netip.MustParsePrefix("fd00:2::/64"))
+		h.set(b, netip.MustParseAddr("10.0.0.3"), netip.Addr{}, netip.Prefix{})
+		toA, toB := ipv4Packet("10.0.0.1", "10.0.0.2"), ipv4Packet("10.0.0.1", "10.0.0.3")
+		local, global := ipv6Packet("fe80::1", "fe80::a"), ipv6Packet("fd00::1", "fd00:2::77")
+		dev.offer(toB, toA, ipv4Packet("10.0.0.1", "10.0.0.9"), local, global, toB, []byte{0x45})
+		synctest.Wait()
+		if got := drain(t, a, 0); !equal(got, [][]byte{toA, local, global}) {
+			t.Errorf("client a got %x", got)
+		}
+		if got := drain(t, b, 0); !equal(got, [][]byte{toB, toB}) {
+			t.Errorf("client b got %x", got)
+		}
+		h.remove(a)
+		dev.offer(toA, toB)
+		synctest.Wait()
+		if !a.in.empty() {
+			t.Error("a client that is gone still gets packets")
+		}
+		b.WritePackets([][]byte{toA})
+		if got := <-dev.written; !bytes.Equal(got, toA) {
+			t.Errorf("the device got %x", got)
+		}
+		if err := h.close(); err != nil {
+			t.Error(err)
+		}
+	})
+}

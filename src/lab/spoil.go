@@ -1,0 +1,259 @@
+package lab
+
+import (
+	"bytes"
+	"encoding/binary"
+	"time"
+
+	"sstp/src/fault"
+	"sstp/src/ppp"
+	"sstp/src/sstp"
+)
+
+// Codes of PPP's control protocols ([RFC 1661] 5) that this file writes or looks for.
+const (
+	configureRequest = 1
+	configureAck     = 2
+	configureNak     = 3
+	configureReject  = 4
+	echoRequest      = 9
+	discardRequest   = 11
+)
+
+// Options of LCP ([RFC 1661] 6) and IPCP ([RFC 1332] 3.3, [RFC 1877] 1).
+const (
+	optionMRU      = 1
+	optionMagic    = 5
+	optionAddress  = 3
+	optionDNS      = 129
+	optionDNS2     = 131
+	addressLen     = 6
+	injectedID     = 0xe7 // of Configure-Requests that PPP itself does not know of
+	codeHeaderLen  = 4
+	firstUnknownID = 0x00f0
+)
+
+// spoiler is what the misbehaviours of one call remember.
+type spoiler struct {
+	binding   string // what the client's CALL_CONNECTED said
+	glued     bool   // a CALL_CONNECT_REQUEST was answered before it came
+	collect   func(pkt []byte)
+	naks      uint16
+	ipcpFrom  time.Time // IPCP is heard and sent from then on
+	ownIPCP   []byte    // our last IPCP Configure-Request before it was changed
+	ackOnWire []byte    // what the client must acknowledge instead
+}
+
+// send puts one SSTP packet on the wire, as it is or spoiled.
+func (c *conn) send(pkt []byte) {
+	if c.muted {
+		return
+	}
+	for _, p := range c.distort(pkt) {
+		c.put(p)
+	}
+}
+
+// put puts one packet on the wire.
+func (c *conn) put(pkt []byte) {
+	c.trace(true, pkt)
+	if c.spoil.collect != nil {
+		c.spoil.collect(pkt)
+		return
+	}
+	c.pumps.Send(pkt) // false: the client does not read; its silence ends the call
+}
+
+// sendFrame puts a PPP frame on the wire, as it is or spoiled.
+func (c *conn) sendFrame(frame []byte) {
+	if frame = c.distortFrame(frame); frame != nil {
+		c.send(sstp.AppendData(nil, frame))
+	}
+}
+
+// sendRequest sends a Configure-Request that PPP does not know of; the answer is swallowed.
+func (c *conn) sendRequest(p ppp.Protocol, options ...byte) {
+	c.send(sstp.AppendData(nil, ppp.AppendFrame(nil, p, control(configureRequest, injectedID, options))))
+}
+
+func (c *conn) sendControl(p ppp.Protocol, code, id byte, data []byte) {
+	c.send(sstp.AppendData(nil, ppp.AppendFrame(nil, p, control(code, id, data))))
+}
+
+// control is a packet of a PPP control protocol ([RFC 1661] 5).
+func control(code, id byte, data []byte) []byte {
+	b := []byte{code, id, 0, 0}
+	binary.BigEndian.PutUint16(b[2:], uint16(codeHeaderLen+len(data)))
+	return append(b, data...)
+}
+
+// glue answers the client's CALL_CONNECT_REQUEST before it has come, behind the HTTP head.
+func (c *conn) glue(answer []byte) []byte {
+	c.spoil.collect = func(pkt []byte) { answer = append(answer, pkt...) }
+	request := sstp.AppendControl(nil, sstp.CallConnectRequest, sstp.Attribute{ID: sstp.EncapsulatedProtocolID, Value: []byte{0, 1}})
+	c.doCall(c.call.Receive(time.Now(), request))
+	c.spoil.collect, c.spoil.glued = nil, true
+	return answer
+}
+
+func (c *conn) writeAnswer(answer []byte) error {
+	step := len(answer)
+	if c.m.HTTPSplit {
+		step = 1
+	}
+	for len(answer) > 0 {
+		if _, err := c.tls.Write(answer[:step]); err != nil {
+			return err
+		}
+		answer = answer[step:]
+	}
+	return nil
+}
+
+// startPPP begins PPP, with what is to come before it.
+func (c *conn) startPPP(now time.Time) {
+	if c.m.LCPEmptyRequest {
+		c.sendRequest(ppp.ProtoLCP)
+	}
+	if c.m.LCPExtras { // as RRAS of Windows Server 2008 R2 asks: callback, MRRU, endpoint, field compression
+		c.sendRequest(ppp.ProtoLCP, 13, 3, 6, 17, 4, 6, 0x4e, 19, 5, 1, 'l', 'b', 7, 2, 8, 2)
+	}
+	c.doLink(c.link.Start(now))
+}
+
+// sendExtras begins the protocols that a client must reject.
+func (c *conn) sendExtras() {
+	if c.m.IPCPDelay > 0 {
+		c.spoil.ipcpFrom = time.Now().Add(c.m.IPCPDelay)
+	}
+	if c.m.ExtraProtocols {
+		c.sendRequest(ppp.ProtoCCP, 18, 6, 1, 0, 0, 1)
+		c.sendRequest(ppp.ProtoCBCP, 1, 2)
+		c.sendRequest(0x8281)
+	}
+}
+
+// intercept takes a packet away from the call where a misbehaviour answers it; true: it is done.
+func (c *conn) intercept(now time.Time, pkt []byte) bool {
+	if !sstp.IsControl(pkt) {
+		return false
+	}
+	m, _ := sstp.ParseControl(pkt)
+	switch m.Type {
+	case sstp.CallConnectRequest:
+		return c.interceptRequest(now)
+	case sstp.CallConnected:
+		if a, ok := m.Find(sstp.CryptoBinding); ok && len(a.Value) > 3 {
+			c.spoil.binding = "hash=" + sstp.HashProtocol(a.Value[3]).String()
+		}
+		if c.m.AbortAfterConnected {
+			reason := fault.New(fault.CryptoBindingFailed, fault.StageSSTP, "Told to find the crypto binding wrong.")
+			c.doCall(c.call.Abort(now, sstp.CryptoBinding, sstp.StatusValueNotSupported, reason))
+			return true
+		}
+	case sstp.EchoRequest:
+		if c.m.NoSSTPEcho {
+			c.call.Heard(now)
+			return true
+		}
+	case sstp.EchoResponse:
+		return c.m.EarlyEcho && !c.connected
+	}
+	return false
+}
+
+func (c *conn) interceptRequest(now time.Time) bool {
+	switch {
+	case c.spoil.glued:
+		c.spoil.glued = false
+		return true
+	case c.m.SSTPSilent:
+		return true
+	case c.m.Nak:
+		c.send(sstp.AppendControl(nil, sstp.CallConnectNak, sstp.StatusInfo{
+			Attribute: sstp.EncapsulatedProtocolID, Status: sstp.StatusValueNotSupported, Value: []byte{0, 1}}.Wrap()))
+		return true
+	case c.m.AbortAfterRequest:
+		reason := fault.New(fault.SSTPRejected, fault.StageSSTP, "Told to abort the call.")
+		c.doCall(c.call.Abort(now, sstp.AttributeNone, sstp.StatusInvalidFrameReceived, reason))
+		return true
+	}
+	return false
+}
+
+// distort returns what goes over the wire in place of an SSTP packet.
+func (c *conn) distort(pkt []byte) [][]byte {
+	if !sstp.IsControl(pkt) {
+		return [][]byte{pkt}
+	}
+	switch m, _ := sstp.ParseControl(pkt); m.Type {
+	case sstp.CallConnectAck:
+		return append([][]byte{c.distortAck(pkt)}, c.afterAck(pkt)...)
+	case sstp.CallAbort, sstp.CallDisconnect:
+		if c.m.BareGoodbye {
+			return [][]byte{sstp.AppendControl(nil, m.Type)}
+		}
+	}
+	return [][]byte{pkt}
+}
+
+// distortAck spoils the CALL_CONNECT_ACK ([MS-SSTP] 2.2.10).
+func (c *conn) distortAck(pkt []byte) []byte {
+	const offsetAttribute, offsetMask, offsetNonce = 9, 15, 16
+	pkt = bytes.Clone(pkt)
+	if c.m.AckMask != nil {
+		pkt[offsetMask] = *c.m.AckMask
+	}
+	switch {
+	case c.m.AckNoAttribute:
+		return sstp.AppendControl(nil, sstp.CallConnectAck)
+	case c.m.AckShort:
+		return sstp.AppendControl(nil, sstp.CallConnectAck,
+			sstp.Attribute{ID: sstp.CryptoBindingReq, Value: pkt[offsetMask-3 : offsetNonce+16]})
+	case c.m.AckWrongAttribute:
+		pkt[offsetAttribute] = byte(sstp.CryptoBinding)
+	case c.m.AckTrailing:
+		pkt = append(pkt, 0xde, 0xad, 0xbe, 0xef)
+		pkt[3] += 4
+	}
+	return pkt
+}
+
+// afterAck is what follows the CALL_CONNECT_ACK on purpose.
+func (c *conn) afterAck(ack []byte) (list [][]byte) {
+	if c.m.AckTwice {
+		list = append(list, ack)
+	}
+	if c.m.AckNewNonce {
+		second := bytes.Clone(ack)
+		second[len(second)-1] ^= 1
+		list = append(list, second)
+	}
+	for i := range c.m.UnknownMessages {
+		list = append(list, sstp.AppendControl(nil, sstp.MessageType(firstUnknownID+i)))
+	}
+	if c.m.EarlyEcho {
+		list = append(list, sstp.AppendControl(nil, sstp.EchoRequest))
+	}
+	if c.m.EarlyIP {
+		for _, p := range []struct {
+			proto ppp.Protocol
+			first byte
+		}{{ppp.ProtoIPv4, 0x45}, {ppp.ProtoIPv6, 0x60}} {
+			list = append(list, sstp.AppendData(nil, ppp.AppendFrame(nil, p.proto, append([]byte{p.first}, make([]byte, 59)...))))
+		}
+	}
+	if c.m.Oversized {
+		room := make([]byte, sstp.MaxPayloadLen-ppp.HeaderLen-codeHeaderLen)
+		list = append(list,
+			sstp.AppendData(nil, ppp.AppendFrame(nil, ppp.ProtoLCP, control(discardRequest, injectedID, room))),
+			sstp.AppendData(nil, ppp.AppendFrame(nil, ppp.ProtoIPv4, append([]byte{0x45, 0, 0, 0}, room...))))
+	}
+	if c.m.ZeroLength {
+		list = append(list, []byte{0x10, 0, 0, 0})
+	}
+	if c.m.WrongVersion {
+		list = append(list, []byte{0x20, 1, 0, 8, 0, byte(sstp.EchoRequest), 0, 0})
+	}
+	return list
+}
