@@ -1,0 +1,164 @@
+package session
+
+import (
+	"time"
+
+	"sstp/src/auth"
+	"sstp/src/config"
+	"sstp/src/datapath"
+	"sstp/src/fault"
+	"sstp/src/ppp"
+	"sstp/src/transport"
+)
+
+// pingEvery is how often the round trip of a running call is measured.
+const pingEvery = 10 * time.Second
+
+// call is one connection to one server, from the HTTP 200 to the end.
+type call struct {
+	id     int
+	server config.Server
+	conn   Conn
+	pumps  *datapath.Pumps
+	quit   chan struct{} // closed when the loop is through with it
+	engine *engine
+
+	mtu      int
+	agreed   bool // ipv4 or ipv6 changed since establish
+	inUse    bool // the device is or will be this call's
+	ipv4     *ppp.IPv4
+	ipv6     *ppp.IPv6
+	ipv6Over bool      // IPv6 is decided, or waited for long enough
+	ipv6At   time.Time // when to stop waiting for it
+	upSince  time.Time // zero: never up
+	pingAt   time.Time
+	method   auth.Method
+	bytes    uint64 // received when the engine last heard of it
+	rtt      RTT
+}
+
+// startCall runs the protocols on a fresh connection.
+func (s *Session) startCall(now time.Time, server config.Server, conn Conn) {
+	t := s.cfg.Tunnel
+	info := conn.Info()
+	verified := info.VerifiedBy != transport.Unverified
+	methods, err := allowedMethods(t.Auth, verified)
+	if err != nil {
+		conn.Close()
+		s.callFailed(now, err)
+		return
+	}
+	s.calls++
+	c := &call{id: s.calls, server: server, conn: conn, quit: make(chan struct{}), mtu: t.MTUOver(info.Server.Addr())}
+	c.pumps = datapath.New(conn, func(e datapath.Event) { s.deliver(c, e) })
+	c.engine = newEngine(callConfig{
+		leaf: info.Leaf.Raw, verified: verified, username: t.Username, password: t.Password, methods: methods,
+		innerTLS: s.cfg.InnerTLS, mru: c.mtu, ipv6: t.IPv6 != config.Off, interfaceID: s.ifaceID,
+		keepalive: t.Keepalive.Interval, failures: t.Keepalive.Failures, emptyKeys: s.emptyKeys[server.String()],
+		random: s.cfg.Random, sendPacket: func(pkt []byte) { c.pumps.Send(pkt) },
+	})
+	s.call = c
+	s.mu.Lock()
+	s.pumps = c.pumps
+	s.mu.Unlock()
+	s.update(func(st *Status) { st.Info, st.Auth, st.CryptoBinding, st.RTT = info, "", "", RTT{} })
+	if !verified {
+		s.cfg.Log(config.LogWarn, "the server's certificate is not verified (verify 'none'): anybody in between can read this tunnel")
+	}
+	c.pumps.Start()
+	s.stage(now, fault.StageSSTP)
+	c.engine.start(now)
+	s.progress(now)
+}
+
+// deliver hands what the data path does not handle to the loop; it gives up when the loop is through with the call.
+func (s *Session) deliver(c *call, e datapath.Event) {
+	var ev event = packetEvent{c.id, e.Packet}
+	if e.Kind == datapath.Ended {
+		ev = endedEvent{c.id, e.Err}
+	}
+	select {
+	case s.events <- ev:
+	case <-c.quit:
+	}
+}
+
+// allowedMethods returns the log-in methods that may be used with a server that has proved by TLS who it is, or has not.
+func allowedMethods(wanted []config.AuthMethod, verified bool) ([]auth.Method, *fault.Error) {
+	var allowed []auth.Method
+	for _, m := range wanted {
+		if verified || !m.NeedsVerifiedServer() {
+			allowed = append(allowed, auth.Method(m))
+		}
+	}
+	if len(allowed) == 0 {
+		return nil, fault.New(fault.AuthMethodRefused, fault.StageAuth,
+			"Option auth allows only pap or chap, and these are never used with a server that is not verified.").
+			WithHint("Set verify to full or pin, or allow mschapv2 in option auth.")
+	}
+	return allowed, nil
+}
+
+func (c *call) deadline() time.Time {
+	return earliest(c.engine.deadline(), earliest(c.ipv6At, c.pingAt))
+}
+
+func (c *call) advance(now time.Time) {
+	c.listen(now)
+	if due(c.pingAt, now) {
+		c.pingAt = now.Add(pingEvery)
+		c.engine.ping(now)
+	}
+	if due(c.ipv6At, now) {
+		c.ipv6At, c.ipv6Over = time.Time{}, true
+	}
+	c.engine.advance(now)
+}
+
+// listen tells the engine of bytes that arrived since it last heard: any byte is a sign of life.
+func (c *call) listen(now time.Time) {
+	if n := c.pumps.Counters().StreamRxBytes; n != c.bytes {
+		c.bytes = n
+		c.engine.heard(now)
+	}
+}
+
+// progress acts on what the engine reports.
+func (s *Session) progress(now time.Time) {
+	c := s.call
+	if c == nil {
+		return
+	}
+	for _, o := range c.engine.take() {
+		switch o.kind {
+		case linkOpen:
+			s.stage(now, fault.StageAuth)
+		case loggedIn:
+			c.method = auth.Method(o.text)
+			s.update(func(st *Status) { st.Auth, st.CryptoBinding = o.text, c.engine.bindingText() })
+			s.stage(now, fault.StageNetwork)
+		case ipv4Up:
+			c.ipv4, c.agreed = &o.ipv4, true
+			if !c.ipv6Over && c.ipv6At.IsZero() && s.cfg.Tunnel.IPv6 != config.Off {
+				c.ipv6At = now.Add(ipv6Wait)
+			}
+		case ipv4Down:
+			c.ipv4 = nil
+			c.pumps.CloseGate()
+		case ipv6Up:
+			c.ipv6, c.ipv6Over, c.ipv6At, c.agreed = &o.ipv6, true, time.Time{}, true
+		case ipv6Down:
+			c.agreed = c.agreed || c.ipv6 != nil
+			c.ipv6, c.ipv6Over, c.ipv6At = nil, true, time.Time{}
+		case roundTrip:
+			c.rtt.add(o.rtt)
+			s.update(func(st *Status) { st.RTT = c.rtt })
+		case released:
+			s.callOver(now, o.err)
+			return
+		}
+	}
+	if c.agreed && c.ipv4 != nil && (c.ipv6Over || s.cfg.Tunnel.IPv6 == config.Off) {
+		s.establish(now)
+	}
+}

@@ -1,0 +1,56 @@
+package session
+
+import (
+	"context"
+	"net/netip"
+
+	"sstp/src/config"
+	"sstp/src/datapath"
+	"sstp/src/fault"
+	"sstp/src/transport"
+)
+
+// Conn is the byte stream of a call on which the server has answered the HTTP opening with 200.
+type Conn interface {
+	datapath.Stream
+	Close() error
+	Info() transport.Info
+}
+
+// Device is an open TUN device. It outlives calls: a lost call that is dialed again finds it as it was.
+type Device interface {
+	datapath.Device
+	Name() string
+	SetMTU(mtu int) error
+	Close() error
+}
+
+// Link is the whole picture of an established tunnel, as the machine's network must know it.
+type Link struct {
+	Device string         // name of the TUN device, which exists
+	MTU    int            // bytes
+	Server netip.Addr     // the server's or the proxy's address outside of the tunnel
+	Local  netip.Addr     // our IPv4 address
+	Peer   netip.Addr     // the server's IPv4 address inside; invalid where it gave none
+	DNS    []netip.Addr   // name servers that the server gave
+	Local6 netip.Addr     // our link-local IPv6 address; invalid without IPv6
+	Peer6  netip.Addr     // the server's link-local IPv6 address
+	Info   transport.Info // how the server was reached and verified
+}
+
+// Dialer reaches one server of the tunnel's list. It reports each stage to obs and returns a *fault.Error on failure.
+type Dialer func(ctx context.Context, server config.Server, obs transport.Observer) (Conn, error)
+
+// Host is the machine as the tunnel needs it: where addresses and routes go, and who hears of trouble. Its methods are called
+// one at a time, in order, from a goroutine that is not the session's loop, so they may block until ctx ends.
+type Host interface {
+	// Up announces the link. It is called again with the new picture when something in it changed.
+	Up(ctx context.Context, l Link) error
+	// Down takes back what Up announced. The device still exists when it is called.
+	Down(ctx context.Context) error
+	// Failed reports why a call failed or was lost. up says whether the tunnel had been up.
+	Failed(ctx context.Context, err *fault.Error)
+}
+
+// Logf writes one line of the log; no secret ever reaches it.
+type Logf func(level config.LogLevel, format string, args ...any)

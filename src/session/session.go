@@ -1,0 +1,358 @@
+package session
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"sync"
+	"time"
+
+	"sstp/src/config"
+	"sstp/src/datapath"
+	"sstp/src/fault"
+)
+
+// stopLimit bounds everything that happens after Run's context ended.
+const stopLimit = 3 * time.Second
+
+// ipv6Wait is how long an agreed IPv4 waits for the outcome of IPv6, so that the network hears of both at once.
+const ipv6Wait = 250 * time.Millisecond
+
+// Config is what a Session is made of.
+type Config struct {
+	Tunnel     *config.Tunnel
+	Warnings   []config.Warning
+	Dial       Dialer
+	OpenDevice func(name string, mtu int) (Device, error)
+	Host       Host
+	InnerTLS   *tls.Config // EAP-TLS: client certificate and verification; nil without it
+	Random     io.Reader   // for the protocols
+	Log        Logf
+	// Changed is called from the loop on each change of state, with what happened in a few words; nil: nobody listens.
+	Changed func(st Status, text string)
+}
+
+// Session keeps one tunnel up until its context ends. All methods but Run may be called from any goroutine.
+type Session struct {
+	cfg    Config
+	events chan event
+	gone   chan struct{} // closed when Run returns: nobody takes events any more
+
+	mu      sync.Mutex // guards status, history, counted and pumps, which other goroutines read
+	status  Status
+	history []Entry
+	counted datapath.Counters // of the calls that are over
+	pumps   *datapath.Pumps
+
+	// Owned by the loop.
+	backoff   backoff
+	servers   []config.Server // the one that worked last first
+	next      int             // index in servers of the next to dial
+	lastErr   *fault.Error    // of this round through the servers
+	dialing   *attempt
+	call      *call
+	calls     int // number of the last attempt or call: late events of others are dropped
+	retryAt   time.Time
+	holdUntil time.Time
+	device    Device
+	announced *Link // what the network was told last; nil: nothing
+	applying  bool  // a call of Host is under way
+	jobs      []func(context.Context) event
+	cancelJob context.CancelFunc // of the running one
+	ifaceID   [8]byte            // lower half of our link-local address, the same in each call
+	emptyKeys map[string]bool    // servers that want EAP-MSCHAPv2 bound with empty keys
+	stopAt    time.Time          // zero: not stopping
+	finished  bool
+	result    error
+}
+
+// New returns a Session that Run starts.
+func New(cfg Config) *Session {
+	s := &Session{
+		cfg:       cfg,
+		events:    make(chan event),
+		gone:      make(chan struct{}),
+		servers:   append([]config.Server(nil), cfg.Tunnel.Servers...),
+		emptyKeys: map[string]bool{},
+	}
+	io.ReadFull(cfg.Random, s.ifaceID[:]) // a failing source leaves zeros, and each call takes its own
+	s.ifaceID[0] &^= 2                    // a made-up identifier, not one from hardware (RFC 5072 section 4.1)
+	s.status = Status{Interface: cfg.Tunnel.Name, State: Starting, Warnings: cfg.Warnings}
+	return s
+}
+
+// event is something that happened outside of the loop.
+type event interface{ event() }
+
+type (
+	stageEvent struct { // a dial entered a stage
+		id    int
+		stage fault.Stage
+	}
+	dialedEvent struct { // a dial ended
+		id   int
+		conn Conn
+		err  error
+	}
+	packetEvent struct { // an SSTP packet that the data path does not handle itself
+		id  int
+		pkt []byte
+	}
+	endedEvent struct { // the data path ended
+		id  int
+		err error
+	}
+	appliedEvent struct { // Host.Up returned
+		id   int
+		link Link
+		err  error
+	}
+	doneEvent      struct{}                // Host.Failed returned
+	withdrawnEvent struct{}                // Host.Down returned
+	reconnectEvent struct{ reason string } // somebody wants a new call now
+)
+
+func (stageEvent) event()     {}
+func (dialedEvent) event()    {}
+func (packetEvent) event()    {}
+func (endedEvent) event()     {}
+func (appliedEvent) event()   {}
+func (doneEvent) event()      {}
+func (withdrawnEvent) event() {}
+func (reconnectEvent) event() {}
+
+// post hands an event to the loop; it reports false when the loop has ended.
+func (s *Session) post(e event) bool {
+	select {
+	case s.events <- e:
+		return true
+	case <-s.gone:
+		return false
+	}
+}
+
+// Reconnect ends the running call, if any, and dials at once. reason goes into the log and the history.
+func (s *Session) Reconnect(reason string) { s.post(reconnectEvent{reason}) }
+
+// Run keeps the tunnel up until ctx ends, says goodbye, and returns nil. It returns a *fault.Error where the
+// configuration says to give up (options authfail and maxfail). When it returns, the device is closed, the network has
+// heard of it, and no goroutine is left.
+func (s *Session) Run(ctx context.Context) error {
+	defer close(s.gone)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	stop := ctx.Done()
+	s.setState(time.Now(), Starting, "starting")
+	s.dial(time.Now())
+	for !s.finished {
+		s.arm(timer)
+		select {
+		case <-stop:
+			stop = nil
+			s.stop(time.Now(), nil)
+		case e := <-s.events:
+			s.handle(time.Now(), e)
+		case <-timer.C:
+			s.advance(time.Now())
+		}
+	}
+	return s.result
+}
+
+// arm sets the loop's only timer to the earliest deadline.
+func (s *Session) arm(timer *time.Timer) {
+	d := earliest(s.retryAt, earliest(s.holdUntil, s.stopAt))
+	if s.call != nil {
+		d = earliest(d, s.call.deadline())
+	}
+	if d.IsZero() {
+		timer.Stop()
+		return
+	}
+	timer.Reset(max(0, time.Until(d)))
+}
+
+func (s *Session) handle(now time.Time, e event) {
+	switch e := e.(type) {
+	case stageEvent:
+		if s.dialing != nil && s.dialing.id == e.id {
+			s.stage(now, e.stage)
+		}
+	case dialedEvent:
+		s.dialed(now, e)
+	case packetEvent:
+		if s.call != nil && s.call.id == e.id {
+			s.call.engine.packet(now, e.pkt)
+			s.progress(now)
+		}
+	case endedEvent:
+		if s.call != nil && s.call.id == e.id {
+			s.call.engine.lost(now, e.err)
+			s.progress(now)
+		}
+	case appliedEvent:
+		s.applying = false
+		s.applied(now, e)
+		s.runJobs()
+	case doneEvent:
+		s.applying = false
+		s.runJobs()
+	case withdrawnEvent:
+		s.applying = false
+		s.withdrawn()
+		s.runJobs()
+	case reconnectEvent:
+		s.reconnect(now, e.reason)
+	}
+	s.finish()
+}
+
+func (s *Session) advance(now time.Time) {
+	if due(s.stopAt, now) {
+		s.dropCall()
+	}
+	if s.call != nil {
+		s.call.advance(now)
+		s.progress(now)
+	}
+	if due(s.holdUntil, now) {
+		s.letGo(now)
+	}
+	if due(s.retryAt, now) && s.dialing == nil && s.call == nil {
+		s.retryAt = time.Time{}
+		s.dial(now)
+	}
+	s.finish()
+}
+
+// reconnect dials at once, whatever runs.
+func (s *Session) reconnect(now time.Time, reason string) {
+	if !s.stopAt.IsZero() {
+		return
+	}
+	s.cfg.Log(config.LogInfo, "%s: dialing anew", reason)
+	s.note(Entry{Time: now, State: s.status.State, Text: reason + ": dialing anew"})
+	s.backoff.pause = 0
+	if s.call != nil {
+		s.call.engine.goodbye(now, nil)
+		s.progress(now)
+		return // lost, with no fault: dialed at once
+	}
+	if s.dialing == nil {
+		s.retryAt = time.Time{}
+		s.next, s.lastErr = 0, nil
+		s.dial(now)
+	}
+}
+
+// stop begins the end: goodbye to the server, then the network is told and the device closed. result is what Run returns.
+func (s *Session) stop(now time.Time, result error) {
+	if !s.stopAt.IsZero() {
+		return
+	}
+	s.result = result
+	s.stopAt = now.Add(stopLimit)
+	s.retryAt, s.holdUntil = time.Time{}, time.Time{}
+	s.setState(now, Stopping, "stopping")
+	if s.dialing != nil {
+		s.dialing.cancel()
+	}
+	if s.call != nil {
+		s.call.engine.goodbye(now, nil)
+		s.progress(now)
+	}
+	s.finish()
+}
+
+// finish ends the loop when stopping and nothing is left to wait for.
+func (s *Session) finish() {
+	if s.stopAt.IsZero() || s.call != nil || s.dialing != nil {
+		return
+	}
+	if s.announced != nil {
+		s.withdraw()
+		return // its withdrawnEvent comes back here
+	}
+	if s.applying || len(s.jobs) > 0 {
+		return
+	}
+	s.closeDevice()
+	s.finished = true
+}
+
+// stage moves the state along while a call is dialed. While the device of a lost call is held, the state stays Holding.
+func (s *Session) stage(now time.Time, stage fault.Stage) {
+	states := map[fault.Stage]State{
+		fault.StageResolve: Resolving, fault.StageConnect: Connecting, fault.StageProxy: Connecting,
+		fault.StageTLS: TLS, fault.StageHTTP: SSTP, fault.StageSSTP: SSTP,
+		fault.StageAuth: Auth, fault.StageNetwork: Network,
+	}
+	state, ok := states[stage]
+	if !ok || s.announced != nil || state == s.status.State || !s.stopAt.IsZero() {
+		return
+	}
+	s.setState(now, state, s.stateText(state))
+}
+
+func (s *Session) stateText(state State) string {
+	server := s.status.Server
+	switch state {
+	case Resolving:
+		return "looking up " + server
+	case Connecting:
+		return "connecting to " + server
+	case TLS:
+		return "TLS with " + server
+	case SSTP:
+		return "opening the SSTP call"
+	case Auth:
+		return "logging in"
+	case Network:
+		return "agreeing on addresses"
+	}
+	return string(state)
+}
+
+// failed notes a failure where people look for it.
+func (s *Session) failed(now time.Time, err *fault.Error) {
+	s.update(func(st *Status) { st.LastError, st.LastErrorTime = err, now })
+	s.note(Entry{Time: now, State: s.status.State, Code: err.Code, Text: err.Message})
+	s.cfg.Log(config.LogError, "%s: %s", err.Code, err.Message)
+	if err.Hint != "" {
+		s.cfg.Log(config.LogError, "hint: %s", err.Hint)
+	}
+	if err.Err != nil {
+		s.cfg.Log(config.LogDebug, "cause: %v", err.Err)
+	}
+	s.job(func(ctx context.Context) event {
+		s.cfg.Host.Failed(ctx, err)
+		return doneEvent{}
+	})
+}
+
+// wait sets the time of the next call.
+func (s *Session) wait(now time.Time, pause time.Duration) {
+	s.next, s.lastErr = 0, nil
+	if pause == 0 {
+		s.dial(now)
+		return
+	}
+	s.retryAt = now.Add(pause)
+	s.update(func(st *Status) { st.NextRetry = s.retryAt })
+	text := fmt.Sprintf("next try in %v", pause.Round(100*time.Millisecond))
+	if s.announced != nil {
+		s.setState(now, Holding, text)
+		return
+	}
+	s.setState(now, Waiting, text)
+}
+
+// giveUp says whether the configuration wants no further try after this failure.
+func (s *Session) giveUp(err *fault.Error) bool {
+	t := s.cfg.Tunnel
+	return t.AuthFail && repeatLocksAccount(err.Code) || t.MaxFail > 0 && s.backoff.failed >= t.MaxFail
+}
+
+func jitter() float64 { return mathrand.Float64() }

@@ -1,0 +1,311 @@
+package session
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"sstp/src/auth"
+	"sstp/src/config"
+	"sstp/src/fault"
+	"sstp/src/lab"
+)
+
+var errRefused = syscall.ECONNREFUSED
+
+func fingerprint(der []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(der)) }
+
+func TestATunnelComesUpThroughAllStatesAndSaysGoodbye(t *testing.T) {
+	play(t, lab.Config{}, nil, func(w *world) {
+		w.wantUp("a good server and a good password")
+		want := []State{Starting, Resolving, Connecting, TLS, SSTP, Auth, Network, Up}
+		if got := slices.Compact(slices.Clone(w.states)); !slices.Equal(got, want) {
+			t.Errorf("states %v, want %v", got, want)
+		}
+		l := w.network.link()
+		if l.Device != "sstp-vpn" || l.MTU != 1400 || !l.Local.Is4() || !l.Peer.Is4() || len(l.DNS) == 0 {
+			t.Errorf("the network was told %+v, want a complete link", l)
+		}
+		if !l.Local6.IsLinkLocalUnicast() {
+			t.Errorf("no link-local IPv6 address in %+v", l)
+		}
+		if ups, _ := w.network.counts(); ups != 1 {
+			t.Errorf("the network was told %d times, want once with both families", ups)
+		}
+		st := w.session.Status()
+		if st.Auth != "mschapv2" || st.CryptoBinding != "SHA-256 with the log-in's keys" || st.UpSince.IsZero() || st.Device != "sstp-vpn" {
+			t.Errorf("status %+v", st)
+		}
+		w.wait(2 * time.Second)
+		if rtt := w.session.Status().RTT; rtt.samples == 0 {
+			t.Error("no round trip was measured")
+		}
+	})
+}
+
+func TestEachMethodLogsIn(t *testing.T) {
+	for _, m := range []auth.Method{auth.MSCHAPv2, auth.EAPMSCHAPv2, auth.CHAP, auth.PAP} {
+		t.Run(string(m), func(t *testing.T) {
+			play(t, lab.Config{Methods: []auth.Method{m}}, config.Values{"auth": {string(m)}}, func(w *world) {
+				w.wantUp("the server and the client agree on " + string(m))
+				if got := w.session.Status().Auth; got != string(m) {
+					t.Errorf("logged in by %q, want %s", got, m)
+				}
+			})
+		})
+	}
+}
+
+func TestALostCallIsRedialedWhileTheDeviceAndItsAddressesStay(t *testing.T) {
+	play(t, lab.Config{}, nil, func(w *world) {
+		w.wantUp("first call")
+		w.wait(time.Minute)
+		w.server.Cut("")
+		w.wantUp("the server is there: the call comes back at once")
+		if ups, downs := w.network.counts(); ups != 1 || downs != 0 {
+			t.Errorf("the network heard %d times up and %d times down, want one and none: the address is the same", ups, downs)
+		}
+		if len(w.devices) != 1 {
+			t.Errorf("%d devices were made, want one: TCP connections through the tunnel live on", len(w.devices))
+		}
+		if st := w.session.Status(); st.Reconnects != 1 || st.LastError == nil {
+			t.Errorf("%d reconnections and error %v, want one and its reason", st.Reconnects, st.LastError)
+		}
+		if !slices.Contains(w.states, Holding) {
+			t.Errorf("states %v never said that the device is held", w.states)
+		}
+	})
+}
+
+func TestAnotherAddressAfterARedialGoesToTheNetwork(t *testing.T) {
+	play(t, lab.Config{FreshAddress: true}, nil, func(w *world) {
+		w.wantUp("first call")
+		before := w.network.link().Local
+		w.wait(time.Minute)
+		w.server.Cut("")
+		w.wait(5 * time.Second)
+		w.wantUp("second call")
+		if after := w.network.link().Local; after == before {
+			t.Errorf("the network still has %v", before)
+		}
+		if ups, downs := w.network.counts(); ups != 2 || downs != 0 {
+			t.Errorf("told %d times up, %d times down, want the new picture and no down between", ups, downs)
+		}
+	})
+}
+
+func TestHoldEndsWhenTheServerStaysAway(t *testing.T) {
+	play(t, lab.Config{}, config.Values{"hold": {"30"}}, func(w *world) {
+		w.wantUp("first call")
+		w.wait(time.Minute)
+		w.setDown(testServer, true)
+		w.server.Cut("")
+		w.wait(29 * time.Second)
+		if w.network.link() == nil {
+			t.Error("the link was given up before hold was over")
+		}
+		w.wait(2 * time.Second)
+		if w.network.link() != nil || !w.device().isClosed() {
+			t.Error("after hold the network must know that the link is down, and the device is closed")
+		}
+		w.wantState("the tunnel goes on trying", Waiting, time.Second)
+		w.setDown(testServer, false)
+		w.wantUp("the server is back")
+		if len(w.devices) != 2 {
+			t.Errorf("%d devices, want a second one", len(w.devices))
+		}
+	})
+}
+
+func TestWithoutHoldTheLinkGoesWithTheCall(t *testing.T) {
+	play(t, lab.Config{}, config.Values{"hold": {"0"}}, func(w *world) {
+		w.wantUp("first call")
+		w.wait(time.Minute)
+		w.server.Cut("")
+		w.wait(5 * time.Second)
+		w.wantUp("second call")
+		if ups, downs := w.network.counts(); ups != 2 || downs != 1 {
+			t.Errorf("told %d times up and %d times down, want 2 and 1", ups, downs)
+		}
+	})
+}
+
+func TestAWrongPasswordIsTriedSeldomSoThatTheAccountIsNotLocked(t *testing.T) {
+	play(t, lab.Config{Methods: []auth.Method{auth.MSCHAPv2}}, config.Values{"password": {"wrong"}}, func(w *world) {
+		w.wantError("the server says 691", fault.AuthFailed, 30*time.Second)
+		w.wait(10 * time.Minute)
+		if n := len(w.dialed); n < 3 || n > 5 {
+			t.Errorf("%d calls in ten minutes, want after 1, 2, 4 minutes", n)
+		}
+	})
+}
+
+func TestAuthfailGivesUpAfterARefusedPassword(t *testing.T) {
+	play(t, lab.Config{}, config.Values{"password": {"wrong"}, "authfail": {"1"}}, func(w *world) {
+		err := <-w.finished
+		w.finished <- err
+		if f := fault.Of(err, "", ""); f == nil || f.Code != fault.AuthFailed || len(w.dialed) != 1 {
+			t.Errorf("Run returned %v after %d calls, want AUTH_FAILED after one", err, len(w.dialed))
+		}
+	})
+}
+
+func TestMaxfailGivesUpAfterSoManyCalls(t *testing.T) {
+	play(t, lab.Config{}, config.Values{"maxfail": {"3"}}, func(w *world) {
+		w.setDown(testServer, true)
+		err := <-w.finished
+		w.finished <- err
+		if f := fault.Of(err, "", ""); f == nil || f.Code != fault.ConnectFailed || len(w.dialed) != 3 {
+			t.Errorf("Run returned %v after %d calls, want CONNECT_FAILED after three", err, len(w.dialed))
+		}
+	})
+}
+
+func TestSeveralServersAreTriedInOrderAndTheOneThatWorkedFirst(t *testing.T) {
+	play(t, lab.Config{}, config.Values{"server": {"first.test", "second.test"}}, func(w *world) {
+		w.setDown("first.test", true)
+		w.wantUp("the first is down, the second is not")
+		if want := []string{"first.test", "second.test"}; !slices.Equal(w.dialed, want) {
+			t.Errorf("dialed %v, want %v", w.dialed, want)
+		}
+		w.wait(time.Minute)
+		w.setDown("first.test", false)
+		w.server.Cut("")
+		w.wait(5 * time.Second)
+		w.wantUp("the call comes back")
+		if got := w.dialed[len(w.dialed)-1]; len(w.dialed) != 3 || got != "second.test" {
+			t.Errorf("dialed %v, want the server that worked first", w.dialed)
+		}
+	})
+}
+
+func TestPAPAndCHAPAreNeverUsedOverAnUnverifiedConnection(t *testing.T) {
+	all := []config.AuthMethod{config.PAP, config.MSCHAPv2, config.CHAP}
+	if got, err := allowedMethods(all, false); err != nil || !slices.Equal(got, []auth.Method{auth.MSCHAPv2}) {
+		t.Errorf("over an unverified connection %v are allowed (%v), want mschapv2 alone", got, err)
+	}
+	if got, err := allowedMethods(all, true); err != nil || len(got) != 3 {
+		t.Errorf("over a verified connection %v are allowed (%v), want all three", got, err)
+	}
+	if _, err := allowedMethods([]config.AuthMethod{config.PAP}, false); err == nil || err.Code != fault.AuthMethodRefused {
+		t.Errorf("pap alone over an unverified connection gave %v, want AUTH_METHOD_REFUSED", err)
+	}
+}
+
+func TestASilentServerIsNoticed(t *testing.T) {
+	play(t, lab.Config{}, config.Values{"keepalive": {"3 10"}}, func(w *world) {
+		w.wantUp("first call")
+		w.wait(time.Minute)
+		begin := time.Now()
+		w.server.Mute("")
+		w.wantError("three unanswered rounds of ten seconds", fault.PeerSilent, time.Minute)
+		if took := time.Since(begin); took < 29*time.Second || took > 51*time.Second {
+			t.Errorf("noticed after %v, want after 30 to 50 s", took)
+		}
+		w.wait(5 * time.Second)
+		w.wantUp("and dialed again at once")
+	})
+}
+
+func TestAServerThatAnswersOnlyOneKindOfEchoStaysUp(t *testing.T) {
+	for name, m := range map[string]lab.Misbehaviour{
+		"only LCP echoes (SoftEther)": {NoSSTPEcho: true},
+		"only SSTP echoes":            {NoLCPEcho: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, lab.Config{Misbehave: m}, nil, func(w *world) {
+				w.wantUp("first call")
+				w.wait(10 * time.Minute)
+				if st := w.session.Status(); st.State != Up || st.Reconnects != 0 {
+					t.Errorf("state %s after %d reconnections, want up all the time", st.State, st.Reconnects)
+				}
+			})
+		})
+	}
+}
+
+func TestReconnectDialsAtOnceWithoutTellingTheNetwork(t *testing.T) {
+	play(t, lab.Config{}, nil, func(w *world) {
+		w.wantUp("first call")
+		w.session.Reconnect("test")
+		w.wait(3 * time.Second)
+		w.wantUp("second call")
+		if ups, downs := w.network.counts(); len(w.dialed) != 2 || ups != 1 || downs != 0 {
+			t.Errorf("%d dials, %d ups, %d downs; want 2, 1, 0", len(w.dialed), ups, downs)
+		}
+	})
+}
+
+func TestReconnectEndsAWait(t *testing.T) {
+	play(t, lab.Config{}, config.Values{"password": {"wrong"}}, func(w *world) {
+		w.wantState("the password is wrong", Waiting, 30*time.Second)
+		calls := len(w.dialed)
+		w.session.Reconnect("test")
+		w.wait(time.Second)
+		if len(w.dialed) != calls+1 {
+			t.Errorf("%d dials after the reconnect, want one more than %d", len(w.dialed), calls)
+		}
+	})
+}
+
+func TestANetworkThatRefusesTheLinkEndsTheCall(t *testing.T) {
+	play(t, lab.Config{}, nil, func(w *world) {
+		w.network.mu.Lock()
+		w.network.refuse = fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd answered 9.")
+		w.network.mu.Unlock()
+		w.wantError("refused", fault.NetifdRefused, 30*time.Second)
+		w.network.mu.Lock()
+		w.network.refuse = nil
+		w.network.mu.Unlock()
+		w.wantUp("and tried again later")
+	})
+}
+
+func TestADeviceThatIsDeletedIsMadeAnew(t *testing.T) {
+	play(t, lab.Config{}, nil, func(w *world) {
+		w.wantUp("first call")
+		w.wait(2 * time.Minute)
+		w.device().Close()
+		w.wait(10 * time.Second)
+		w.wantUp("with a new device")
+		if len(w.devices) != 2 {
+			t.Errorf("%d devices, want 2", len(w.devices))
+		}
+	})
+}
+
+func TestAServerWithoutLogInIsTrustedOnlyWhenVerified(t *testing.T) {
+	play(t, lab.Config{Methods: []auth.Method{}}, nil, func(w *world) {
+		w.wantUp("the pin proves who the server is")
+		if got := w.session.Status().CryptoBinding; got != "SHA-256 without keys" {
+			t.Errorf("binding %q", got)
+		}
+	})
+	play(t, lab.Config{Methods: []auth.Method{}}, config.Values{"verify": {"none"}, "cert_pin": nil}, func(w *world) {
+		w.wantError("nothing proves who the server is", fault.AuthMethodRefused, 30*time.Second)
+	})
+}
+
+func TestTwoClientsThatTakeEachOthersPlaceSlowDown(t *testing.T) {
+	play(t, lab.Config{Misbehave: lab.Misbehaviour{DisconnectAfter: 5 * time.Second}}, nil, func(w *world) {
+		w.wait(10 * time.Minute)
+		if n := len(w.dialed); n > 8 {
+			t.Errorf("%d calls in ten minutes against a server that ends each after 5 s; want longer pauses", n)
+		}
+	})
+}
+
+func TestStoppingInEachStateTakesLessThanThreeSeconds(t *testing.T) {
+	silent := map[State]lab.Misbehaviour{
+		TLS: {TLSStall: true}, SSTP: {SSTPSilent: true}, Auth: {AuthSilent: true}, Network: {IPCPSilent: true},
+		Waiting: {TCPClose: true}, Up: {},
+	}
+	for state, m := range silent {
+		t.Run(string(state), func(t *testing.T) {
+			play(t, lab.Config{Misbehave: m}, nil, func(w *world) { w.wantState("the server stops here", state, 30*time.Second) })
+		})
+	}
+}
