@@ -163,20 +163,27 @@ func (c *connector) check() error {
 	if c.o.Server.Host == "" {
 		return fault.New(fault.InvalidOptions, fault.StageConfig, "Option server is empty.")
 	}
-	if c.o.Cert == "" {
-		return nil
+	var err error
+	c.client, err = loadClientCertificate(c.o.Cert, c.o.Key)
+	return err
+}
+
+// loadClientCertificate reads a certificate and its key, from one file where key is empty; nil: there is none. An error
+// is a *fault.Error.
+func loadClientCertificate(cert, key string) (*tls.Certificate, error) {
+	if cert == "" {
+		return nil, nil
 	}
-	key := c.o.Key
 	if key == "" {
-		key = c.o.Cert
+		key = cert
 	}
-	pair, err := tls.LoadX509KeyPair(c.o.Cert, key)
+	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
-		return fault.New(fault.InvalidOptions, fault.StageConfig, "The client certificate cannot be used: "+err.Error()+".").
+		return nil, fault.New(fault.InvalidOptions, fault.StageConfig,
+			"The client certificate cannot be used: "+err.Error()+".").
 			WithHint("Options cert and key must name PEM files that belong together.").Wrap(err)
 	}
-	c.client = &pair
-	return nil
+	return &pair, nil
 }
 
 // guard makes what is read from and written to conn end with ctx. What it returns takes the guard off again; it has no

@@ -66,6 +66,7 @@ func cutHead(b []byte) (lines []string, rest []byte, found bool) {
 			return nil, b, false
 		}
 		line := strings.TrimSuffix(string(rest[:end]), "\r")
+		line = strings.ReplaceAll(line, "\r", " ") // RFC 9112 section 2.2: it must not end up in what we send
 		rest = rest[end+1:]
 		switch {
 		case line == "" && len(lines) > 0:
