@@ -127,7 +127,7 @@ func TestMisbehaviours(t *testing.T) {
 		{"garbage-frames=2", "up"},
 		{"early-ip", "up"},
 
-		{"cut-after-bytes=700", "CLOSED_BY_SERVER"},
+		{"cut-after-bytes=400", "CLOSED_BY_SERVER"},
 		{"first=1,tcp-close", "tls"},
 	} {
 		t.Run(test.misbehave, func(t *testing.T) {

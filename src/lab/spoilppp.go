@@ -20,11 +20,11 @@ func (c *conn) interceptFrame(now time.Time, frame []byte) bool {
 		return false
 	}
 	options := info[codeHeaderLen:n]
-	if id == injectedID && code >= configureAck && code <= configureReject {
-		return true // an answer to what PPP itself does not know of
-	}
 	switch p {
 	case ppp.ProtoLCP:
+		if id == injectedID && code >= configureAck && code <= configureReject {
+			return true // an answer to what PPP itself does not know of
+		}
 		return c.interceptLCP(code, id, options)
 	case ppp.ProtoIPCP:
 		return c.interceptIPCP(now, code, id, options)
