@@ -48,12 +48,18 @@ func (s *Session) startCall(now time.Time, server config.Server, conn Conn) {
 		s.callFailed(now, err)
 		return
 	}
+	inner, innerErr := s.cfg.InnerTLS.forMethods(methods, server)
+	if innerErr != nil {
+		conn.Close()
+		s.callFailed(now, fault.Of(innerErr, fault.InvalidOptions, fault.StageConfig))
+		return
+	}
 	s.calls++
 	c := &call{id: s.calls, server: server, conn: conn, quit: make(chan struct{}), mtu: t.MTUOver(info.Server.Addr())}
 	c.pumps = datapath.New(conn, func(e datapath.Event) { s.deliver(c, e) })
 	c.engine = newEngine(callConfig{
 		leaf: info.Leaf.Raw, verified: verified, username: t.Username, password: t.Password, methods: methods,
-		innerTLS: s.cfg.InnerTLS, mru: c.mtu, ipv6: t.IPv6 != config.Off, interfaceID: s.ifaceID,
+		innerTLS: inner, mru: c.mtu, ipv6: t.IPv6 != config.Off, interfaceID: s.ifaceID,
 		keepalive: t.Keepalive.Interval, failures: t.Keepalive.Failures, emptyKeys: s.emptyKeys[server.String()],
 		random: s.cfg.Random, sendPacket: func(pkt []byte) { c.pumps.Send(pkt) },
 	})

@@ -2,8 +2,11 @@ package session
 
 import (
 	"context"
+	"crypto/tls"
 	"net/netip"
+	"slices"
 
+	"sstp/src/auth"
 	"sstp/src/config"
 	"sstp/src/datapath"
 	"sstp/src/fault"
@@ -40,6 +43,18 @@ type Link struct {
 
 // Dialer reaches one server of the tunnel's list. It reports each stage to obs and returns a *fault.Error on failure.
 type Dialer func(ctx context.Context, server config.Server, obs transport.Observer) (Conn, error)
+
+// InnerTLS returns what EAP-TLS with a server needs: the client certificate and how to verify the server's. It may be nil
+// where option auth has no eap-tls.
+type InnerTLS func(server config.Server) (*tls.Config, error)
+
+// forMethods calls f where one of the methods needs it.
+func (f InnerTLS) forMethods(methods []auth.Method, server config.Server) (*tls.Config, error) {
+	if f == nil || !slices.Contains(methods, auth.EAPTLS) {
+		return nil, nil
+	}
+	return f(server)
+}
 
 // Host is the machine as the tunnel needs it: where addresses and routes go, and who hears of trouble. Its methods are called
 // one at a time, in order, from a goroutine that is not the session's loop, so they may block until ctx ends.

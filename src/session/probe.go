@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -22,7 +21,7 @@ type ProbeConfig struct {
 	Tunnel   *config.Tunnel
 	Server   config.Server
 	Dial     Dialer
-	InnerTLS *tls.Config
+	InnerTLS InnerTLS
 	Random   io.Reader
 	// Step is called with each finished stage, as it finishes; nil: nobody listens.
 	Step func(Step)
@@ -117,6 +116,12 @@ func (p *prober) call(ctx context.Context, conn Conn) {
 		p.failed(refused)
 		return
 	}
+	inner, err := p.cfg.InnerTLS.forMethods(methods, p.cfg.Server)
+	if err != nil {
+		conn.Close()
+		p.failed(fault.Of(err, fault.InvalidOptions, fault.StageConfig))
+		return
+	}
 	quit := make(chan struct{})
 	events := make(chan datapath.Event)
 	pumps := datapath.New(conn, func(e datapath.Event) {
@@ -127,7 +132,7 @@ func (p *prober) call(ctx context.Context, conn Conn) {
 	})
 	e := newEngine(callConfig{
 		leaf: info.Leaf.Raw, verified: verified, username: t.Username, password: t.Password, methods: methods,
-		innerTLS: p.cfg.InnerTLS, mru: t.MTUOver(info.Server.Addr()), keepalive: t.Keepalive.Interval,
+		innerTLS: inner, mru: t.MTUOver(info.Server.Addr()), keepalive: t.Keepalive.Interval,
 		failures: t.Keepalive.Failures, logInOnly: true, noLogIn: t.Username == "",
 		random: p.cfg.Random, sendPacket: func(pkt []byte) { pumps.Send(pkt) },
 	})

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	mathrand "math/rand/v2"
@@ -27,8 +26,8 @@ type Config struct {
 	Dial       Dialer
 	OpenDevice func(name string, mtu int) (Device, error)
 	Host       Host
-	InnerTLS   *tls.Config // EAP-TLS: client certificate and verification; nil without it
-	Random     io.Reader   // for the protocols
+	InnerTLS   InnerTLS
+	Random     io.Reader // for the protocols
 	Log        Logf
 	// Changed is called from the loop on each change of state, with what happened in a few words; nil: nobody listens.
 	Changed func(st Status, text string)

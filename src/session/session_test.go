@@ -2,7 +2,11 @@ package session
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
@@ -57,6 +61,56 @@ func TestEachMethodLogsIn(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestEAPTLSLogsInWithACertificateAndBindsTheCallToItsKeys(t *testing.T) {
+	ca, err := lab.NewAuthority("users")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, client := issue(t, lab.CertificateOptions{Authority: ca}), issue(t, lab.CertificateOptions{Authority: ca, CommonName: "user", Client: true})
+	users := x509.NewCertPool()
+	users.AddCert(ca.Certificate)
+	key, err := client.KeyPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := lab.Config{
+		Certificate: server, Methods: []auth.Method{auth.EAPTLS},
+		EAPTLS: &tls.Config{Certificates: []tls.Certificate{server.TLS}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: users},
+	}
+	for _, version := range []string{"1.2", "1.3"} {
+		options := config.Values{
+			"cert": {file(t, "client.pem", client.CertificatePEM())}, "key": {file(t, "client.key", key)},
+			"ca_cert": {file(t, "ca.pem", server.RootPEM())}, "verify": nil, "cert_pin": nil, "tls_min": {version},
+		}
+		t.Run("TLS "+version, func(t *testing.T) {
+			play(t, cfg, options, func(w *world) {
+				w.wantUp("the certificate is known to the server")
+				if st := w.session.Status(); st.Auth != "eap-tls" || st.CryptoBinding != "SHA-256 with the log-in's keys" {
+					t.Errorf("logged in by %s, binding %q", st.Auth, st.CryptoBinding)
+				}
+			})
+		})
+	}
+}
+
+func issue(t *testing.T, o lab.CertificateOptions) *lab.Certificate {
+	t.Helper()
+	c, err := lab.NewCertificate(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func file(t *testing.T, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func TestALostCallIsRedialedWhileTheDeviceAndItsAddressesStay(t *testing.T) {

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -69,7 +70,8 @@ func newWorld(t *testing.T, serverCfg lab.Config, options config.Values) *world 
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.session = New(Config{
 		Tunnel: tunnel, Dial: w.dial, OpenDevice: w.openDevice, Host: w.network, Random: rand.Reader,
-		Log: w.log,
+		Log:      w.log,
+		InnerTLS: func(server config.Server) (*tls.Config, error) { return transport.InnerTLS(tunnel, server, time.Now) },
 		Changed: func(st Status, _ string) {
 			w.mu.Lock()
 			w.states = append(w.states, st.State)
