@@ -34,10 +34,16 @@ func (c *connector) open(ctx context.Context, session *tls.Conn) (early []byte, 
 	}
 	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80 // version 4, RFC 9562 section 5.4
 	request := sstp.AppendRequest(make([]byte, 0, 512), hostHeader(c.o.ServerName, c.o.Server.Port), c.o.PathSecret, id)
+	buf := make([]byte, 0, 1024)
 	if _, err := session.Write(request); err != nil {
+		// A server that closed after an alert has not taken the alert back.
+		if _, last := session.Read(buf[:1]); last != nil {
+			if _, told := alertName(last); told {
+				err = last
+			}
+		}
 		return nil, "", c.openFault(ctx, err)
 	}
-	buf := make([]byte, 0, 1024)
 	for {
 		head, rest, err := sstp.CutResponseHead(buf)
 		switch {

@@ -167,6 +167,11 @@ func TestAConnectionHasNoDeadlineLeft(t *testing.T) {
 		if _, err := conn.Read(make([]byte, 1)); !isTimeout(err) {
 			t.Errorf("%v, want the deadline that was set", err)
 		}
+		conn.SetDeadline(time.Time{})
+		conn.SetWriteDeadline(time.Now().Add(-time.Second))
+		if _, err := conn.Write(sstpPacket); !isTimeout(err) {
+			t.Errorf("%v, want the deadline that was set", err)
+		}
 	})
 }
 

@@ -79,9 +79,6 @@ func (c *connector) tlsConfig(info *Info, asked *bool) *tls.Config {
 	}
 	if cfg.MinVersion == 0 {
 		cfg.MinVersion = tls.VersionTLS12
-		if c.o.TLSLegacy {
-			cfg.MinVersion = tls.VersionTLS10
-		}
 	}
 	if c.o.TLSLegacy {
 		cfg.CipherSuites, cfg.CurvePreferences = legacySuites, legacyCurves

@@ -13,7 +13,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"sstp/src/config"
 	"sstp/src/fault"
@@ -98,8 +100,8 @@ func TestTheHello(t *testing.T) {
 	if slices.Min(plain.SupportedVersions) != tls.VersionTLS12 || slices.Max(plain.SupportedVersions) != tls.VersionTLS13 {
 		t.Errorf("versions %x, want 1.2 and 1.3", plain.SupportedVersions)
 	}
-	if slices.Min(old.SupportedVersions) != tls.VersionTLS10 {
-		t.Errorf("versions %x, want 1.0 on with tls_legacy where tls_min says nothing", old.SupportedVersions)
+	if slices.Min(old.SupportedVersions) != tls.VersionTLS12 {
+		t.Errorf("versions %x: tls_legacy is about ciphers, the version is tls_min's", old.SupportedVersions)
 	}
 	if !slices.Contains(plain.SupportedCurves, tls.X25519MLKEM768) || slices.Contains(old.SupportedCurves, tls.X25519MLKEM768) {
 		t.Error("the long post-quantum key share belongs in the hello, but not with tls_legacy")
@@ -124,9 +126,9 @@ func TestOldServersNeedLeave(t *testing.T) {
 		version, suite string
 	}{
 		{"TLS 1.0 is refused", tls10, 0, false, "tls_min", "", ""},
-		{"and in other words where 1.2 was asked for", tls10, tls.VersionTLS12, true, "tls_min", "", ""},
+		{"and old ciphers are no leave for it", tls10, 0, true, "tls_min", "", ""},
 		{"TLS 1.0 by tls_min", tls10, tls.VersionTLS10, false, "", "TLS 1.0", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"},
-		{"TLS 1.0 by tls_legacy", tls10, 0, true, "", "TLS 1.0", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"},
+		{"TLS 1.0 with both, as Windows 2008 needs", tls10, tls.VersionTLS10, true, "", "TLS 1.0", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"},
 		{"RSA key exchange, as RouterOS without pfs, is refused", rsaOnly, 0, false, "tls_legacy", "", ""},
 		{"a lower version is no leave for it", rsaOnly, tls.VersionTLS10, false, "tls_legacy", "", ""},
 		{"RSA key exchange by tls_legacy", rsaOnly, tls.VersionTLS12, true, "", "TLS 1.2", "TLS_RSA_WITH_AES_256_CBC_SHA"},
@@ -214,6 +216,43 @@ func TestTheServerDemandsAClientCertificate(t *testing.T) {
 			mustConnect(t, o, nil) // certificate and key in one file
 		})
 	}
+}
+
+// deafening is a connection on which writes fail from some moment on, as when the far end has closed it.
+type deafening struct {
+	net.Conn
+	script
+	closed bool
+}
+
+func (d *deafening) Done(stage fault.Stage, _ time.Duration, _ string, _ error) {
+	d.closed = stage == fault.StageTLS
+}
+
+func (d *deafening) Write(b []byte) (int, error) {
+	if d.closed {
+		return 0, &net.OpError{Op: "write", Err: syscall.EPIPE}
+	}
+	return d.Conn.Write(b)
+}
+
+func TestTheAlertIsReadAlsoWhereTheRequestCannotBeWritten(t *testing.T) {
+	cfg := presenting(selfSigned(t, nil))
+	cfg.ClientAuth = tls.RequireAnyClientCert
+	o := unverified(listen(t, sstpServer(cfg, okHead)))
+	dial, conn := o.DialTCP, &deafening{}
+	o.DialTCP = func(ctx context.Context, addr netip.AddrPort) (_ net.Conn, err error) {
+		conn.Conn, err = dial(ctx, addr)
+		return conn, err
+	}
+	_, err := Connect(t.Context(), o, conn)
+	wantFaultIn(t, err, fault.TLSFailed, "demands a client certificate")
+}
+
+func TestAServerCertificateThatIsNone(t *testing.T) {
+	cfg := presenting()
+	cfg.Certificates[0].Certificate = [][]byte{{1, 2, 3}}
+	wantFault(t, unverified(listen(t, sstpServer(cfg, okHead))), fault.TLSFailed, "parse certificate")
 }
 
 func TestAClientCertificateThatCannotBeUsed(t *testing.T) {

@@ -35,7 +35,7 @@ type Options struct {
 	CACert    string // file that replaces the system's CAs; empty: the system's
 	Pins      []config.Pin
 	Cert, Key string // files of the client certificate; an empty Key means that Cert holds both
-	TLSMin    uint16 // 0: 1.2, or 1.0 with TLSLegacy
+	TLSMin    uint16 // 0: 1.2
 	TLSLegacy bool   // also RSA key exchange and CBC suites, and no post-quantum key shares
 
 	PathSecret string // appended to the request path
