@@ -57,9 +57,7 @@ type serverProtocol interface {
 // NewAuthenticator returns an Authenticator for the protocol that LCP has agreed on. Without one, everybody is let in.
 func NewAuthenticator(cfg AuthenticatorConfig, lcp LCPAuth) *Authenticator {
 	cfg.Rand, cfg.NextID = orRand(cfg.Rand), orCounter(cfg.NextID)
-	if cfg.FragmentLen <= 0 {
-		cfg.FragmentLen = defaultFragmentLen
-	}
+	cfg.FragmentLen = orFragmentLen(cfg.FragmentLen)
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = defaultTimeout
 	}

@@ -24,6 +24,7 @@ type chapPeer struct {
 	cfg     *PeerConfig
 	ms      bool
 	pending []pending // oldest first
+	done    bool      // one success has counted
 	ignored string
 }
 
@@ -86,16 +87,21 @@ func (p *chapPeer) success(id uint8, message []byte) []Action {
 		}
 		named = true
 		if !p.ms {
+			p.done = true
 			p.forget(len(p.pending))
 			return []Action{{Kind: Success, Method: CHAP}}
 		}
 		if q.proof.verify(message) {
+			p.done = true
 			do := []Action{{Kind: Success, Method: MSCHAPv2, HLAK: q.proof.hlak}}
 			p.forget(len(p.pending))
 			return do
 		}
 	}
-	if !named {
+	switch {
+	case !named && len(p.pending) == 0 && !p.done:
+		return []Action{fail(unproven("declared us logged in without asking for the password"))}
+	case !named:
 		return p.ignore("a Success that answers none of our responses")
 	}
 	return []Action{fail(badProof(message))}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -281,4 +282,26 @@ func TestCHAPVerdictIsRepeatedForARepeatedResponse(t *testing.T) {
 	response := k.peer.sent[0]
 	k.peer.got = k.server.take(k.server.Receive(k.now, bytes.Clone(response)))
 	k.run().wantSuccess(MSCHAPv2)
+}
+
+// failingRand is a source of randomness that does not work.
+type failingRand struct{}
+
+func (failingRand) Read([]byte) (int, error) { return 0, errors.New("no entropy") }
+
+func TestWithoutRandomnessNothingIsSent(t *testing.T) {
+	challenge := counted(make([]byte, 16))
+	for m, packet := range map[Method][]byte{
+		MSCHAPv2:    assemble(chapChallenge, 1, challenge),
+		EAPMSCHAPv2: assemble(eapRequest, 1, []byte{26}, appendMSCHAP(opChallenge, 1, challenge)),
+	} {
+		k := newTalk(t, PeerConfig{Methods: []Method{m}, Rand: failingRand{}}, AuthenticatorConfig{Rand: failingRand{}}, lcpOf(m))
+		k.peer.take(k.peer.Receive(k.now, packet))
+		k.wantFailure(fault.AuthFailed, "No random numbers")
+		if len(k.peer.sent) != 0 {
+			t.Errorf("%s: sent %x", m, k.peer.sent)
+		}
+		k.server.take(k.server.Start(k.now))
+		k.server.wantFailure(fault.AuthFailed, "No random numbers")
+	}
 }

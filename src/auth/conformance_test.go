@@ -50,6 +50,14 @@ func TestEAPSuccessBeforeAnyMethodIsASecurityFailure(t *testing.T) {
 	k.wantFailure(fault.AuthFailed, "without asking for the password")
 }
 
+func TestCHAPSuccessBeforeAnyChallengeIsASecurityFailure(t *testing.T) {
+	for _, m := range []Method{CHAP, MSCHAPv2} {
+		k := newTalk(t, PeerConfig{Methods: []Method{m}}, AuthenticatorConfig{}, lcpOf(m))
+		k.peer.take(k.peer.Receive(k.now, []byte{3, 1, 0, 4}))
+		k.wantFailure(fault.AuthFailed, "without asking for the password", "it may be an attacker")
+	}
+}
+
 // The handshake of TLS 1.3 ends for the client before the server has looked at its certificate: EAP-Success counts only
 // after the server's byte 0x00 (RFC 9190 section 2.1.1).
 func TestEAPSuccessBeforeTheCommitmentOfTLS13IsASecurityFailure(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 const (
 	defaultTimeout     = 60 * time.Second
 	defaultFragmentLen = 1024 // fits every MRU in use with EAP's and EAP-TLS' headers
+	maxFragmentLen     = 4077 // an SSTP packet's 4091 less the headers of PPP (4), EAP (5) and EAP-TLS (5)
 	restartInterval    = 3 * time.Second
 	maxTransmissions   = 10
 )
@@ -133,6 +134,14 @@ func orCounter(next func() uint8) func() uint8 {
 	}
 	var id uint8
 	return func() uint8 { id++; return id }
+}
+
+// orFragmentLen returns the length of fragments to use.
+func orFragmentLen(n int) int {
+	if n <= 0 {
+		return defaultFragmentLen
+	}
+	return min(n, maxFragmentLen)
 }
 
 // has tells whether the methods contain m.

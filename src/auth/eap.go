@@ -188,16 +188,15 @@ func (e *eapPeer) respond(now time.Time, id, typ uint8, data []byte) reply {
 	return r
 }
 
-// nak refuses the proposed type and names the one that we would like best; 0: none (RFC 3748 section 5.3.1).
+// nak refuses the proposed type and names those that we would take, the best first; 0: none (RFC 3748 section 5.3.1).
 func (e *eapPeer) nak(typ uint8) reply {
 	if bytes.IndexByte(e.denied, typ) < 0 {
 		e.denied = append(e.denied, typ)
 	}
-	want := byte(0)
-	if len(e.allowed) > 0 {
-		want = e.allowed[0]
+	if len(e.allowed) == 0 {
+		return reply{data: []byte{typeNak, 0}}
 	}
-	return reply{data: []byte{typeNak, want}}
+	return reply{data: append([]byte{typeNak}, e.allowed...)}
 }
 
 func (e *eapPeer) newMethod(typ uint8) eapMethod {

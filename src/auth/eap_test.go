@@ -3,6 +3,7 @@ package auth
 import (
 	"bytes"
 	"encoding/hex"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -35,8 +36,8 @@ func TestEAPAnswersOnTheWire(t *testing.T) {
 	k.wantAnswer("identity: the user name", "01 07 0005 01", "02 07 0009 01 75736572")
 	k.wantAnswer("SoftEther's identity request has text that ends with NUL", "01 08 0008 01 4e6f00", "02 08 0009 01 75736572")
 	k.wantAnswer("notification: an empty one", "01 09 000a 02 48656c6c6f", "02 09 0005 02")
-	k.wantAnswer("PEAP is not ours: Nak with what we would like best", "01 0a 0006 19 20", "02 0a 0006 03 0d")
-	k.wantAnswer("an expanded type too", "01 0b 000c fe 000000 00000001", "02 0b 0006 03 0d")
+	k.wantAnswer("PEAP is not ours: Nak with what we would take, the best first", "01 0a 0006 19 20", "02 0a 0008 03 0d 1a 04")
+	k.wantAnswer("an expanded type too", "01 0b 000c fe 000000 00000001", "02 0b 0008 03 0d 1a 04")
 	k.wantAnswer("a Nak is no request", "01 0c 0006 03 04", "")
 	k.wantAnswer("a type of 0 is none", "01 0c 0005 00", "")
 	k.wantAnswer("a request without a type", "01 0c 0004", "")
@@ -46,23 +47,23 @@ func TestEAPAnswersOnTheWire(t *testing.T) {
 	k.wantAnswer("behind the length is padding", "01 0d 0005 01 ffff", "02 0d 0009 01 75736572")
 }
 
-func TestEAPNakNamesAnAllowedTypeOnly(t *testing.T) {
+func TestEAPNakNamesAllowedTypesOnly(t *testing.T) {
 	for _, c := range []struct {
 		methods  []Method
 		proposed string
 		want     string
 	}{
 		{[]Method{EAPMSCHAPv2}, "0d 20", "1a"},
-		{[]Method{EAPMSCHAPv2, EAPTLS}, "19 20", "1a"},
+		{[]Method{EAPMSCHAPv2, EAPTLS}, "19 20", "1a0d"},
 		{[]Method{MSCHAPv2, EAPMSCHAPv2}, "04 01aa", "1a"}, // EAP-MD5 is for whom CHAP is allowed
-		{[]Method{PAP, CHAP, EAPMSCHAPv2}, "19 20", "04"},
+		{[]Method{PAP, CHAP, EAPMSCHAPv2}, "19 20", "041a"},
 		{[]Method{EAPTLS}, "1a 0101001a10 000102030405060708090a0b0c0d0e0f 414243444546", "0d"},
 	} {
 		k := eapHand(t, c.methods...)
 		request := "01 05 0000 " + c.proposed
 		raw := unhex(t, strings.ReplaceAll(request, " ", ""))
 		raw[3] = byte(len(raw))
-		k.wantAnswer("Nak", hex.EncodeToString(raw), "02 05 0006 03"+c.want)
+		k.wantAnswer("Nak", hex.EncodeToString(raw), "02 05 000"+strconv.Itoa(5+len(c.want)/2)+" 03"+c.want)
 		wantNoPassword(t, k.peer.sent)
 	}
 

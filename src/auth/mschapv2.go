@@ -30,15 +30,16 @@ func StripDomain(name string) string {
 
 // NtPasswordHash returns MD4 of the password in UTF-16LE (RFC 2759 section 8.3).
 func NtPasswordHash(password string) (hash [16]byte) {
-	units := utf16.Encode([]rune(password))
-	text := make([]byte, 0, 2*len(units))
-	for _, u := range units {
-		text = binary.LittleEndian.AppendUint16(text, u)
+	var units [2]uint16
+	text := make([]byte, 0, 2*len(password)) // a byte of UTF-8 makes at most one unit
+	for _, r := range password {
+		for _, u := range utf16.AppendRune(units[:0], r) {
+			text = binary.LittleEndian.AppendUint16(text, u)
+		}
 	}
 	h := md4.New()
 	h.Write(text)
 	h.Sum(hash[:0])
-	clear(units)
 	clear(text)
 	return hash
 }

@@ -17,7 +17,8 @@ type PeerConfig struct {
 	Methods  []Method // what may be used, in order of preference; nothing else ever is
 
 	// TLS is the client's side of EAP-TLS: client certificate, roots, name and verification. Nil: EAP-TLS is not used.
-	// A MaxVersion of zero means TLS 1.2: Windows Server 2022 has trouble with EAP-TLS over TLS 1.3.
+	// A MaxVersion of zero means TLS 1.2: Windows Server 2022 has trouble with EAP-TLS over TLS 1.3 (SoftEtherVPN's
+	// issue 1722).
 	TLS *tls.Config
 
 	Rand        io.Reader     // nil: crypto/rand
@@ -35,9 +36,7 @@ type Peer struct{ conversation conversation }
 // at Start, before anything is sent.
 func NewPeer(cfg PeerConfig, lcp LCPAuth) *Peer {
 	cfg.Rand, cfg.NextID = orRand(cfg.Rand), orCounter(cfg.NextID)
-	if cfg.FragmentLen <= 0 {
-		cfg.FragmentLen = defaultFragmentLen
-	}
+	cfg.FragmentLen = orFragmentLen(cfg.FragmentLen)
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = defaultTimeout
 	}
@@ -74,8 +73,8 @@ func (p *Peer) Advance(now time.Time) []Action { return p.conversation.advance(n
 // Deadline returns when Advance must be called; zero: never.
 func (p *Peer) Deadline() time.Time { return p.conversation.deadline() }
 
-// Close gives up what an unfinished authentication holds; afterwards the Peer does nothing more. A Peer that has
-// reported Failure is closed already.
+// Close gives up what an unfinished authentication holds; afterwards the Peer does nothing more. It is due when the link
+// ends or LCP is negotiated anew. A Peer that has reported Failure is closed already.
 func (p *Peer) Close() { p.conversation.close() }
 
 // check refuses what must not or cannot be done, before anything is sent.
@@ -98,7 +97,11 @@ func check(cfg *PeerConfig, lcp LCPAuth) *fault.Error {
 		if !utf8.ValidString(cfg.Password) {
 			return badOption("Option password is not valid UTF-8, as MS-CHAPv2 needs it.")
 		}
-		if len(utf16.Encode([]rune(cfg.Password))) > 256 {
+		units := 0
+		for _, r := range cfg.Password {
+			units += utf16.RuneLen(r)
+		}
+		if units > 256 {
 			return badOption("Option password is longer than 256 characters, more than MS-CHAPv2 allows.")
 		}
 	}
