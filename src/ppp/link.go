@@ -166,7 +166,8 @@ func (l *Link) Advance(now time.Time) []Action {
 	return l.done()
 }
 
-// Deadline is the time at which Advance wants to be called. Zero: nothing is waited for.
+// Deadline is the time at which Advance wants to be called. Zero: nothing is waited for, which is so when the link is
+// over, when it is up, and while the caller authenticates under a deadline of its own.
 func (l *Link) Deadline() time.Time {
 	var t time.Time
 	if l.phase != phaseEnded {

@@ -8,15 +8,12 @@
 // not in it either: CutHeader and PutHeader serve the data path, which knows from IPv4Up and IPv6Up when it may run.
 package ppp
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // Protocol is the number that says what a PPP frame carries (RFC 1661 section 2).
 type Protocol uint16
 
-// The protocols that have a name here. Those beyond the first ten are never negotiated: they are answered with a
-// Protocol-Reject.
+// The protocols that have a name here. CCP, CBCP and all that have none are answered with a Protocol-Reject.
 const (
 	ProtoIPv4   Protocol = 0x0021
 	ProtoIPv6   Protocol = 0x0057
