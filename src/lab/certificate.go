@@ -187,3 +187,12 @@ func sign(t, parent *x509.Certificate, pub crypto.PublicKey, key crypto.Signer) 
 	}
 	return x509.ParseCertificate(der)
 }
+
+// LoadCertificate reads a certificate, with its chain, and its key from files in PEM.
+func LoadCertificate(certFile, keyFile string) (*Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, err
+	}
+	return &Certificate{TLS: pair, Leaf: pair.Leaf}, nil
+}

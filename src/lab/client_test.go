@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,13 +20,15 @@ import (
 // testClient is a client made of the same pure packages in the client's role. It runs in its test's goroutine: run
 // carries out what comes until a condition holds.
 type testClient struct {
-	t      *testing.T
+	t      testing.TB
 	served chan error // what ServeConn returned
 
 	conn  *tls.Conn
 	leaf  []byte
 	in    chan []byte // packets; closed at the end of the stream
 	quit  chan struct{}
+	bulk  atomic.Bool // from now on only bytes are counted, into sink
+	sink  chan int
 	call  *sstp.Call
 	link  *ppp.Link
 	login *auth.Peer
@@ -54,15 +57,24 @@ type clientOptions struct {
 // connect opens a connection to the server over net.Pipe, up to the end of TLS.
 func connect(t *testing.T, s *Server, o clientOptions) (*testClient, error) {
 	t.Helper()
+	ours, theirs := net.Pipe()
+	served := make(chan error, 1)
+	go func() { served <- s.ServeConn(t.Context(), theirs) }()
+	c, err := dial(t, s, ours, o)
+	c.served = served
+	return c, err
+}
+
+// dial does the TLS handshake with the server on a connection.
+func dial(t testing.TB, s *Server, ours net.Conn, o clientOptions) (*testClient, error) {
+	t.Helper()
 	if o.user == "" {
 		o.user, o.password = "user", "password"
 	}
 	if o.methods == nil {
 		o.methods = []auth.Method{auth.EAPTLS, auth.MSCHAPv2, auth.EAPMSCHAPv2, auth.CHAP, auth.PAP}
 	}
-	ours, theirs := net.Pipe()
-	c := &testClient{t: t, served: make(chan error, 1), in: make(chan []byte), quit: make(chan struct{})}
-	go func() { c.served <- s.ServeConn(t.Context(), theirs) }()
+	c := &testClient{t: t, in: make(chan []byte), quit: make(chan struct{}), sink: make(chan int, 64)}
 	if o.outer == nil {
 		o.outer = &tls.Config{RootCAs: s.CertificateInUse().Roots(), ServerName: "vpn.test"}
 	}
@@ -126,7 +138,7 @@ func (c *testClient) read(buf []byte) {
 	defer close(c.in)
 	b := make([]byte, 32<<10)
 	for {
-		for {
+		for !c.bulk.Load() {
 			pkt, rest, err := sstp.Cut(buf)
 			if err != nil {
 				return
@@ -144,6 +156,10 @@ func (c *testClient) read(buf []byte) {
 		n, err := c.conn.Read(b)
 		if err != nil {
 			return
+		}
+		if c.bulk.Load() {
+			c.sink <- n
+			continue
 		}
 		buf = append(bytes.Clone(buf), b[:n]...)
 	}

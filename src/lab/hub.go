@@ -7,6 +7,12 @@ import (
 	"time"
 )
 
+// How much the hub takes from the device at once.
+const (
+	hubBytes   = 64 << 10
+	hubPackets = 256
+)
+
 // hub connects the ports of all clients to the one device: a packet from the device goes to the port that its
 // destination belongs to. A nil *hub is a server without a device.
 type hub struct {
@@ -14,9 +20,10 @@ type hub struct {
 
 	writing sync.Mutex // one client's packets at a time: the device may merge what it is given
 
-	mu     sync.Mutex
-	routes atomic.Pointer[routes] // replaced under mu, read without it
-	ended  chan struct{}
+	mu      sync.Mutex
+	routes  atomic.Pointer[routes] // replaced under mu, read without it
+	closing chan struct{}
+	ended   chan struct{}
 }
 
 // routes says whose a destination is. It never changes; a new one takes its place.
@@ -24,10 +31,11 @@ type routes struct {
 	ipv4    map[[4]byte]*port
 	ipv6    map[[16]byte]*port // link-local addresses
 	prefix6 map[[8]byte]*port  // the advertised /64
+	lone    *port              // the only one with IPv4, if there is just one
 }
 
 func newHub(dev Device) *hub {
-	h := &hub{dev: dev, ended: make(chan struct{})}
+	h := &hub{dev: dev, closing: make(chan struct{}), ended: make(chan struct{})}
 	h.routes.Store(&routes{})
 	go h.run()
 	return h
@@ -35,6 +43,7 @@ func newHub(dev Device) *hub {
 
 // close ends the reader, waits for it and leaves the device usable.
 func (h *hub) close() error {
+	close(h.closing)
 	if err := h.dev.SetReadDeadline(time.Unix(1, 0)); err != nil {
 		return err
 	}
@@ -64,9 +73,18 @@ func (h *hub) remove(p *port) { h.change(func(r *routes) { r.remove(p) }) }
 func (h *hub) change(f func(*routes)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	next := h.routes.Load().clone()
+	old := h.routes.Load()
+	next := old.clone()
 	f(next)
+	next.lone = nil
+	if len(next.ipv4) == 1 {
+		for _, next.lone = range next.ipv4 {
+		}
+	}
 	h.routes.Store(next)
+	if old.lone != nil {
+		signal(old.lone.space) // the hub must look at the routes again
+	}
 }
 
 func (r *routes) clone() *routes {
@@ -120,16 +138,16 @@ func network(addr [16]byte) [8]byte { return [8]byte(addr[:8]) }
 // run carries packets from the device to the ports, in runs that belong to one port.
 func (h *hub) run() {
 	defer close(h.ended)
-	const most = 256
-	buf := make([]byte, 256<<10)
-	ends := make([]int, most)
-	pkts := make([][]byte, 0, most)
+	buf := make([]byte, hubBytes)
+	ends := make([]int, hubPackets)
+	pkts := make([][]byte, 0, hubPackets)
 	for {
 		n, err := h.dev.ReadPackets(buf, 0, ends)
 		if err != nil {
 			return // the deadline of close, or the device is gone
 		}
 		r := h.routes.Load()
+		h.hesitate(r)
 		var owner *port
 		start := 0
 		for _, end := range ends[:n] {
@@ -144,6 +162,19 @@ func (h *hub) run() {
 			}
 		}
 		owner.flush(pkts)
+	}
+}
+
+// hesitate waits while the queue of a client that is alone is crowded: the device's own queue then holds the packets,
+// as if the client read the device itself. Of several clients none may hold up the others.
+func (h *hub) hesitate(r *routes) {
+	p := r.lone
+	for p != nil && p.crowded() && h.routes.Load() == r {
+		select {
+		case <-p.space:
+		case <-h.closing:
+			return
+		}
 	}
 }
 

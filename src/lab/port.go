@@ -71,8 +71,9 @@ type port struct {
 	advert  atomic.Pointer[[]byte]           // the router advertisement that answers a solicitation
 	dropped atomic.Uint64
 
-	out  batch         // the reader's alone
-	wake chan struct{} // one token: look again
+	out   batch         // the reader's alone
+	wake  chan struct{} // one token: look again
+	space chan struct{} // one token: the reader has taken what was there, or is gone
 
 	mu      sync.Mutex
 	in      batch
@@ -81,7 +82,7 @@ type port struct {
 }
 
 func newPort(write func(pkts [][]byte) (int, error)) *port {
-	return &port{write: write, out: newBatch(), in: newBatch(), wake: make(chan struct{}, 1)}
+	return &port{write: write, out: newBatch(), in: newBatch(), wake: make(chan struct{}, 1), space: make(chan struct{}, 1)}
 }
 
 // ReadPackets implements Device.
@@ -92,8 +93,9 @@ func (p *port) ReadPackets(buf []byte, room int, ends []int) (n int, err error) 
 			p.mu.Unlock()
 			return 0, os.ErrDeadlineExceeded
 		}
-		if p.out.empty() {
+		if p.out.empty() && !p.in.empty() {
 			p.in, p.out = p.out, p.in
+			signal(p.space)
 		}
 		p.mu.Unlock()
 		if n = p.out.take(buf, room, ends); n > 0 {
@@ -120,7 +122,7 @@ func (p *port) SetReadDeadline(t time.Time) error {
 		return nil
 	}
 	p.expired = true
-	p.notify()
+	signal(p.wake)
 	return nil
 }
 
@@ -131,14 +133,22 @@ func (p *port) expire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.expired = true
-	p.notify()
+	signal(p.wake)
 }
 
-func (p *port) notify() {
+// signal leaves a token, if there is none.
+func signal(c chan struct{}) {
 	select {
-	case p.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
+}
+
+// crowded reports whether the queue may have no room for another hubBytes.
+func (p *port) crowded() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.in.buf) > queueBytes-hubBytes || len(p.in.ends) > queuePackets-hubPackets
 }
 
 // offer queues packets for the client; those that the queue has no room for are dropped.
@@ -150,7 +160,7 @@ func (p *port) offer(pkts ...[]byte) {
 		}
 	}
 	p.mu.Unlock()
-	p.notify()
+	signal(p.wake)
 }
 
 // advertise sends the router advertisement, once there is one.
@@ -177,6 +187,6 @@ func (p *port) WritePackets(pkts [][]byte) (written int, err error) {
 		}
 	}
 	p.mu.Unlock()
-	p.notify()
+	signal(p.wake)
 	return len(pkts), nil
 }

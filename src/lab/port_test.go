@@ -175,3 +175,37 @@ func TestTheHubSendsEachPacketToItsClient(t *testing.T) {
 		}
 	})
 }
+
+func TestALoneClientHoldsTheDeviceBackAndTwoDoNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dev := newMemory()
+		h := newHub(dev)
+		a, b := newPort(h.writePackets), newPort(h.writePackets)
+		h.set(a, netip.MustParseAddr("10.0.0.2"), netip.Addr{}, netip.Prefix{})
+		pkt := append(ipv4Packet("10.0.0.1", "10.0.0.2"), make([]byte, 1372)...)
+		flood := func() {
+			for range 8 {
+				for range 40 {
+					dev.offer(pkt)
+				}
+				synctest.Wait()
+			}
+		}
+		flood() // 320 packets, more than the queue holds
+		if n := a.dropped.Load(); n != 0 {
+			t.Errorf("a client that is alone lost %d packets", n)
+		}
+		h.set(b, netip.MustParseAddr("10.0.0.3"), netip.Addr{}, netip.Prefix{})
+		flood()
+		dev.offer(ipv4Packet("10.0.0.1", "10.0.0.3"))
+		if got := drain(t, b, 0); len(got) != 1 {
+			t.Errorf("the other client got %d packets", len(got))
+		}
+		if a.dropped.Load() == 0 {
+			t.Error("a client that does not read must not hold up the others")
+		}
+		if err := h.close(); err != nil {
+			t.Error(err)
+		}
+	})
+}

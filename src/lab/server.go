@@ -88,14 +88,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer cancel()
 	for {
 		conn, err := ln.Accept()
-		var passing interface{ Temporary() bool }
 		switch {
 		case err == nil:
 			wg.Go(func() { s.ServeConn(ctx, conn) })
 		case ctx.Err() != nil:
 			return nil
-		case errors.As(err, &passing) && passing.Temporary(): // too many open files: another try may do
-			time.Sleep(100 * time.Millisecond)
 		default:
 			ln.Close()
 			return err
