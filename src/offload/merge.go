@@ -1,0 +1,310 @@
+package offload
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+const (
+	// maxSegments is how many packets make a super-packet at most; the kernel takes no more than 64 of UDP
+	// (UDP_GRO_CNT_MAX).
+	maxSegments = 64
+	// maxTotal is the largest IPv4 packet, and the largest payload of IPv6.
+	maxTotal = 65535
+	buckets  = 256
+)
+
+// Merger joins packets of one flow that lie in one batch into super-packets, under the conditions of the kernel's own
+// generic receive offload (Linux net/ipv4/tcp_offload.c, udp_offload.c), so that splitting one again gives the same
+// packets. Packets of one flow keep their order. No payload is moved: a super-packet is a list of pieces. A Merger is
+// used again and again, and allocates only until it has seen its largest batch. The zero value is ready.
+type Merger struct {
+	UDP    bool // merge UDP too, for a device that takes GSOUDP
+	pkts   [][]byte
+	next   []int32 // of the packet that follows in the same group; 0: none
+	groups []group
+	flows  [buckets]int32 // the last group of a flow with this hash, plus 1
+}
+
+// group is one packet or several that become one.
+type group struct {
+	head, tail int32
+	segments   int
+	headers    int // bytes of all headers; 0: nothing can join
+	l4         int
+	total      int // bytes
+	size       int // payload of the first segment, and so of all but the last
+	protocol   uint8
+	open       bool // the next packet of the flow may join
+	sameID     bool // IPv4 identifications stand still instead of counting up
+	verified   bool // the checksums of the first packet are right
+}
+
+// Merge takes a batch, which stays in use until the next call or Reset, and returns how many packets it has become.
+func (m *Merger) Merge(pkts [][]byte) int {
+	m.pkts, m.groups, m.flows = pkts, m.groups[:0], [buckets]int32{}
+	for len(m.next) < len(pkts) {
+		m.next = append(m.next, 0)
+	}
+	for i := range pkts {
+		m.next[i] = 0
+		m.add(int32(i))
+	}
+	for i := range m.groups {
+		if g := &m.groups[i]; g.segments > 1 {
+			m.finish(g)
+		}
+	}
+	return len(m.groups)
+}
+
+// Reset lets go of the batch.
+func (m *Merger) Reset() { m.pkts, m.groups = nil, m.groups[:0] }
+
+// Group returns packet i of what the batch has become: the header for it, how many packets of the batch it stands for, and
+// parts with its pieces appended.
+func (m *Merger) Group(i int, parts [][]byte) (h Header, packets int, _ [][]byte) {
+	g := &m.groups[i]
+	parts = append(parts, m.pkts[g.head])
+	for p := m.next[g.head]; p != 0; p = m.next[p] {
+		parts = append(parts, m.pkts[p][g.headers:])
+	}
+	if g.segments > 1 {
+		h = g.header(m.pkts[g.head][0]>>4 == 6)
+	}
+	return h, g.segments, parts
+}
+
+// add puts packet i into the group of its flow or into one of its own.
+func (m *Merger) add(i int32) {
+	pkt := m.pkts[i]
+	g := group{head: i, tail: i, segments: 1, total: len(pkt)}
+	if kind := m.measure(&g, pkt); kind != flow {
+		if kind == barrier {
+			m.flows = [buckets]int32{}
+		}
+		m.groups = append(m.groups, g)
+		return
+	}
+	bucket := &m.flows[hash(pkt, g.l4)]
+	if *bucket != 0 {
+		last := &m.groups[*bucket-1]
+		head := m.pkts[last.head]
+		if sameFlow(head, pkt, last, &g) && last.open {
+			if m.join(last, head, &g, pkt) {
+				m.next[last.tail] = i
+				last.tail = i
+				return
+			}
+			last.open = false
+		}
+	}
+	m.groups = append(m.groups, g)
+	*bucket = int32(len(m.groups))
+}
+
+// kind says what a packet means to the flows around it.
+type kind uint8
+
+const (
+	bystander kind = iota // belongs to no flow that is merged
+	barrier               // may belong to any flow: nothing overtakes it
+	flow                  // belongs to a flow
+)
+
+// measure finds out where the headers of a packet end and whether another one may join it.
+func (m *Merger) measure(g *group, pkt []byte) kind {
+	switch {
+	case len(pkt) >= ip4Len && pkt[0]>>4 == 4:
+		if pkt[0] != 0x45 || // options, as in the kernel
+			int(binary.BigEndian.Uint16(pkt[ip4TotalLen:])) != len(pkt) ||
+			binary.BigEndian.Uint16(pkt[ip4Fragment:])&^dontFragment != 0 {
+			return barrier
+		}
+		g.l4, g.protocol = ip4Len, pkt[ip4Protocol]
+	case len(pkt) >= ip6Len && pkt[0]>>4 == 6:
+		if int(binary.BigEndian.Uint16(pkt[ip6PayloadLen:])) != len(pkt)-ip6Len {
+			return barrier
+		}
+		g.l4, g.protocol = ip6Len, pkt[ip6NextHeader]
+	default:
+		return bystander
+	}
+	h := pkt[g.l4:]
+	switch g.protocol {
+	case tcp:
+		if len(h) < tcpLen {
+			return barrier
+		}
+		dataOffset := int(h[tcpDataOffset]>>4) * 4
+		if dataOffset < tcpLen || len(h) < dataOffset {
+			return barrier
+		}
+		g.headers = g.l4 + dataOffset
+		g.size = len(pkt) - g.headers
+		// Of the flags only an echo of congestion may be set beside ACK: all segments carry it alike. CWR is on one
+		// segment alone with RFC 3168 and a digit of a number with accurate ECN (RFC 9768), so it stays alone.
+		g.open = g.size > 0 && h[tcpFlags]&^flagECE == flagACK
+		return flow
+	case udp:
+		if !m.UDP {
+			return bystander
+		}
+		if len(h) < udpLen || int(binary.BigEndian.Uint16(h[udpLength:])) != len(h) {
+			return barrier
+		}
+		g.headers = g.l4 + udpLen
+		g.size = len(h) - udpLen
+		// Without a checksum there is nothing that a super-packet's could be made of when it is split.
+		g.open = g.size > 0 && (h[udpSum] != 0 || h[udpSum+1] != 0)
+		return flow
+	case hopByHop, routing, fragment, authentication, destOptions: // behind which there may be TCP or UDP
+		return barrier
+	}
+	return bystander
+}
+
+// hash finds a bucket by ports and by the last bytes of both addresses.
+func hash(pkt []byte, l4 int) int {
+	const golden = 0x9e3779b1
+	h := binary.BigEndian.Uint32(pkt[l4:]) * golden                        // the ports
+	h = (h ^ binary.BigEndian.Uint32(pkt[l4-4:])) * golden                 // the destination
+	return int((h ^ binary.BigEndian.Uint32(pkt[l4/2+2:])) * golden >> 24) // the source: bytes 12 to 15, or 22 to 25
+}
+
+// sameFlow reports whether two candidates have version, protocol, addresses and ports in common.
+func sameFlow(a, b []byte, ga, gb *group) bool {
+	if ga.l4 != gb.l4 || ga.protocol != gb.protocol {
+		return false
+	}
+	from := ip6Addresses
+	if ga.l4 == ip4Len {
+		from = ip4Addresses
+	}
+	return bytes.Equal(a[from:ga.l4+4], b[from:ga.l4+4]) // the ports come first in TCP and in UDP
+}
+
+// join makes pkt, a group of its own as yet, the next segment of g, if it may be.
+func (m *Merger) join(g *group, head []byte, alone *group, pkt []byte) bool {
+	switch {
+	case alone.headers != g.headers,
+		alone.size == 0 || alone.size > g.size, // only the last may be shorter, none longer
+		g.segments == maxSegments,
+		g.total+alone.size > maxTotal:
+		return false
+	}
+	var more bool
+	if g.protocol == tcp {
+		if !followsTCP(head[g.l4:g.headers], pkt[g.l4:g.headers], g.total-g.headers) {
+			return false
+		}
+		more = pkt[g.l4+tcpFlags]&(flagFIN|flagPSH) == 0
+	} else {
+		if pkt[g.l4+udpSum] == 0 && pkt[g.l4+udpSum+1] == 0 {
+			return false
+		}
+		more = true
+	}
+	if g.l4 == ip6Len {
+		if !sameIPv6(head, pkt) {
+			return false
+		}
+	} else if !followsIPv4(g, head, pkt) {
+		return false
+	}
+	// Its own checksums are replaced, so they must have been right: a damaged packet must not be healed into a good
+	// one with wrong contents.
+	if !g.verified && !intact(g, head) || !intact(g, pkt) {
+		return false
+	}
+	g.verified = true
+	g.segments++
+	g.total += alone.size
+	g.open = more && alone.size == g.size
+	return true
+}
+
+// sameIPv6 compares traffic class, flow label and hop limit.
+func sameIPv6(head, pkt []byte) bool {
+	return binary.BigEndian.Uint32(head) == binary.BigEndian.Uint32(pkt) && head[ip6HopLimit] == pkt[ip6HopLimit]
+}
+
+// followsIPv4 compares type of service, time to live and fragmentation, and wants the identification to count up, or,
+// where it has no meaning (RFC 6864 section 4.1), to stand still.
+func followsIPv4(g *group, head, pkt []byte) bool {
+	if head[1] != pkt[1] || head[ip4TTL] != pkt[ip4TTL] || head[ip4Fragment] != pkt[ip4Fragment] {
+		return false
+	}
+	step := binary.BigEndian.Uint16(pkt[ip4ID:]) - binary.BigEndian.Uint16(head[ip4ID:])
+	if g.segments == 1 && step == 0 && head[ip4Fragment] != 0 { // don't fragment: candidates have no other bit there
+		g.sameID = true
+	}
+	if g.sameID {
+		return step == 0
+	}
+	return int(step) == g.segments
+}
+
+// followsTCP compares two TCP headers of the same length: pkt's is to carry on after sent bytes of payload, and else be
+// the same but for its checksum and for the flags of an end.
+func followsTCP(head, pkt []byte, sent int) bool {
+	return binary.BigEndian.Uint32(pkt[tcpSeq:]) == binary.BigEndian.Uint32(head[tcpSeq:])+uint32(sent) &&
+		bytes.Equal(head[tcpAck:tcpFlags], pkt[tcpAck:tcpFlags]) &&
+		head[tcpFlags] == pkt[tcpFlags]&^(flagFIN|flagPSH) &&
+		bytes.Equal(head[tcpWindow:tcpSum], pkt[tcpWindow:tcpSum]) &&
+		bytes.Equal(head[tcpUrgent:], pkt[tcpUrgent:])
+}
+
+// intact reports whether the checksums of a packet with g's headers are right.
+func intact(g *group, pkt []byte) bool {
+	from := ip6Addresses
+	if g.l4 == ip4Len {
+		if from = ip4Addresses; Sum(pkt[:ip4Len], 0) != 0xffff {
+			return false
+		}
+	}
+	pseudo := pseudoSum(pkt[from:g.l4], g.protocol)
+	return Sum(pkt[g.l4:], fold(uint64(pseudo)+uint64(len(pkt)-g.l4))) == 0xffff
+}
+
+// finish makes the headers of the first packet those of the super-packet. The checksum field is left with the sum of the
+// pseudo header, as the kernel leaves it to hardware.
+func (m *Merger) finish(g *group) {
+	head, last := m.pkts[g.head], m.pkts[g.tail]
+	from := ip6Addresses
+	if g.l4 == ip4Len {
+		from = ip4Addresses
+		binary.BigEndian.PutUint16(head[ip4TotalLen:], uint16(g.total))
+		checksumIPv4(head[:ip4Len])
+	} else {
+		binary.BigEndian.PutUint16(head[ip6PayloadLen:], uint16(g.total-ip6Len))
+	}
+	pseudo := fold(uint64(pseudoSum(head[from:g.l4], g.protocol)) + uint64(g.total-g.l4))
+	if g.protocol == tcp {
+		head[g.l4+tcpFlags] |= last[g.l4+tcpFlags]
+		binary.BigEndian.PutUint16(head[g.l4+tcpSum:], pseudo)
+	} else {
+		binary.BigEndian.PutUint16(head[g.l4+udpLength:], uint16(g.total-g.l4))
+		binary.BigEndian.PutUint16(head[g.l4+udpSum:], pseudo)
+	}
+}
+
+// header describes a super-packet to the kernel.
+func (g *group) header(v6 bool) Header {
+	h := Header{
+		Flags:          FlagNeedsChecksum,
+		GSOType:        GSOUDP,
+		HeaderLen:      uint16(g.headers),
+		GSOSize:        uint16(g.size),
+		ChecksumStart:  uint16(g.l4),
+		ChecksumOffset: udpSum,
+	}
+	if g.protocol == tcp {
+		h.ChecksumOffset = tcpSum
+		h.GSOType = GSOTCPv4
+		if v6 {
+			h.GSOType = GSOTCPv6
+		}
+	}
+	return h
+}
