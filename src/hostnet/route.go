@@ -1,0 +1,259 @@
+package hostnet
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Route is an entry of the main routing table.
+type Route struct {
+	Dst     netip.Prefix // the zero prefix (0.0.0.0/0, ::/0) is the default route
+	Gateway netip.Addr   // invalid: the destination is on the link
+	Device  string       // may be empty where there is a gateway: the kernel finds the device
+	Metric  int          // 0: the kernel's default
+
+	// Local is set by RouteTo where the address is the machine's own; such a route is there by itself and cannot be added.
+	Local bool
+}
+
+// rtmFlags is where struct rtmsg has its flags.
+const rtmFlags = 8
+
+// metricIPv6 is what the kernel makes of metric 0 in IPv6 (IP6_RT_PRIO_USER).
+const metricIPv6 = 1024
+
+// AddRoute adds a route. Where the same route is already there it returns false and no error; it is not ours to delete
+// then. A route to the same destination with the same metric that goes another way is an error, EEXIST.
+func AddRoute(r Route) (added bool, err error) {
+	request, err := routeRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, r)
+	if err == nil {
+		err = exchange(request, nil)
+	}
+	if (isErrno(err, unix.ENETUNREACH) || isErrno(err, unix.EHOSTUNREACH)) && r.Dst.IsSingleIP() && r.Device != "" {
+		// The way that RouteTo found can have a gateway outside of the device's networks, as some providers have it.
+		native.PutUint32(request[headerLen+rtmFlags:], unix.RTNH_F_ONLINK)
+		err = exchange(request, nil)
+	}
+	if isErrno(err, unix.EEXIST) {
+		there, errList := contains(r)
+		switch {
+		case errList != nil:
+			err = errList
+		case there:
+			return false, nil
+		}
+	}
+	if err != nil {
+		return false, fmt.Errorf("add the route to %s: %w", r.Dst, err)
+	}
+	return true, nil
+}
+
+// DeleteRoute takes what AddRoute gave. It is no error when the route or its device is already gone.
+func DeleteRoute(r Route) error {
+	if r.Device != "" && !DeviceExists(r.Device) {
+		return nil
+	}
+	request, err := routeRequest(unix.RTM_DELROUTE, 0, r)
+	if err == nil {
+		err = exchange(request, nil)
+	}
+	if err != nil && !isErrno(err, unix.ESRCH) {
+		return fmt.Errorf("delete the route to %s: %w", r.Dst, err)
+	}
+	return nil
+}
+
+// RouteTo returns the way that the kernel chooses for an address, as a host route: added before other routes change, it
+// keeps the address on that way. The error is ENETUNREACH or its like where there is none.
+func RouteTo(addr netip.Addr) (Route, error) {
+	addr = addr.Unmap().WithZone("")
+	if !addr.IsValid() {
+		return Route{}, fmt.Errorf("find the route: %w", unix.EINVAL)
+	}
+	fixed := make([]byte, unix.SizeofRtMsg)
+	fixed[0] = family(addr)
+	fixed[1] = byte(addr.BitLen())
+	request := begin(nil, unix.RTM_GETROUTE, unix.NLM_F_REQUEST, seq, fixed)
+	request = appendAttr(request, unix.RTA_DST, addr.AsSlice())
+	var found entry
+	err := exchange(request, func(m message) (done bool, err error) {
+		if m.Type != unix.RTM_NEWROUTE {
+			return false, nil
+		}
+		found, err = parseEntry(m.Payload)
+		return true, err
+	})
+	if err == nil && found.typ != unix.RTN_UNICAST && found.typ != unix.RTN_LOCAL {
+		err = unix.EHOSTUNREACH
+	}
+	r := Route{Dst: netip.PrefixFrom(addr, addr.BitLen()), Gateway: found.gateway, Local: found.typ == unix.RTN_LOCAL}
+	if err == nil {
+		r.Device, err = deviceName(found.device)
+	}
+	if err != nil {
+		return Route{}, fmt.Errorf("find the route to %s: %w", addr, err)
+	}
+	return r, nil
+}
+
+// routeRequest builds a request about a route.
+func routeRequest(typ, flags uint16, r Route) ([]byte, error) {
+	dst := r.Dst.Masked()
+	if !dst.IsValid() || r.Device == "" && !r.Gateway.IsValid() || r.Metric < 0 || r.Local {
+		return nil, unix.EINVAL
+	}
+	fixed := make([]byte, unix.SizeofRtMsg) // struct rtmsg
+	fixed[0] = family(dst.Addr())
+	fixed[1] = byte(dst.Bits())
+	fixed[4] = unix.RT_TABLE_MAIN
+	fixed[5] = unix.RTPROT_STATIC
+	fixed[6] = unix.RT_SCOPE_UNIVERSE
+	fixed[7] = unix.RTN_UNICAST
+	switch {
+	case typ == unix.RTM_DELROUTE:
+		fixed[5] = unix.RTPROT_UNSPEC
+		fixed[6] = unix.RT_SCOPE_NOWHERE // any
+	case !r.Gateway.IsValid() && dst.Addr().Is4():
+		fixed[6] = unix.RT_SCOPE_LINK
+	}
+	request := begin(nil, typ, flags|unix.NLM_F_REQUEST|unix.NLM_F_ACK, seq, fixed)
+	if dst.Bits() > 0 {
+		request = appendAttr(request, unix.RTA_DST, dst.Addr().AsSlice())
+	}
+	switch gateway := r.Gateway.WithZone(""); {
+	case !gateway.IsValid():
+	case gateway.Is4() == dst.Addr().Is4():
+		request = appendAttr(request, unix.RTA_GATEWAY, gateway.AsSlice())
+	default: // struct rtvia: IPv4 by an IPv6 neighbour
+		via := native.AppendUint16(nil, uint16(family(gateway)))
+		request = appendAttr(request, unix.RTA_VIA, append(via, gateway.AsSlice()...))
+	}
+	if r.Device != "" {
+		index, err := DeviceIndex(r.Device)
+		if err != nil {
+			return nil, err
+		}
+		request = appendAttr32(request, unix.RTA_OIF, uint32(index))
+	}
+	if r.Metric > 0 {
+		request = appendAttr32(request, unix.RTA_PRIORITY, uint32(r.Metric))
+	}
+	return request, nil
+}
+
+// entry is a route as the kernel tells it.
+type entry struct {
+	dst     netip.Prefix
+	gateway netip.Addr
+	device  int // its number
+	metric  int
+	table   uint32
+	typ     byte // RTN_...
+	cached  bool // not an entry of the table, but made from one
+}
+
+// parseEntry reads the payload of RTM_NEWROUTE.
+func parseEntry(b []byte) (e entry, err error) {
+	if len(b) < unix.SizeofRtMsg {
+		return entry{}, errShort
+	}
+	var zero netip.Addr
+	switch b[0] {
+	case unix.AF_INET:
+		zero = netip.IPv4Unspecified()
+	case unix.AF_INET6:
+		zero = netip.IPv6Unspecified()
+	default:
+		return entry{}, errLength
+	}
+	bits := int(b[1])
+	e.table, e.typ = uint32(b[4]), b[7]
+	e.cached = native.Uint32(b[rtmFlags:])&unix.RTM_F_CLONED != 0
+	dst := zero
+	for rest := b[unix.SizeofRtMsg:]; len(rest) > 0; {
+		typ, value, next, err := cutAttr(rest)
+		if err != nil {
+			return entry{}, err
+		}
+		rest = next
+		switch ok := true; typ {
+		case unix.RTA_DST:
+			dst, ok = netip.AddrFromSlice(value)
+			if !ok || dst.Is4() != zero.Is4() {
+				return entry{}, errLength
+			}
+		case unix.RTA_GATEWAY:
+			if e.gateway, ok = netip.AddrFromSlice(value); !ok {
+				return entry{}, errLength
+			}
+		case unix.RTA_VIA:
+			if len(value) < 2 {
+				return entry{}, errLength
+			}
+			if e.gateway, ok = netip.AddrFromSlice(value[2:]); !ok {
+				return entry{}, errLength
+			}
+		case unix.RTA_OIF, unix.RTA_PRIORITY, unix.RTA_TABLE:
+			if len(value) != 4 {
+				return entry{}, errLength
+			}
+			switch n := native.Uint32(value); typ {
+			case unix.RTA_OIF:
+				e.device = int(n)
+			case unix.RTA_PRIORITY:
+				e.metric = int(n)
+			default:
+				e.table = n
+			}
+		}
+	}
+	if e.dst = netip.PrefixFrom(dst, bits); !e.dst.IsValid() {
+		return entry{}, errLength
+	}
+	return e, nil
+}
+
+// contains tells whether the main table has exactly this route.
+func contains(r Route) (there bool, err error) {
+	index := 0
+	if r.Device != "" {
+		if index, err = DeviceIndex(r.Device); err != nil {
+			return false, err
+		}
+	}
+	metric := r.Metric
+	if metric == 0 && r.Dst.Addr().Is6() {
+		metric = metricIPv6
+	}
+	const attempts = 3
+	for range attempts {
+		there = false
+		fixed := make([]byte, unix.SizeofRtMsg)
+		fixed[0] = family(r.Dst.Addr())
+		request := begin(nil, unix.RTM_GETROUTE, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, seq, fixed)
+		err = exchange(request, func(m message) (done bool, err error) {
+			if m.Type != unix.RTM_NEWROUTE {
+				return false, nil
+			}
+			e, err := parseEntry(m.Payload)
+			if err != nil {
+				return false, err
+			}
+			if e.table == unix.RT_TABLE_MAIN && e.typ == unix.RTN_UNICAST && !e.cached && e.dst == r.Dst.Masked() &&
+				e.gateway == r.Gateway.WithZone("") && e.metric == metric && (index == 0 || e.device == index) {
+				there = true
+			}
+			return false, nil
+		})
+		if !errors.Is(err, errInterrupted) {
+			break
+		}
+	}
+	return there, err
+}
+
+func isErrno(err error, errno unix.Errno) bool { return errors.Is(err, errno) }
