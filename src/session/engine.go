@@ -205,10 +205,15 @@ func (e *engine) release(err *fault.Error) {
 		return
 	}
 	e.over = true
-	if e.cause != nil {
+	switch {
+	case e.cause != nil:
 		err = e.cause // what made us or the server hang up says more than the hanging up
-	} else if e.ending {
+	case e.ending:
 		err = nil // our own goodbye: how the server took it is nobody's trouble
+	case err != nil && err.Code == fault.ClosedByServer && e.link != nil:
+		if why := e.link.EndedByPeer(); why.Code != fault.ClosedByServer {
+			err = why.Wrap(err) // PPP knows what the server did not like
+		}
 	}
 	e.emit(outcome{kind: released, err: err})
 }
@@ -297,17 +302,10 @@ func (e *engine) linkEnded(now time.Time, err error) {
 	e.disconnect = now.Add(lingerWait)
 }
 
-// logIn starts the method that LCP agreed on.
+// logIn starts the method that LCP agreed on; it may be none.
 func (e *engine) logIn(now time.Time, method ppp.AuthProtocol) {
-	if method == (ppp.AuthProtocol{}) {
-		if !e.cfg.verified {
-			e.goodbye(now, fault.New(fault.AuthMethodRefused, fault.StageAuth,
-				"The server asks for no log-in, and its certificate is not verified: it could be anybody.").
-				WithHint("Set verify to full or pin, so that the server proves who it is."))
-			return
-		}
-		e.success = &auth.Action{Kind: auth.Success}
-		return
+	if e.peer != nil {
+		e.peer.Close() // LCP was negotiated again, with another method
 	}
 	e.peer = auth.NewPeer(auth.PeerConfig{
 		Username: e.cfg.username, Password: e.cfg.password, Methods: e.cfg.methods, TLS: e.cfg.innerTLS,

@@ -331,15 +331,15 @@ func TestADeviceThatIsDeletedIsMadeAnew(t *testing.T) {
 	})
 }
 
-func TestAServerWithoutLogInIsTrustedOnlyWhenVerified(t *testing.T) {
+func TestAServerThatAsksForNoLogInIsRefusedWhereOneIsConfigured(t *testing.T) {
 	play(t, lab.Config{Methods: []auth.Method{}}, nil, func(w *world) {
-		w.wantUp("the pin proves who the server is")
+		w.wantError("without a log-in the server proves nothing", fault.AuthFailed, 30*time.Second)
+	})
+	play(t, lab.Config{Methods: []auth.Method{}}, config.Values{"username": nil, "password": nil}, func(w *world) {
+		w.wantUp("no user is configured")
 		if got := w.session.Status().CryptoBinding; got != "SHA-256 without keys" {
 			t.Errorf("binding %q", got)
 		}
-	})
-	play(t, lab.Config{Methods: []auth.Method{}}, config.Values{"verify": {"none"}, "cert_pin": nil}, func(w *world) {
-		w.wantError("nothing proves who the server is", fault.AuthMethodRefused, 30*time.Second)
 	})
 }
 

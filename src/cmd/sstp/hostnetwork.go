@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"sstp/src/config"
+	"sstp/src/fault"
+	"sstp/src/hostnet"
+	"sstp/src/session"
+)
+
+// hostNetwork gives the tunnel's addresses and routes to the machine by itself, where no netifd does. What hangs on the
+// device goes with the device; the route to the server does not and is taken back by close.
+type hostNetwork struct {
+	tunnel *config.Tunnel
+	logf   session.Logf
+
+	mu         sync.Mutex // prepare runs beside the others
+	uplink     hostnet.Route
+	hostRoutes []hostnet.Route // routes to servers that we have added
+	last       *session.Link
+}
+
+// prepare pins the route to the server to today's uplink, so that the tunnel's default route does not catch the
+// tunnel's own packets.
+func (h *hostNetwork) prepare(_ context.Context, server netip.Addr) (string, error) {
+	if !h.tunnel.DefaultRoute || server.IsLoopback() {
+		return "", nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r, err := hostnet.RouteTo(server)
+	if err != nil {
+		return "", fault.New(fault.NoUplink, fault.StageConnect, fmt.Sprintf("There is no route to the server %v.", server)).Wrap(err)
+	}
+	if r.Device == h.tunnel.Device() {
+		if !h.uplink.Gateway.IsValid() || h.uplink.Gateway.Is4() != server.Is4() {
+			return "", fault.New(fault.NoUplink, fault.StageConnect, fmt.Sprintf("The only route to the server %v leads through the tunnel itself.", server))
+		}
+		r = h.uplink
+	}
+	if !r.Gateway.IsValid() {
+		return "", nil // on the link: the subnet's route is more specific than anything we add
+	}
+	h.uplink = r
+	host := hostnet.Route{Dst: netip.PrefixFrom(server, server.BitLen()), Gateway: r.Gateway, Device: r.Device}
+	added, err := hostnet.AddRoute(host)
+	if err != nil {
+		return "", fault.New(fault.NoUplink, fault.StageConnect, fmt.Sprintf("The route to the server %v can't be set.", server)).Wrap(err)
+	}
+	if added {
+		h.hostRoutes = append(h.hostRoutes, host)
+	}
+	return "", nil
+}
+
+// Up sets the device's addresses and routes.
+func (h *hostNetwork) Up(_ context.Context, l session.Link) error {
+	if err := h.up(l); err != nil {
+		return fault.New(fault.TUNFailed, fault.StageNetwork, "The tunnel's addresses can't be set: "+err.Error()+".").
+			WithHint("Run it as root, or with CAP_NET_ADMIN.").Wrap(err)
+	}
+	h.last = &l
+	return nil
+}
+
+func (h *hostNetwork) up(l session.Link) error {
+	h.forget(l)
+	if err := hostnet.DisableAutoLinkLocal(l.Device); err != nil {
+		h.logf(config.LogDebug, "the kernel keeps its own link-local address: %v", err)
+	}
+	if err := hostnet.SetUp(l.Device, l.MTU); err != nil {
+		return err
+	}
+	if err := hostnet.AddAddress(l.Device, netip.PrefixFrom(l.Local, l.Local.BitLen()), l.Peer); err != nil {
+		return err
+	}
+	if l.Local6.IsValid() {
+		if err := hostnet.AddAddress(l.Device, netip.PrefixFrom(l.Local6, 64), netip.Addr{}); err != nil {
+			return err
+		}
+	}
+	if !h.tunnel.DefaultRoute {
+		return nil
+	}
+	for _, dst := range h.defaultRoutes() {
+		if _, err := hostnet.AddRoute(hostnet.Route{Dst: dst, Device: l.Device, Metric: h.tunnel.Metric}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// defaultRoutes returns the destinations that stand for everything. With a metric it is one default route beside the
+// others; without one, two halves go before the machine's own default route and leave it as it is.
+func (h *hostNetwork) defaultRoutes() []netip.Prefix {
+	if h.tunnel.Metric > 0 {
+		return []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
+	}
+	return []netip.Prefix{netip.MustParsePrefix("0.0.0.0/1"), netip.MustParsePrefix("128.0.0.0/1")}
+}
+
+// forget removes addresses of the link before that the new one does not have.
+func (h *hostNetwork) forget(l session.Link) {
+	if h.last == nil || h.last.Device != l.Device {
+		return
+	}
+	if h.last.Local != l.Local || h.last.Peer != l.Peer {
+		h.delete(h.last.Device, h.last.Local, h.last.Local.BitLen(), h.last.Peer)
+	}
+	if h.last.Local6.IsValid() && h.last.Local6 != l.Local6 {
+		h.delete(h.last.Device, h.last.Local6, 64, netip.Addr{})
+	}
+}
+
+func (h *hostNetwork) delete(device string, addr netip.Addr, bits int, peer netip.Addr) {
+	if err := hostnet.DeleteAddress(device, netip.PrefixFrom(addr, bits), peer); err != nil {
+		h.logf(config.LogWarn, "the old address %v stays on %s: %v", addr, device, err)
+	}
+}
+
+// Down takes the addresses back. The routes go with the device, which is closed right after, unless a new call took it
+// over: then they are wanted again.
+func (h *hostNetwork) Down(context.Context) error {
+	h.forget(session.Link{Device: h.tunnel.Device()})
+	h.last = nil
+	return nil
+}
+
+// Failed has nobody to tell: the log has it already.
+func (h *hostNetwork) Failed(context.Context, *fault.Error) {}
+
+// close takes the routes to the servers back.
+func (h *hostNetwork) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.hostRoutes {
+		if err := hostnet.DeleteRoute(r); err != nil {
+			h.logf(config.LogWarn, "the route to %v stays: %v", r.Dst, err)
+		}
+	}
+	h.hostRoutes = nil
+}

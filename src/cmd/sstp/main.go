@@ -1,0 +1,68 @@
+// Command sstp is the SSTP VPN client for OpenWrt routers and other Linux machines.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"sstp/src/fault"
+)
+
+// version is set by the linker.
+var version = "development"
+
+const usage = `sstp: an SSTP VPN client
+
+Usage:
+  sstp up NAME [--config DIR]        bring the tunnel up without netifd; Ctrl-C ends it
+  sstp probe HOST[:PORT] [options]   try a server stage by stage, without touching the network
+  sstp probe NAME --config DIR       the same, with the options of interface NAME
+  sstp version
+
+Options of probe:
+  --user NAME              log in too; the password is asked for, or read from standard input
+  --password-file FILE     read the password from the first line of FILE
+  -o OPTION=VALUE          any option of the configuration, such as verify=none, server_name=vpn.example.org
+
+NAME is a section 'config interface NAME' with option proto 'sstp' in DIR/network; DIR is /etc/config by default.
+`
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+func run(args []string, stdin *os.File, stdout, stderr *os.File) int {
+	if len(args) == 0 {
+		io.WriteString(stderr, usage)
+		return exitUsage
+	}
+	switch args[0] {
+	case "up":
+		return up(args[1:], stdout, stderr)
+	case "probe":
+		return probe(args[1:], stdin, stdout, stderr)
+	case "version", "--version":
+		fmt.Fprintln(stdout, "sstp", version)
+		return exitOK
+	case "help", "--help", "-h":
+		io.WriteString(stdout, usage)
+		return exitOK
+	}
+	fmt.Fprintf(stderr, "error: there is no command %q\nhint: sstp help lists the commands\n", args[0])
+	return exitUsage
+}
+
+// complain prints a failure as people want it: what happened, its code, and what to do.
+func complain(w io.Writer, err error) {
+	f := fault.Of(err, fault.InvalidOptions, fault.StageConfig)
+	fmt.Fprintf(w, "error: %s (%s)\n", f.Message, f.Code)
+	if f.Hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", f.Hint)
+	}
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestACertificateCannotControlTheTerminal(t *testing.T) {
+	if got := printable("CN=\x1b[2Jevil\x07\u009b1m"); strings.ContainsAny(got, "\x1b\x07\u009b") || !strings.Contains(got, "evil") {
+		t.Errorf("printable returned %q", got)
+	}
+	if got := printable(strings.Repeat("x", 1000)); len(got) > 310 {
+		t.Errorf("%d bytes of a stranger's text", len(got))
+	}
+}
+
+func TestBytesAreWrittenForPeople(t *testing.T) {
+	for n, want := range map[uint64]string{0: "0 B", 999: "999 B", 1000: "1.0 KB", 209_715_200: "209.7 MB", 3_000_000_000: "3.0 GB"} {
+		if got := bytesText(n); got != want {
+			t.Errorf("%d is %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestAPasswordIsTheFirstLine(t *testing.T) {
+	for in, want := range map[string]string{"secret\nmore": "secret", "secret": "secret", "with space \r\n": "with space ", "": ""} {
+		if got, err := readLine(strings.NewReader(in)); err != nil || got != want {
+			t.Errorf("%q gave %q, %v", in, got, err)
+		}
+	}
+	if _, err := readLine(strings.NewReader(strings.Repeat("x", 5000))); err == nil {
+		t.Error("an endless line was accepted")
+	}
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"sstp/src/config"
+	"sstp/src/fault"
+	"sstp/src/session"
+	"sstp/src/ucifile"
+)
+
+const probeUsage = "sstp probe HOST[:PORT] [--user NAME] [--password-file FILE] [-o OPTION=VALUE]"
+
+// probe tries a server stage by stage and prints what it finds.
+func probe(args []string, stdin, stdout, stderr *os.File) int {
+	a, err := parseArgs(args, "--config", "--user", "--password-file")
+	if err == nil && len(a.operands) != 1 {
+		err = fmt.Errorf("probe takes one server or interface")
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "error: %v\nhint: %s\n", err, probeUsage)
+		return exitUsage
+	}
+	t, err := probeTunnel(a, stdin, stderr)
+	if err != nil {
+		complain(stderr, err)
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	code := exitFailed
+	for _, server := range t.Servers {
+		fmt.Fprintf(stdout, "%s\n", server)
+		report := session.Probe(ctx, session.ProbeConfig{
+			Tunnel: t, Server: server, Dial: dialer(t, nil), InnerTLS: innerTLS(t), Random: rand.Reader,
+			Step: func(s session.Step) { printStep(stdout, s) },
+		})
+		printChain(stdout, report)
+		if report.Failed() == nil {
+			code = exitOK
+		}
+	}
+	return code
+}
+
+// probeTunnel puts the options of a probe together: those of an interface, or defaults, and what the command line says.
+func probeTunnel(a arguments, stdin, stderr *os.File) (*config.Tunnel, error) {
+	name, values := "probe", config.Values{}
+	if dir, ok := a.values["--config"]; ok {
+		var err error
+		name = a.operands[0]
+		if values, err = ucifile.Read(dir, name); err != nil {
+			return nil, err
+		}
+	} else {
+		values["server"] = []string{a.operands[0]}
+	}
+	for _, s := range a.settings {
+		option, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return nil, fault.New(fault.InvalidOptions, fault.StageConfig, fmt.Sprintf("-o %s has no value.", s)).
+				WithHint("Write it as -o OPTION=VALUE.")
+		}
+		if option == "password" {
+			return nil, fault.New(fault.InvalidOptions, fault.StageConfig,
+				"A password on the command line can be seen by every user of this machine.").
+				WithHint("Use --password-file, or type it when asked.")
+		}
+		values[option] = append(values[option], value)
+	}
+	if user, ok := a.values["--user"]; ok {
+		values["username"] = []string{user}
+		password, err := readPassword(a.values["--password-file"], stdin, stderr)
+		if err != nil {
+			return nil, fault.New(fault.InvalidOptions, fault.StageConfig, "The password can't be read: "+err.Error()+".").
+				WithHint("Give a readable file with --password-file, or the password on standard input.")
+		}
+		values["password"] = []string{password}
+	}
+	t, warnings, err := config.Parse(name, values)
+	for _, w := range warnings {
+		fmt.Fprintf(stderr, "warning: option %s: %s\n", w.Option, w.Text)
+	}
+	return t, err
+}
+
+// readPassword reads the first line of the file, or of standard input, which is not echoed on a terminal.
+func readPassword(file string, stdin, stderr *os.File) (string, error) {
+	in := stdin
+	if file != "" && file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		in = f
+	} else if restore, ok := hideInput(stdin); ok {
+		fmt.Fprint(stderr, "Password: ")
+		defer func() {
+			restore()
+			fmt.Fprintln(stderr)
+		}()
+	}
+	return readLine(in)
+}
+
+// maxPassword is the longest line that readLine takes, more than any method can carry.
+const maxPassword = 1024
+
+// readLine reads up to the first newline, byte by byte, so that what follows stays in the file.
+func readLine(r io.Reader) (string, error) {
+	var line []byte
+	var b [1]byte
+	for len(line) <= maxPassword {
+		n, err := r.Read(b[:])
+		if n == 1 {
+			if b[0] == '\n' {
+				return string(bytes.TrimSuffix(line, []byte("\r"))), nil
+			}
+			line = append(line, b[0])
+		}
+		if err == io.EOF {
+			return string(line), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("the first line is longer than %d bytes", maxPassword)
+}
+
+func printStep(w io.Writer, s session.Step) {
+	mark := "ok    "
+	if s.Err != nil {
+		mark = "FAILED"
+	}
+	fmt.Fprintf(w, "  %s %-8s %7.1f ms  ", mark, s.Stage, float64(s.Took)/float64(time.Millisecond))
+	if s.Err == nil {
+		fmt.Fprintln(w, s.Finding)
+		return
+	}
+	fmt.Fprintf(w, "%s: %s\n", s.Err.Code, s.Err.Message)
+	if s.Err.Hint != "" {
+		fmt.Fprintf(w, "  %*s hint: %s\n", 27, "", s.Err.Hint)
+	}
+}
+
+// printChain shows the certificates that the server presented, with what a pin of the leaf would be.
+func printChain(w io.Writer, r *session.Report) {
+	if len(r.Chain) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "  certificates (%s)\n", verifiedText(r.VerifiedBy))
+	for i, c := range r.Chain {
+		fmt.Fprintf(w, "  %d subject %s\n    issuer  %s\n    valid   %s to %s\n", i, nameText(c, true), nameText(c, false),
+			c.NotBefore.UTC().Format(time.DateOnly), c.NotAfter.UTC().Format(time.DateOnly))
+		if i > 0 {
+			continue
+		}
+		if len(c.DNSNames)+len(c.IPAddresses) > 0 {
+			fmt.Fprintf(w, "    names   %s\n", namesText(c))
+		}
+		leaf, key := sha256.Sum256(c.Raw), sha256.Sum256(c.RawSubjectPublicKeyInfo)
+		fmt.Fprintf(w, "    pin     sha256:%x\n    pin     spki-sha256:%s\n", leaf, base64.StdEncoding.EncodeToString(key[:]))
+	}
+}
+
+func verifiedText(by string) string {
+	if by == "" {
+		return "refused"
+	}
+	return "verified by " + by
+}
+
+func nameText(c *x509.Certificate, subject bool) string {
+	name := c.Issuer
+	if subject {
+		name = c.Subject
+	}
+	return printable(name.String())
+}
+
+func namesText(c *x509.Certificate) string {
+	names := append([]string(nil), c.DNSNames...)
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return printable(strings.Join(names, ", "))
+}
+
+// printable keeps what a stranger's certificate says from controlling the terminal.
+func printable(s string) string {
+	const limit = 300
+	s = strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, s)
+	if len(s) > limit {
+		return s[:limit] + "..."
+	}
+	return s
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"sstp/src/config"
+	"sstp/src/session"
+	"sstp/src/tun"
+)
+
+// up runs one tunnel in the foreground, without netifd.
+func up(args []string, stdout, stderr *os.File) int {
+	a, err := parseArgs(args, "--config")
+	if err == nil && len(a.operands) != 1 {
+		err = fmt.Errorf("up takes the name of one interface")
+	}
+	if err == nil && len(a.settings) > 0 {
+		err = fmt.Errorf("up takes its options from the configuration, not from -o")
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "error: %v\nhint: sstp up NAME --config DIR\n", err)
+		return exitUsage
+	}
+	dir := a.values["--config"]
+	if dir == "" {
+		dir = defaultConfigDir
+	}
+	t, warnings, err := load(dir, a.operands[0])
+	if err != nil {
+		complain(stderr, err)
+		return exitUsage
+	}
+	log := &lineLog{w: stdout, level: t.LogLevel}
+	for _, w := range warnings {
+		log.logf(config.LogWarn, "option %s: %s", w.Option, w.Text)
+	}
+	network := &hostNetwork{tunnel: t, logf: log.logf}
+	s := session.New(session.Config{
+		Tunnel: t, Warnings: warnings, Dial: dialer(t, network.prepare), Host: network, InnerTLS: innerTLS(t),
+		OpenDevice: func(name string, mtu int) (session.Device, error) {
+			d, err := tun.Open(tun.Options{Name: name, MTU: mtu, Offload: t.Offload})
+			if err != nil {
+				return nil, err
+			}
+			return d, nil
+		},
+		Random: rand.Reader, Log: log.logf, Changed: log.state,
+	})
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for range hangups {
+			s.Reconnect("SIGHUP")
+		}
+	}()
+	err = s.Run(ctx)
+	network.close()
+	if err != nil {
+		complain(stderr, err)
+		return exitFailed
+	}
+	log.line("stopped", summary(s.Status()))
+	return exitOK
+}
+
+func summary(st session.Status) string {
+	c := st.Counters
+	return fmt.Sprintf("received %s, sent %s, %d reconnections", bytesText(c.RxBytes), bytesText(c.TxBytes), st.Reconnects)
+}
+
+// bytesText writes a number of bytes for people.
+func bytesText(n uint64) string {
+	units := []string{"B", "KB", "MB", "GB", "TB"}
+	f, i := float64(n), 0
+	for f >= 1000 && i < len(units)-1 {
+		f /= 1000
+		i++
+	}
+	if i == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", f, units[i])
+}
+
+// lineLog writes the log of a tunnel that runs in the foreground: a line for each state, and what the log level lets
+// through.
+type lineLog struct {
+	mu    sync.Mutex
+	w     io.Writer
+	level config.LogLevel
+}
+
+var levelNames = [...]string{"error", "warning", "info", "debug", "trace"}
+
+func (l *lineLog) logf(level config.LogLevel, format string, args ...any) {
+	if level > l.level {
+		return
+	}
+	l.line(levelNames[min(int(level), len(levelNames)-1)], fmt.Sprintf(format, args...))
+}
+
+func (l *lineLog) state(st session.Status, text string) { l.line(string(st.State), text) }
+
+func (l *lineLog) line(what, text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text = strings.ReplaceAll(text, "\n", " ")
+	fmt.Fprintf(l.w, "%s %-10s %s\n", time.Now().Format("15:04:05.000"), what, text)
+}
