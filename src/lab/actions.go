@@ -63,6 +63,8 @@ func (c *conn) isConnected(now time.Time) {
 		{c.m.DisconnectAfter, func(now time.Time) { c.goodbye(now, "told to end the call") }},
 		{c.m.SilentAfter, func(time.Time) { c.mute() }},
 		{c.m.EchoFlood, c.flood},
+		{c.m.Rechallenge, c.rechallenge},
+		{c.m.LCPRestartAfter, func(time.Time) { c.sendRequest(ppp.ProtoLCP) }},
 	} {
 		if t.wait > 0 {
 			c.after(t.wait, t.do)
@@ -73,6 +75,13 @@ func (c *conn) isConnected(now time.Time) {
 func (c *conn) flood(time.Time) {
 	c.send(sstp.AppendControl(nil, sstp.EchoRequest))
 	c.after(c.m.EchoFlood, c.flood)
+}
+
+func (c *conn) rechallenge(now time.Time) {
+	if c.login != nil {
+		c.doLogin(c.login.Challenge(now))
+		c.after(c.m.Rechallenge, c.rechallenge)
+	}
 }
 
 // doLink carries out what PPP wants.

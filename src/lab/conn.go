@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"sstp/src/auth"
@@ -22,6 +23,9 @@ const (
 	goodbyeWait    = time.Second
 )
 
+// errCut is the end of a connection by Server.Cut or a misbehaviour.
+var errCut = errors.New("the connection was cut")
+
 // order is what the server's owner wants of a call.
 type order uint8
 
@@ -34,13 +38,14 @@ const (
 // conn is one client's connection. One goroutine, serve, owns all of its state but what is said to be shared; the pumps'
 // goroutines send it events.
 type conn struct {
-	srv    *Server
-	id     int
-	m      Misbehaviour // fixed
-	raw    net.Conn
-	tls    *tls.Conn
-	orders chan order
-	port   *port
+	srv     *Server
+	id      int
+	m       Misbehaviour // fixed
+	raw     net.Conn
+	tls     *tls.Conn
+	orders  chan order
+	severed atomic.Bool // by cut
+	port    *port
 
 	stream *stream
 	pumps  *datapath.Pumps
@@ -92,7 +97,10 @@ func (c *conn) order(o order) {
 }
 
 // cut closes the TCP connection as it is; any goroutine may call it.
-func (c *conn) cut() { c.raw.Close() }
+func (c *conn) cut() {
+	c.severed.Store(true)
+	c.raw.Close()
+}
 
 func (c *conn) event(kind EventKind, text string, err error) {
 	if c.srv.cfg.OnEvent == nil {
@@ -131,7 +139,7 @@ func (c *conn) serve(ctx context.Context) error {
 	if c.m.HTTPGlued {
 		answer = c.glue(answer)
 	}
-	if err := c.writeAnswer(answer); err != nil {
+	if err := c.writeAnswer(ctx, answer); err != nil {
 		return err
 	}
 	c.pumps.Start()
@@ -292,6 +300,9 @@ func (c *conn) after(wait time.Duration, do func(now time.Time)) {
 func (c *conn) receive(now time.Time, ev datapath.Event) {
 	switch {
 	case ev.Kind == datapath.Ended:
+		if c.severed.Load() {
+			c.fail(errCut)
+		}
 		c.doCall(c.call.Lost(now, ev.Err))
 	case c.muted:
 	default:

@@ -39,6 +39,7 @@ var knobs = []Knob{
 	{"http-continue", "send 100 Continue before the answer", func(m *Misbehaviour) any { return &m.HTTPContinue }},
 	{"http-glued", "send the first SSTP packets in the same write as the head", func(m *Misbehaviour) any { return &m.HTTPGlued }},
 	{"http-split", "send the head byte by byte", func(m *Misbehaviour) any { return &m.HTTPSplit }},
+	{"http-trickle", "send the head byte by byte, one each so often", func(m *Misbehaviour) any { return &m.HTTPTrickle }},
 	{"http-no-reason", "answer with an empty reason, as RRAS does", func(m *Misbehaviour) any { return &m.HTTPNoReason }},
 
 	{"sstp-silent", "never answer CALL_CONNECT_REQUEST", func(m *Misbehaviour) any { return &m.SSTPSilent }},
@@ -56,6 +57,7 @@ var knobs = []Knob{
 	{"zero-length", "send a packet with length 0", func(m *Misbehaviour) any { return &m.ZeroLength }},
 	{"wrong-version", "send a packet of SSTP version 2.0", func(m *Misbehaviour) any { return &m.WrongVersion }},
 	{"oversized", "send data packets of 4095 bytes, the longest there are", func(m *Misbehaviour) any { return &m.Oversized }},
+	{"broken-control", "send ECHO_REQUESTs with attributes of impossible lengths", func(m *Misbehaviour) any { return &m.BrokenControl }},
 	{"bare-goodbye", "ABORT and DISCONNECT without attributes, as SoftEther sends them", func(m *Misbehaviour) any { return &m.BareGoodbye }},
 	{"echo-flood", "send an ECHO_REQUEST each so often", func(m *Misbehaviour) any { return &m.EchoFlood }},
 	{"early-echo", "send an ECHO_REQUEST before the call is connected", func(m *Misbehaviour) any { return &m.EarlyEcho }},
@@ -70,6 +72,8 @@ var knobs = []Knob{
 	{"lcp-reject", "reject MRU and magic number, as SoftEther does the latter", func(m *Misbehaviour) any { return &m.LCPReject }},
 	{"lcp-extras", "ask for callback, multilink and header compression first, as RRAS does", func(m *Misbehaviour) any { return &m.LCPExtras }},
 	{"extra-protocols", "begin CCP, CBCP and MPLSCP", func(m *Misbehaviour) any { return &m.ExtraProtocols }},
+	{"broken-ppp", "send control packets of PPP with impossible lengths", func(m *Misbehaviour) any { return &m.BrokenPPP }},
+	{"lcp-restart-after", "begin LCP anew so long after the call was connected", func(m *Misbehaviour) any { return &m.LCPRestartAfter }},
 	{"no-ipv6", "reject IPV6CP", func(m *Misbehaviour) any { return &m.NoIPv6 }},
 	{"ipv6cp-silent", "never answer IPV6CP", func(m *Misbehaviour) any { return &m.IPv6CPSilent }},
 	{"ipcp-silent", "never answer IPCP, as SoftEther without DHCP", func(m *Misbehaviour) any { return &m.IPCPSilent }},
@@ -89,6 +93,7 @@ var knobs = []Knob{
 	{"fail-message", "the text of a refusal", func(m *Misbehaviour) any { return &m.FailMessage }},
 	{"fail-by-terminate", "refuse by terminating LCP, as SoftEther does under PAP", func(m *Misbehaviour) any { return &m.FailByTerminate }},
 	{"trailing-text", "PAP: text behind the packet's length, as RouterOS", func(m *Misbehaviour) any { return &m.TrailingText }},
+	{"rechallenge", "ask for the password again each so often, as accel-ppp can", func(m *Misbehaviour) any { return &m.Rechallenge }},
 
 	{"split-bytes", "each byte in a TLS record of its own", func(m *Misbehaviour) any { return &m.SplitBytes }},
 	{"header-forms", "PPP headers in all compressed forms by turns", func(m *Misbehaviour) any { return &m.HeaderForms }},

@@ -34,6 +34,7 @@ type Misbehaviour struct {
 	HTTPGlued    bool
 	HTTPSplit    bool
 	HTTPNoReason bool
+	HTTPTrickle  time.Duration
 
 	// SSTP.
 	SSTPSilent          bool
@@ -51,6 +52,7 @@ type Misbehaviour struct {
 	ZeroLength          bool
 	WrongVersion        bool
 	Oversized           bool
+	BrokenControl       bool
 	BareGoodbye         bool
 	EchoFlood           time.Duration
 	EarlyEcho           bool
@@ -67,6 +69,8 @@ type Misbehaviour struct {
 	LCPReject         bool
 	LCPExtras         bool
 	ExtraProtocols    bool
+	BrokenPPP         bool
+	LCPRestartAfter   time.Duration
 	NoIPv6            bool
 	IPCPSilent        bool
 	IPCPDelay         time.Duration
@@ -86,6 +90,7 @@ type Misbehaviour struct {
 	FailMessage     string
 	FailByTerminate bool
 	TrailingText    bool
+	Rechallenge     time.Duration
 
 	// Data.
 	SplitBytes    bool

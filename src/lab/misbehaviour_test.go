@@ -67,6 +67,8 @@ func TestMisbehaviours(t *testing.T) {
 		{"http-glued", "up"},
 		{"http-split", "up"},
 		{"http-no-reason", "up"},
+		{"http-trickle=1ms", "up"},
+		{"http-trickle=1s", "http"},
 
 		{"sstp-silent", "PEER_SILENT"},
 		{"nak", "SSTP_REJECTED"},
@@ -91,6 +93,7 @@ func TestMisbehaviours(t *testing.T) {
 		{"oversized", "up"},
 		{"echo-flood=10ms", "up"},
 		{"early-echo", "up"},
+		{"broken-control", "up"},
 		{"no-binding-check", "up"},
 		{"no-sstp-echo", "up"},
 		{"no-lcp-echo", "up"},
@@ -102,6 +105,7 @@ func TestMisbehaviours(t *testing.T) {
 		{"lcp-reject", "up"},
 		{"lcp-extras", "up"},
 		{"extra-protocols", "up"},
+		{"broken-ppp", "up"},
 		{"no-ipv6", "up"},
 		{"ipv6cp-silent", "up"},
 		{"ipcp-silent", "NO_ADDRESS"},
@@ -121,6 +125,7 @@ func TestMisbehaviours(t *testing.T) {
 		{"fail-code=648", "PASSWORD_EXPIRED"},
 		{"fail-code=691,fail-by-terminate", "AUTH_FAILED"},
 		{"offer-only=pap,trailing-text", "up"},
+		{"rechallenge=1ms", "up"},
 
 		{"split-bytes", "up"},
 		{"header-forms", "up"},
@@ -152,6 +157,7 @@ func TestALifeThatEnds(t *testing.T) {
 		{"cut-after=7s", 7 * time.Second, fault.ClosedByServer},
 		{"disconnect-after=7s", 8 * time.Second, fault.ClosedByServer},
 		{"disconnect-after=7s,bare-goodbye", 8 * time.Second, fault.ClosedByServer},
+		{"lcp-restart-after=7s", 8 * time.Second, fault.PPPNegotiationFailed},
 		{"silent-after=7s", 47 * time.Second, fault.PeerSilent},
 	} {
 		t.Run(test.misbehave, func(t *testing.T) {
@@ -243,4 +249,26 @@ func TestTheOuterTLS(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAClientIsAskedAgainDuringTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, got := attempt(t, "rechallenge=1s")
+		if got != "up" {
+			t.Fatalf("came to %q: %v", got, c.err)
+		}
+		end := time.Now().Add(5500 * time.Millisecond)
+		c.run("being asked", func() bool { return time.Now().After(end) })
+		answers := 0
+		for _, s := range c.sent {
+			if s == "CHAP 2" {
+				answers++
+			}
+		}
+		if answers < 6 {
+			t.Errorf("%d answers in 5.5 s, want 6 or more", answers)
+		}
+		c.ping()
+		c.bye()
+	})
 }

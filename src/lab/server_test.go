@@ -1,9 +1,15 @@
 package lab
 
 import (
+	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -177,7 +183,9 @@ func TestSeveralClientsAndStickyAddresses(t *testing.T) {
 		if err := a.untilOver(); err == nil {
 			t.Error("a cut connection is no orderly end")
 		}
-		<-a.served
+		if err := <-a.served; !errors.Is(err, errCut) {
+			t.Errorf("the server says: %v", err)
+		}
 		b.ping()
 		again := mustOpen(t, s, clientOptions{user: "a", password: "1"})
 		again.up()
@@ -311,4 +319,108 @@ func TestPacketsGoThroughTheDevice(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// pipes is a listener whose connections are pipes.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+func TestTheEndOfTheServerIsOrderly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, Config{Methods: []auth.Method{auth.MSCHAPv2}})
+		ctx, cancel := context.WithCancel(t.Context())
+		ln := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		served := make(chan error)
+		go func() { served <- s.Serve(ctx, ln) }()
+		ours, theirs := net.Pipe()
+		ln.conns <- theirs
+		c, err := dial(t, s, ours, clientOptions{})
+		if err == nil {
+			err = c.open()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.up()
+		begin := time.Now()
+		cancel()
+		c.untilOver()
+		if err := <-served; err != nil || time.Since(begin) > goodbyeTimeout {
+			t.Errorf("after %v: %v", time.Since(begin), err)
+		}
+		if !before(c.got, "LCP 5", "CALL_DISCONNECT") {
+			t.Errorf("received %v", c.got)
+		}
+	})
+}
+
+func TestTheEndOfTheServerDoesNotWaitForASilentClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, Config{Methods: []auth.Method{auth.MSCHAPv2}})
+		ctx, cancel := context.WithCancel(t.Context())
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		served := make(chan error)
+		go func() { served <- s.ServeConn(ctx, theirs) }()
+		c, err := dial(t, s, ours, clientOptions{})
+		if err == nil {
+			err = c.open()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.up() // and from now on nobody reads
+		begin := time.Now()
+		cancel()
+		<-served
+		if took := time.Since(begin); took > goodbyeTimeout+2*goodbyeWait+5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func TestACertificateThatIsGiven(t *testing.T) {
+	made := mustCertificate(t, CertificateOptions{RSA: true, SelfSigned: true, Names: []string{"vpn.test", "192.0.2.1"}})
+	key, err := made.KeyPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
+	if err := errors.Join(os.WriteFile(certFile, made.CertificatePEM(), 0o600), os.WriteFile(keyFile, key, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := LoadCertificate(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"vpn.test", "192.0.2.1"} {
+		if _, err := loaded.Leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: made.Roots()}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	expired := mustCertificate(t, CertificateOptions{Expired: true})
+	var invalid x509.CertificateInvalidError
+	if _, err := expired.Leaf.Verify(x509.VerifyOptions{DNSName: "vpn.test", Roots: expired.Roots()}); !errors.As(err, &invalid) || invalid.Reason != x509.Expired {
+		t.Errorf("the expired certificate: %v", err)
+	}
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"time"
 
@@ -96,9 +97,9 @@ func (c *conn) glue(answer []byte) []byte {
 	return answer
 }
 
-func (c *conn) writeAnswer(answer []byte) error {
+func (c *conn) writeAnswer(ctx context.Context, answer []byte) error {
 	step := len(answer)
-	if c.m.HTTPSplit {
+	if c.m.HTTPSplit || c.m.HTTPTrickle > 0 {
 		step = 1
 	}
 	for len(answer) > 0 {
@@ -106,6 +107,13 @@ func (c *conn) writeAnswer(answer []byte) error {
 			return err
 		}
 		answer = answer[step:]
+		if c.m.HTTPTrickle > 0 {
+			select {
+			case <-time.After(c.m.HTTPTrickle):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 	}
 	return nil
 }
@@ -118,7 +126,27 @@ func (c *conn) startPPP(now time.Time) {
 	if c.m.LCPExtras { // as RRAS of Windows Server 2008 R2 asks: callback, MRRU, endpoint, field compression
 		c.sendRequest(ppp.ProtoLCP, 13, 3, 6, 17, 4, 6, 0x4e, 19, 5, 1, 'l', 'b', 7, 2, 8, 2)
 	}
+	if c.m.BrokenPPP {
+		c.sendBroken()
+	}
 	c.doLink(c.link.Start(now))
+}
+
+// sendBroken sends control packets that contradict themselves, for each control protocol and some more.
+func (c *conn) sendBroken() {
+	for _, p := range []ppp.Protocol{ppp.ProtoLCP, ppp.ProtoIPCP, ppp.ProtoIPV6CP, ppp.ProtoPAP, ppp.ProtoCHAP, ppp.ProtoEAP, 0x80ff} {
+		for _, info := range [][]byte{
+			{},                                   // nothing
+			{configureRequest},                   // no length
+			{configureRequest, injectedID, 0, 3}, // shorter than its header
+			{configureRequest, injectedID, 0xff, 0xff},  // longer than the frame
+			{configureRequest, injectedID, 0, 6, 1, 0},  // an option of length 0
+			{configureRequest, injectedID, 0, 6, 1, 1},  // and of length 1
+			{configureRequest, injectedID, 0, 6, 1, 99}, // and one that goes beyond its packet
+		} {
+			c.send(sstp.AppendData(nil, ppp.AppendFrame(nil, p, info)))
+		}
+	}
 }
 
 // sendExtras begins the protocols that a client must reject.
@@ -157,7 +185,7 @@ func (c *conn) intercept(now time.Time, pkt []byte) bool {
 			return true
 		}
 	case sstp.EchoResponse:
-		return c.m.EarlyEcho && !c.connected
+		return (c.m.EarlyEcho || c.m.BrokenControl) && !c.connected
 	}
 	return false
 }
@@ -231,6 +259,12 @@ func (c *conn) afterAck(ack []byte) (list [][]byte) {
 	}
 	for i := range c.m.UnknownMessages {
 		list = append(list, sstp.AppendControl(nil, sstp.MessageType(firstUnknownID+i)))
+	}
+	if c.m.BrokenControl {
+		for _, tail := range [][]byte{{0, 2, 0, 0}, {0, 2, 0, 3}, {0, 2, 0x0f, 0xff}, {0, 2}, {}} {
+			pkt := append([]byte{0x10, 1, 0, byte(8 + len(tail)), 0, byte(sstp.EchoRequest), 0xff, 0xff}, tail...)
+			list = append(list, pkt)
+		}
 	}
 	if c.m.EarlyEcho {
 		list = append(list, sstp.AppendControl(nil, sstp.EchoRequest))

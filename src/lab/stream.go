@@ -105,13 +105,14 @@ func (s *stream) compress(b []byte) []byte {
 		}
 		b = rest
 		payload := pkt[sstp.HeaderLen:]
-		if sstp.IsControl(pkt) || len(payload) < 4 || payload[0] != 0xff || payload[1] != 0x03 {
+		whole := len(payload) >= 4 && payload[0] == 0xff && payload[1] == 0x03 && payload[2]&1 == 0 && payload[3]&1 == 1
+		if sstp.IsControl(pkt) || !whole {
 			out = append(out, pkt...)
 			continue
 		}
 		s.turn++
 		switch {
-		case s.turn%3 == 2 && payload[2] == 0:
+		case s.turn%3 == 2 && payload[2] == 0 && payload[3] != 0xff: // 0x00ff is never compressed
 			payload = payload[3:]
 		case s.turn%3 > 0:
 			payload = payload[2:]
