@@ -161,32 +161,6 @@ func TestADeadlineWakesAReader(t *testing.T) {
 	})
 }
 
-// deleteLink deletes an interface as "ip link delete" does.
-func deleteLink(t *testing.T, device string) {
-	t.Helper()
-	ifi, err := net.InterfaceByName(device)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
-	msg := make([]byte, unix.SizeofNlMsghdr+unix.SizeofIfInfomsg)
-	native.PutUint32(msg[0:], uint32(len(msg)))
-	native.PutUint16(msg[4:], unix.RTM_DELLINK)
-	native.PutUint16(msg[6:], unix.NLM_F_REQUEST|unix.NLM_F_ACK)
-	native.PutUint32(msg[unix.SizeofNlMsghdr+4:], uint32(ifi.Index))
-	if err := unix.Sendto(fd, msg, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		t.Fatal(err)
-	}
-	reply := make([]byte, 4096)
-	if _, _, err := unix.Recvfrom(fd, reply, 0); err != nil { // the acknowledgement: it is done
-		t.Fatal(err)
-	}
-}
-
 func TestADeviceThatSomebodyTookDownOrDeleted(t *testing.T) {
 	for _, offload := range []bool{false, true} {
 		inNamespace(t, func() {
@@ -195,11 +169,19 @@ func TestADeviceThatSomebodyTookDownOrDeleted(t *testing.T) {
 			if n, err := d.WritePackets([][]byte{pkt}); n != 1 || err != nil {
 				t.Errorf("offload %v: WritePackets = %d, %v; want 1, nil", offload, n, err)
 			}
-			setDown(t, d.Name())
+			ifi, err := net.InterfaceByName(d.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := setFlags(ifi.Index, 0); err != nil {
+				t.Fatal(err)
+			}
 			if n, err := d.WritePackets([][]byte{pkt, pkt}); n != 0 || err != nil {
 				t.Errorf("offload %v: a device that is down: %d, %v; want 0, nil: it may come up again", offload, n, err)
 			}
-			deleteLink(t, d.Name())
+			if err := deleteLink(ifi.Index); err != nil {
+				t.Fatal(err)
+			}
 			var f *fault.Error
 			if _, err := d.WritePackets([][]byte{pkt}); !errors.As(err, &f) || f.Code != fault.TUNFailed {
 				t.Errorf("offload %v: writing to a deleted device: %v, want TUN_FAILED", offload, err)

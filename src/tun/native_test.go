@@ -1,5 +1,0 @@
-package tun
-
-import "encoding/binary"
-
-var native = binary.NativeEndian
