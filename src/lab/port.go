@@ -20,12 +20,8 @@ type batch struct {
 	next int // the first packet not yet taken
 }
 
-func newBatch() batch {
-	return batch{buf: make([]byte, 0, queueBytes), ends: make([]int, 0, queuePackets)}
-}
-
 func (b *batch) put(pkt []byte) bool {
-	if len(pkt) > cap(b.buf)-len(b.buf) || len(b.ends) == cap(b.ends) {
+	if len(b.buf)+len(pkt) > queueBytes || len(b.ends) == queuePackets {
 		return false
 	}
 	b.buf = append(b.buf, pkt...)
@@ -82,7 +78,7 @@ type port struct {
 }
 
 func newPort(write func(pkts [][]byte) (int, error)) *port {
-	return &port{write: write, out: newBatch(), in: newBatch(), wake: make(chan struct{}, 1), space: make(chan struct{}, 1)}
+	return &port{write: write, wake: make(chan struct{}, 1), space: make(chan struct{}, 1)}
 }
 
 // ReadPackets implements Device.

@@ -1,0 +1,172 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sstp/src/datapath"
+)
+
+// loop is the life of the call: one event at a time, until the call says that it is over.
+func (c *conn) loop(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	done := ctx.Done()
+	for !c.released {
+		c.arm(timer)
+		select {
+		case ev := <-c.events:
+			c.life(time.Now())
+			c.receive(time.Now(), ev)
+			c.acted <- struct{}{}
+		case <-timer.C:
+			c.life(time.Now())
+			c.advance(time.Now())
+		case o := <-c.orders:
+			c.obey(time.Now(), o)
+		case <-done:
+			done = nil
+			c.unmute()
+			c.goodbye(time.Now(), "the server ends")
+		}
+	}
+}
+
+// arm sets the timer to the earliest of all deadlines.
+func (c *conn) arm(timer *time.Timer) {
+	var next time.Time
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	for _, t := range c.agenda {
+		sooner(t.at)
+	}
+	if !c.muted {
+		sooner(c.call.Deadline())
+		sooner(c.link.Deadline())
+		if c.login != nil {
+			sooner(c.login.Deadline())
+		}
+	}
+	if next.IsZero() {
+		next = time.Now().Add(time.Hour)
+	}
+	timer.Reset(max(0, time.Until(next)))
+}
+
+// life tells the call about bytes that the data path handled alone.
+func (c *conn) life(now time.Time) {
+	if n := c.pumps.Counters().StreamRxBytes; n != c.heard {
+		c.heard = n
+		c.call.Heard(now)
+	}
+}
+
+// advance does what is due.
+func (c *conn) advance(now time.Time) {
+	for i := 0; i < len(c.agenda); i++ {
+		if t := c.agenda[i]; !now.Before(t.at) {
+			c.agenda = append(c.agenda[:i:i], c.agenda[i+1:]...)
+			i = -1 // the task may have changed the agenda
+			t.do(now)
+		}
+	}
+	if c.muted || c.released {
+		return
+	}
+	if due(now, c.call.Deadline()) {
+		c.doCall(c.call.Advance(now))
+	}
+	if due(now, c.link.Deadline()) {
+		c.doLink(c.link.Advance(now))
+	}
+	if c.login != nil && due(now, c.login.Deadline()) {
+		c.doLogin(c.login.Advance(now))
+	}
+}
+
+func due(now, deadline time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }
+
+// after puts a task on the agenda.
+func (c *conn) after(wait time.Duration, do func(now time.Time)) {
+	c.agenda = append(c.agenda, task{time.Now().Add(wait), do})
+}
+
+// receive takes an event of the pumps.
+func (c *conn) receive(now time.Time, ev datapath.Event) {
+	switch {
+	case ev.Kind == datapath.Ended:
+		if c.severed.Load() {
+			c.fail(errCut)
+		}
+		c.doCall(c.call.Lost(now, ev.Err))
+	case c.muted:
+	default:
+		c.trace(false, ev.Packet)
+		if !c.intercept(now, ev.Packet) {
+			c.doCall(c.call.Receive(now, ev.Packet))
+		}
+	}
+}
+
+func (c *conn) trace(sent bool, pkt []byte) {
+	if c.srv.cfg.OnPacket != nil {
+		c.srv.cfg.OnPacket(c.id, sent, pkt)
+	}
+}
+
+func (c *conn) obey(now time.Time, o order) {
+	switch o {
+	case orderMute:
+		c.mute()
+	case orderReplaced:
+		c.unmute()
+		c.fail(errors.New("the user came again"))
+		c.goodbye(now, "another login of this user")
+	case orderDisconnect:
+		c.unmute()
+		c.goodbye(now, "the administrator ends the call")
+	}
+}
+
+func (c *conn) mute() {
+	c.muted = true
+	c.stream.muted.Store(true)
+}
+
+func (c *conn) unmute() {
+	c.muted = false
+	c.stream.muted.Store(false)
+}
+
+// goodbye ends PPP and then the call; it does not wait for a client that is silent.
+func (c *conn) goodbye(now time.Time, reason string) {
+	c.after(goodbyeWait, func(now time.Time) { c.doCall(c.call.Disconnect(now)) })
+	c.after(goodbyeTimeout, func(time.Time) { c.released = true })
+	c.doLink(c.link.Terminate(now, reason))
+}
+
+// fail keeps the first reason for which the connection ends.
+func (c *conn) fail(err error) {
+	if c.reason == nil {
+		c.reason = err
+	}
+}
+
+// finish closes the connection after the call: what was queued goes out first.
+func (c *conn) finish() {
+	if c.login != nil {
+		c.login.Close()
+	}
+	if c.srv.hub != nil {
+		c.srv.hub.remove(c.port)
+	}
+	c.pumps.CloseGate()
+	c.pumps.Drain(goodbyeWait)
+	c.tls.Close()
+	c.raw.Close()
+	c.pumps.Stop()
+}
