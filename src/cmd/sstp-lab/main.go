@@ -19,7 +19,6 @@ import (
 	"sstp/src/fault"
 	"sstp/src/hostnet"
 	"sstp/src/lab"
-	"sstp/src/sstp"
 	"sstp/src/tun"
 )
 
@@ -169,18 +168,4 @@ func printer(w io.Writer) func(format string, args ...any) {
 		defer mu.Unlock()
 		fmt.Fprintf(w, format+"\n", args...)
 	}
-}
-
-// describe is a packet as a line of the trace.
-func describe(sent bool, pkt []byte) string {
-	arrow := "<"
-	if sent {
-		arrow = ">"
-	}
-	what := "data"
-	if sstp.IsControl(pkt) {
-		m, _ := sstp.ParseControl(pkt)
-		what = m.Type.String()
-	}
-	return fmt.Sprintf("%s %s %x", arrow, what, pkt)
 }

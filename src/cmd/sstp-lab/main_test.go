@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"sstp/src/auth"
+	"sstp/src/ppp"
 	"sstp/src/sstp"
 )
 
@@ -148,4 +149,22 @@ func TestAWholeRun(t *testing.T) {
 		t.Errorf("exit code %d", n)
 	}
 	out.line("ended: 1 connections")
+}
+
+func TestTheTraceNamesWhatItShows(t *testing.T) {
+	for _, test := range []struct {
+		pkt  []byte
+		want string
+	}{
+		{sstp.AppendControl(nil, sstp.EchoRequest), "> ECHO_REQUEST 1001000800080000"},
+		{sstp.AppendData(nil, ppp.AppendFrame(nil, ppp.ProtoLCP, []byte{1, 7, 0, 4})), "> LCP Configure-Request id=7 1000000cff03c02101070004"},
+		{sstp.AppendData(nil, ppp.AppendFrame(nil, ppp.ProtoCHAP, []byte{3, 7, 0, 4})), "> CHAP Success id=7 1000000cff03c22303070004"},
+		{sstp.AppendData(nil, ppp.AppendFrame(nil, ppp.ProtoEAP, []byte{99, 7, 0, 4})), "> EAP code 99 id=7 1000000cff03c22763070004"},
+		{sstp.AppendData(nil, []byte{0xff}), "> data that is no PPP frame 10000005ff"},
+		{sstp.AppendData(nil, nil), "> data that is no PPP frame 10000004"},
+	} {
+		if got := describe(true, test.pkt); got != test.want {
+			t.Errorf("got  %s\nwant %s", got, test.want)
+		}
+	}
 }
