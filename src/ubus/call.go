@@ -1,0 +1,175 @@
+package ubus
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+)
+
+// maxListed limits what one lookup may find.
+const maxListed = 1 << 12
+
+// Call invokes a method and returns its reply, nil where it gave none and the last one where it gave several. Every call
+// ends: with ctx, or after 10 s where that has no deadline. Without a connection it waits for one. The object's id is
+// looked up once; a provider that has come back with another id is found again. The error is a *CallError.
+func (c *Client) Call(ctx context.Context, object, method string, args Fields) (Fields, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	reply, err := c.call(ctx, object, method, args)
+	if err != nil {
+		return nil, &CallError{object, method, err}
+	}
+	return reply, nil
+}
+
+func (c *Client) call(ctx context.Context, object, method string, args Fields) (Fields, error) {
+	k, err := c.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	id, known := k.knownID(object)
+	if known {
+		reply, byOwner, err := k.invoke(ctx, id, method, args)
+		if err != StatusNotFound || byOwner {
+			return reply, err
+		}
+	}
+	if id, err = k.lookUp(ctx, object); err != nil {
+		return nil, err
+	}
+	reply, _, err := k.invoke(ctx, id, method, args)
+	return reply, err
+}
+
+// invoke calls a method of the object with that id.
+func (k *conn) invoke(ctx context.Context, id uint32, method string, args Fields) (reply Fields, byOwner bool, err error) {
+	body := AppendNumber(nil, AttrObject, id)
+	body = AppendText(body, AttrMethod, method)
+	body = AppendTable(body, AttrData, args) // even if it is empty: libubus demands it
+	var data []byte
+	r := &request{peer: id, data: func(a *Attributes) { data = append(data[:0], a.Data...) }}
+	if err := k.ask(ctx, MessageInvoke, body, r); err != nil {
+		return nil, r.byOwner, err
+	}
+	if reply, err = ParseFields(data); err != nil {
+		return nil, true, fmt.Errorf("%w: %w", StatusParseError, err)
+	}
+	return reply, true, nil
+}
+
+func (k *conn) knownID(path string) (id uint32, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	id, ok = k.ids[path]
+	return id, ok
+}
+
+// lookUp asks for the id of an object, and keeps it.
+func (k *conn) lookUp(ctx context.Context, path string) (id uint32, err error) {
+	found := false
+	r := &request{data: func(a *Attributes) {
+		if a.Path == path && a.Has(AttrObject) {
+			id, found = a.Object, true
+			k.ids[path] = id
+		}
+	}}
+	err = k.ask(ctx, MessageLookup, AppendText(nil, AttrPath, path), r)
+	if err == nil && !found {
+		err = StatusNotFound // it has no signature, or none of its methods is for us
+	}
+	if err == StatusNotFound {
+		k.mu.Lock()
+		delete(k.ids, path)
+		k.mu.Unlock()
+	}
+	return id, err
+}
+
+// List returns the objects whose path is pattern, or begins with it where it ends in *; all where it is empty. To find none
+// is no error.
+func (c *Client) List(ctx context.Context, pattern string) ([]ObjectInfo, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	infos, err := c.list(ctx, pattern)
+	if err != nil && err != StatusNotFound {
+		return nil, &CallError{pattern, "lookup", err}
+	}
+	return infos, nil
+}
+
+func (c *Client) list(ctx context.Context, pattern string) (infos []ObjectInfo, err error) {
+	k, err := c.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var body []byte
+	if pattern != "" {
+		body = AppendText(nil, AttrPath, pattern)
+	}
+	var signatures [][]byte
+	r := &request{data: func(a *Attributes) {
+		if len(infos) < maxListed {
+			infos = append(infos, ObjectInfo{Path: a.Path, ID: a.Object})
+			signatures = append(signatures, bytes.Clone(a.Signature))
+		}
+	}}
+	if err := k.ask(ctx, MessageLookup, body, r); err != nil {
+		return nil, err
+	}
+	for i := range infos {
+		if infos[i].Methods, err = ParseSignature(signatures[i]); err != nil {
+			return nil, fmt.Errorf("%w: signature of %s: %w", StatusParseError, infos[i].Path, err)
+		}
+	}
+	return infos, nil
+}
+
+// Send sends an event to all who listen for it, except ourselves. Names that begin with "ubus." are ubusd's own.
+func (c *Client) Send(ctx context.Context, event string, data Fields) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	k, err := c.connection(ctx)
+	if err == nil {
+		_, _, err = k.invoke(ctx, ObjectEvent, "send", Fields{F("id", String(event)), F("data", Tab(data...))})
+	}
+	if err != nil {
+		return &CallError{event, "send", err}
+	}
+	return nil
+}
+
+// Notify tells the subscribers of our object with that path, if it is registered and has any. It does not wait: for the
+// subscribers, who are not asked for an answer, nor for room towards ubusd.
+func (c *Client) Notify(path, kind string, data Fields) error {
+	if err := c.notify(path, kind, data); err != nil {
+		return &CallError{path, "notify " + kind, err}
+	}
+	return nil
+}
+
+func (c *Client) notify(path, kind string, data Fields) error {
+	k := c.current()
+	if k == nil {
+		return StatusConnectionFailed
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	id := k.published(path)
+	if id == 0 {
+		return StatusNotFound
+	}
+	body := AppendNumber(nil, AttrObject, id)
+	body = AppendText(body, AttrMethod, kind)
+	body = AppendTable(body, AttrData, data)
+	body = AppendFlag(body, AttrNoReply, true)
+	if attrHeaderLen+len(body) > MaxMessage {
+		return errTooLong
+	}
+	if k.backlog() > waitBacklog {
+		return StatusNoMemory
+	}
+	if seq, free := k.freeSeq(); free {
+		k.post(MessageNotify, seq, id, body)
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+package ubus
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// maxHandlers limits the calls of our methods that are served at a time. A caller beyond it gets StatusNoMemory.
+const maxHandlers = 16
+
+// Client is a participant of the bus. All its methods may be called at any time and from everywhere, unless they say
+// otherwise. What it shall publish, hear and be subscribed to is kept, and told to each ubusd that it is connected to.
+type Client struct {
+	opt     Options
+	kick    chan struct{}  // what is to be registered has changed; holds one
+	slots   chan struct{}  // holds one element for each handler at work
+	work    sync.WaitGroup // handlers and callbacks
+	finish  context.CancelFunc
+	serving sync.WaitGroup // the connection of Dial
+
+	mu        sync.Mutex
+	conn      *conn         // nil without a connection
+	lost      error         // why there is none
+	ended     bool          // there will be none any more
+	changed   chan struct{} // closed when conn or ended changes
+	endpoints []*endpoint
+}
+
+// New returns a client that is not connected before Run.
+func New(o Options) *Client {
+	return &Client{
+		opt:     o,
+		kick:    make(chan struct{}, 1),
+		slots:   make(chan struct{}, maxHandlers),
+		changed: make(chan struct{}),
+	}
+}
+
+// Run keeps the client connected until ctx ends: it connects, registers everything, and does so again after each loss,
+// with pauses from 1 to 30 s. It returns the reason why ctx ended, once all handlers and callbacks have returned, and may be
+// called once.
+func (c *Client) Run(ctx context.Context) error {
+	defer c.end()
+	pause, told := time.Duration(0), false
+	for {
+		began := time.Now()
+		k, err := c.open(ctx)
+		if err == nil {
+			err = c.serve(ctx, k)
+			told = false
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		c.without(err)
+		if !told && c.opt.Lost != nil {
+			c.opt.Lost(&LostError{err})
+		}
+		told = true
+		if time.Since(began) > maxPause {
+			pause = 0
+		}
+		pause = nextPause(pause)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// nextPause returns the pause that follows another one.
+func nextPause(last time.Duration) time.Duration {
+	return min(max(2*last, firstPause), maxPause)
+}
+
+// Dial connects once, for a program that asks a few things and ends: without ubusd it fails at once with a *LostError, and
+// a connection that is lost is not made again. Close ends the client.
+func Dial(ctx context.Context, o Options) (*Client, error) {
+	c := New(o)
+	k, err := c.open(ctx)
+	if err != nil {
+		return nil, &LostError{err}
+	}
+	ctx, c.finish = context.WithCancel(context.WithoutCancel(ctx))
+	c.use(k)
+	c.serving.Go(func() {
+		defer c.end()
+		if err := c.serve(ctx, k); ctx.Err() == nil && c.opt.Lost != nil {
+			c.opt.Lost(&LostError{err})
+		}
+	})
+	return c, nil
+}
+
+// Close ends a client of Dial, and waits for its handlers and callbacks.
+func (c *Client) Close() {
+	c.finish()
+	c.serving.Wait()
+}
+
+// serve runs one conversation to its end and returns why it ended.
+func (c *Client) serve(ctx context.Context, k *conn) error {
+	stop := context.AfterFunc(ctx, func() { k.fail(context.Cause(ctx)) })
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(k.readAll)
+	wg.Go(k.writeAll)
+	c.use(k)
+	k.keepRegistered()
+	c.without(k.err)
+	wg.Wait()
+	return k.err
+}
+
+// use makes k the connection that calls take.
+func (c *Client) use(k *conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conn = k
+	c.announce()
+}
+
+// without notes why there is no connection.
+func (c *Client) without(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conn, c.lost = nil, err
+	c.announce()
+}
+
+// end makes all calls fail from now on, and waits for what still runs.
+func (c *Client) end() {
+	c.mu.Lock()
+	c.ended = true
+	c.announce()
+	c.mu.Unlock()
+	c.work.Wait()
+}
+
+// announce wakes those who wait for a connection. The caller holds c.mu.
+func (c *Client) announce() {
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// Connected says whether there is a connection to ubusd.
+func (c *Client) Connected() bool { return c.current() != nil }
+
+func (c *Client) current() *conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.conn
+}
+
+// connection returns the connection, or waits for the next one.
+func (c *Client) connection(ctx context.Context) (*conn, error) {
+	for {
+		c.mu.Lock()
+		k, lost, ended, changed := c.conn, c.lost, c.ended, c.changed
+		c.mu.Unlock()
+		switch {
+		case k != nil:
+			return k, nil
+		case ended:
+			return nil, &LostError{errEnded}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, &LostError{cmp.Or(lost, ctx.Err())}
+		}
+	}
+}
+
+// Publish registers an object as soon as there is a connection, and after each new one. Where ubusd refuses it, because the
+// path is taken or not for us, it is tried again, with pauses from 1 to 30 s. An object with the same path is replaced.
+func (c *Client) Publish(o *Object) {
+	c.withdraw(publishing, o.Path)
+	c.add(&endpoint{kind: publishing, name: o.Path, object: o})
+}
+
+// Withdraw takes back what Publish registered.
+func (c *Client) Withdraw(path string) { c.withdraw(publishing, path) }
+
+// Listen calls f for each event whose name is pattern, or begins with it where it ends in *. The events of one Listen are
+// handed over one at a time, in order; if f falls far behind, events are lost. After a loss of the connection others may
+// have been missed: Options.Connected is the place to ask anew.
+func (c *Client) Listen(pattern string, f func(event string, data Fields)) {
+	c.add(&endpoint{kind: listening, name: pattern, hear: f})
+}
+
+// Unlisten ends what Listen began for the pattern.
+func (c *Client) Unlisten(pattern string) { c.withdraw(listening, pattern) }
+
+// Subscribe calls f for each notification of the object with that path, which need not exist yet and may go and come
+// back. The notifications of one Subscribe are handed over like the events of one Listen.
+func (c *Client) Subscribe(path string, f func(kind string, data Fields)) {
+	c.mu.Lock()
+	watched := slices.ContainsFunc(c.endpoints, func(e *endpoint) bool { return e.kind == watching })
+	c.mu.Unlock()
+	if !watched {
+		c.add(&endpoint{kind: watching, name: "ubus.object.add", hear: c.objectAdded})
+	}
+	c.add(&endpoint{kind: subscribing, name: path, hear: f})
+}
+
+// Unsubscribe ends what Subscribe began for the path.
+func (c *Client) Unsubscribe(path string) { c.withdraw(subscribing, path) }

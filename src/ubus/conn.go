@@ -1,0 +1,190 @@
+package ubus
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+)
+
+// Limits on what waits to be written, in bytes.
+const (
+	waitBacklog = 256 << 10      // beyond it, whoever can wait does
+	deadBacklog = 2 * MaxMessage // beyond it, which only answers that cannot wait do reach, ubusd is taken for dead
+)
+
+// conn is one conversation with ubusd, from its hello to its end. Everything that ubusd knows of us hangs on it: our ids,
+// our objects, the ids of others. One goroutine reads and never waits for anything else; one writes.
+type conn struct {
+	client *Client
+	net    net.Conn
+	in     *Reader
+	ctx    context.Context // ends when the conversation is over
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	err      error // why it is over
+	lastSeq  uint16
+	pending  map[uint16]*request
+	ids      map[string]uint32    // of objects that we looked up
+	own      map[uint32]*endpoint // ours, by object id
+	bindings map[*endpoint]binding
+
+	out     []byte        // waits to be written
+	writing int           // bytes that are being written
+	wake    chan struct{} // there is something in out; holds one
+	drained chan struct{} // closed when something has been written
+}
+
+// open connects and waits for ubusd's hello.
+func (c *Client) open(ctx context.Context) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	nc, err := c.opt.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k := &conn{
+		client:   c,
+		net:      nc,
+		in:       NewReader(nc, stallTimeout),
+		pending:  map[uint16]*request{},
+		ids:      map[string]uint32{},
+		own:      map[uint32]*endpoint{},
+		bindings: map[*endpoint]binding{},
+		wake:     make(chan struct{}, 1),
+		drained:  make(chan struct{}),
+	}
+	k.ctx, k.cancel = context.WithCancel(context.Background())
+	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	m, err := k.in.Next()
+	switch {
+	case !stop():
+		err = errSilent
+	case err != nil || m.Type != MessageHello:
+		err = errNoHello
+	case m.Version != 0:
+		err = errVersion
+	}
+	if err != nil {
+		k.fail(err)
+		return nil, err
+	}
+	return k, nil
+}
+
+// fail ends the conversation; the first reason counts. It may be called from anywhere, without k.mu.
+func (k *conn) fail(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.failLocked(err)
+}
+
+func (k *conn) failLocked(err error) {
+	if k.err == nil {
+		k.err = err
+		k.cancel()
+		k.net.Close()
+	}
+}
+
+// cause returns why the conversation is over.
+func (k *conn) cause() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return &LostError{k.err}
+}
+
+// readAll hands each message to whom it concerns.
+func (k *conn) readAll() {
+	for {
+		m, err := k.in.Next()
+		if err == nil && m.Version != 0 {
+			err = errVersion
+		}
+		if err != nil {
+			k.fail(err)
+			return
+		}
+		k.receive(m)
+	}
+}
+
+// receive must not wait: ubusd drops what a client does not read.
+func (k *conn) receive(m Message) {
+	a := ParseAttributes(m.Body)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch m.Type {
+	case MessageData, MessageStatus:
+		k.answered(m, &a)
+	case MessageInvoke:
+		k.invoked(m, &a)
+	case MessageNotify:
+		k.subscribersChanged(&a)
+	case MessageUnsubscribe:
+		k.targetGone(&a)
+	}
+}
+
+// writeAll writes what post queues.
+func (k *conn) writeAll() {
+	for {
+		select {
+		case <-k.ctx.Done():
+			return
+		case <-k.wake:
+		}
+		k.mu.Lock()
+		out := k.out
+		k.out = nil
+		k.writing = len(out)
+		k.mu.Unlock()
+
+		k.net.SetWriteDeadline(time.Now().Add(stallTimeout))
+		if _, err := k.net.Write(out); err != nil {
+			k.fail(err)
+			return
+		}
+
+		k.mu.Lock()
+		k.writing = 0
+		close(k.drained)
+		k.drained = make(chan struct{})
+		k.mu.Unlock()
+	}
+}
+
+// backlog is what ubusd has not yet taken. The caller holds k.mu.
+func (k *conn) backlog() int { return k.writing + len(k.out) }
+
+// post queues a message without waiting. The caller holds k.mu.
+func (k *conn) post(typ MessageType, seq uint16, peer uint32, body []byte) {
+	k.out = AppendMessage(k.out, Message{Type: typ, Seq: seq, Peer: peer, Body: body})
+	if k.backlog() > deadBacklog {
+		k.failLocked(errStalled)
+	}
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// waitForRoom waits until ubusd has taken most of what waits. It returns with k.mu held if the error is nil.
+func (k *conn) waitForRoom(ctx context.Context) error {
+	for {
+		k.mu.Lock()
+		if k.err == nil && k.backlog() < waitBacklog {
+			return nil
+		}
+		drained := k.drained
+		k.mu.Unlock()
+		select {
+		case <-k.ctx.Done():
+			return k.cause()
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-drained:
+		}
+	}
+}
