@@ -76,6 +76,6 @@ type Config struct {
 	OnEvent func(Event)
 	// OnPacket sees each SSTP packet that is not IP, as it goes over the wire; pkt is valid during the call only.
 	OnPacket func(conn int, sent bool, pkt []byte)
-	// Rand is where nonces, challenges and magic numbers come from; nil: crypto/rand.
+	// Rand is where nonces, challenges and magic numbers come from, for all clients at once; nil: crypto/rand.
 	Rand io.Reader
 }
