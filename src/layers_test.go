@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// rows is the layering: rows 0 and 1 compute, 2 touches the machine, 3 moves bytes and announces, 4 decides, 5 wires.
+// rows is the layering: rows 0 and 1 compute, 2 touches the machine, 3 moves bytes and announces, 4 decides, 5 wires, and 6
+// starts the programs and looks at them from outside.
 var rows = map[string]int{
 	"fault": 0,
 	"sstp":  1, "ppp": 1, "auth": 1, "offload": 1, "config": 1,
@@ -40,7 +41,7 @@ func TestAPackageImportsOnlyFromRowsBelowItsOwn(t *testing.T) {
 			continue
 		}
 		for _, imported := range names[1:] {
-			if to, ours := row(imported); ours && to >= from {
+			if to, ours := row(imported); ours && to >= from && top(imported) != top(names[0]) {
 				t.Errorf("%s (row %d) imports %s (row %d)", names[0], from, imported, to)
 			}
 		}
@@ -55,6 +56,9 @@ func TestPureRowsTouchNoMachine(t *testing.T) {
 			continue
 		}
 		for _, imported := range names[1:] {
+			if imported == "net" && names[0] == "sstp/src/auth" {
+				continue // crypto/tls wants a net.Conn for EAP-TLS; it is one in memory
+			}
 			if io[imported] {
 				t.Errorf("%s is pure and imports %s", names[0], imported)
 			}
@@ -72,13 +76,18 @@ func TestTheRoutersBinaryLinksNothingDear(t *testing.T) {
 
 // row returns the row of one of our packages.
 func row(path string) (int, bool) {
-	rest, ours := strings.CutPrefix(path, "sstp/src/")
-	if !ours {
-		return 0, path == "sstp/src"
+	if path == "sstp/src" {
+		return 0, true
 	}
-	name, _, _ := strings.Cut(rest, "/")
-	r, known := rows[name]
-	return r, known
+	r, known := rows[top(path)]
+	return r, known && strings.HasPrefix(path, "sstp/src/")
+}
+
+// top returns the name of the folder of src that a package is in. What is below it belongs to it: a fake for tests, a
+// program that tests.
+func top(path string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(path, "sstp/src/"), "/")
+	return name
 }
 
 func goList(t *testing.T, format string, args ...string) []string {

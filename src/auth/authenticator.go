@@ -17,7 +17,7 @@ type AuthenticatorConfig struct {
 
 	TLS *tls.Config // EAP-TLS: certificate and how the client's is verified; nil: EAP-TLS is not proposed
 
-	Rand        io.Reader     // nil: crypto/rand
+	Rand        io.Reader     // for challenges and TLS
 	FragmentLen int           // TLS bytes in one EAP-TLS packet, 0: 1024
 	Timeout     time.Duration // for the whole authentication, 0: 60 s
 	NextID      func() uint8  // the link's Id counter, for CHAP; nil: one of its own
@@ -56,7 +56,7 @@ type serverProtocol interface {
 
 // NewAuthenticator returns an Authenticator for the protocol that LCP has agreed on. Without one, everybody is let in.
 func NewAuthenticator(cfg AuthenticatorConfig, lcp LCPAuth) *Authenticator {
-	cfg.Rand, cfg.NextID = orRand(cfg.Rand), orCounter(cfg.NextID)
+	cfg.NextID = orCounter(cfg.NextID)
 	cfg.FragmentLen = orFragmentLen(cfg.FragmentLen)
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = defaultTimeout

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -14,7 +15,7 @@ import (
 
 func TestCHAPMD5Vector(t *testing.T) {
 	v := readVectors(t).CHAPMD5
-	k := newTalk(t, PeerConfig{Username: "User", Password: v.Secret, Methods: []Method{CHAP}}, AuthenticatorConfig{},
+	k := newTalk(t, PeerConfig{Rand: rand.Reader, Username: "User", Password: v.Secret, Methods: []Method{CHAP}}, AuthenticatorConfig{Rand: rand.Reader},
 		lcpOf(CHAP))
 	sent := k.peer.take(k.peer.Receive(k.now, assemble(chapChallenge, v.Identifier, counted(unhex(t, v.Challenge)))))
 	want := assemble(chapResponse, v.Identifier, counted(unhex(t, v.Response)), []byte("User"))
@@ -33,7 +34,7 @@ func TestMSCHAPv2VectorOnTheWire(t *testing.T) {
 	k := newTalk(t, PeerConfig{
 		Username: "User", Password: "clientPass", Methods: []Method{MSCHAPv2},
 		Rand: bytes.NewReader(unhex(t, "21402324255e262a28295f2b3a337c7e")),
-	}, AuthenticatorConfig{}, lcpOf(MSCHAPv2))
+	}, AuthenticatorConfig{Rand: rand.Reader}, lcpOf(MSCHAPv2))
 	k.peer.take(k.peer.Start(k.now))
 	sent := k.peer.take(k.peer.Receive(k.now, packet("mschapv2_challenge")))
 	if len(sent) != 1 || !bytes.Equal(sent[0], packet("mschapv2_response")) {
@@ -81,7 +82,7 @@ func (h *handServer) verdict(id byte, challenge byte, value []byte) (packet []by
 
 func mschapHand(t *testing.T) (*talk, *handServer) {
 	t.Helper()
-	k := newTalk(t, PeerConfig{Methods: []Method{MSCHAPv2}}, AuthenticatorConfig{}, lcpOf(MSCHAPv2))
+	k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{MSCHAPv2}}, AuthenticatorConfig{Rand: rand.Reader}, lcpOf(MSCHAPv2))
 	k.peer.take(k.peer.Start(k.now))
 	return k, &handServer{k: k}
 }
@@ -144,8 +145,8 @@ func TestAnswersThatWaitAreFew(t *testing.T) {
 func TestServerMayAskAgainAtAnyTime(t *testing.T) {
 	for _, m := range []Method{CHAP, MSCHAPv2, EAPMSCHAPv2, EAPTLS} {
 		t.Run(string(m), func(t *testing.T) {
-			k := newTalk(t, PeerConfig{Methods: []Method{m}, TLS: clientTLS(0)},
-				AuthenticatorConfig{Methods: []Method{m}, TLS: serverTLS()}, lcpOf(m)).start()
+			k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{m}, TLS: clientTLS(0)},
+				AuthenticatorConfig{Rand: rand.Reader, Methods: []Method{m}, TLS: serverTLS()}, lcpOf(m)).start()
 			key := k.wantSuccess(m).HLAK
 			for range 3 {
 				k.now = k.now.Add(time.Minute)
@@ -234,7 +235,7 @@ func TestFailureCodesAreToldApart(t *testing.T) {
 			t.Errorf("after %q the same password is tried again, which could lock the account", c.text)
 		}
 
-		e := newTalk(t, PeerConfig{Methods: []Method{EAPMSCHAPv2}}, AuthenticatorConfig{}, lcpOf(EAPMSCHAPv2))
+		e := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{EAPMSCHAPv2}}, AuthenticatorConfig{Rand: rand.Reader}, lcpOf(EAPMSCHAPv2))
 		sent := e.peer.take(e.peer.Receive(e.now, assemble(eapRequest, 5, []byte{26}, appendMSCHAP(opFailure, 4, []byte(c.text)))))
 		e.wantFailure(c.code, c.words)
 		if want := []byte{2, 5, 0, 6, 26, 4}; len(sent) != 1 || !bytes.Equal(sent[0], want) {
@@ -245,13 +246,13 @@ func TestFailureCodesAreToldApart(t *testing.T) {
 
 func TestRefusalOfTheLabReachesThePeer(t *testing.T) {
 	for _, m := range []Method{MSCHAPv2, EAPMSCHAPv2} {
-		k := newTalk(t, PeerConfig{Methods: []Method{m}},
-			AuthenticatorConfig{Methods: []Method{m}, FailCode: 648, FailMessage: "change it"}, lcpOf(m)).start()
+		k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{m}},
+			AuthenticatorConfig{Rand: rand.Reader, Methods: []Method{m}, FailCode: 648, FailMessage: "change it"}, lcpOf(m)).start()
 		k.wantFailure(fault.PasswordExpired, `(error 648). The server says: "change it".`)
 	}
 	for _, m := range []Method{PAP, CHAP, EAPMD5} {
-		k := newTalk(t, PeerConfig{Methods: []Method{m}},
-			AuthenticatorConfig{Methods: []Method{m}, FailCode: 691}, lcpOf(m)).start()
+		k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{m}},
+			AuthenticatorConfig{Rand: rand.Reader, Methods: []Method{m}, FailCode: 691}, lcpOf(m)).start()
 		k.wantFailure(fault.AuthFailed)
 		k.server.wantFailure(fault.AuthFailed, "as configured")
 	}
@@ -276,7 +277,8 @@ func TestServersTextIsEscapedAndCut(t *testing.T) {
 }
 
 func TestCHAPVerdictIsRepeatedForARepeatedResponse(t *testing.T) {
-	k := newTalk(t, PeerConfig{Methods: []Method{MSCHAPv2}}, AuthenticatorConfig{
+	k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{MSCHAPv2}}, AuthenticatorConfig{
+		Rand: rand.Reader,
 		Drop: func(n int, _ []byte) bool { return n == 2 }, // the Success
 	}, lcpOf(MSCHAPv2)).start()
 	response := k.peer.sent[0]

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/tls"
 	"encoding/hex"
 	"strings"
@@ -20,16 +21,16 @@ func TestSuccessWithoutProofIsASecurityFailure(t *testing.T) {
 		server AuthenticatorConfig
 		words  string
 	}{
-		{"S= wrong", MSCHAPv2, AuthenticatorConfig{WrongProof: true}, "wrong proof (S=)"},
-		{"S= missing", MSCHAPv2, AuthenticatorConfig{SkipProof: true}, "without a proof (S=)"},
-		{"S= wrong in EAP", EAPMSCHAPv2, AuthenticatorConfig{WrongProof: true}, "wrong proof (S=)"},
-		{"S= missing in EAP", EAPMSCHAPv2, AuthenticatorConfig{SkipProof: true}, "without a proof (S=)"},
-		{"EAP-Success without S=", EAPMSCHAPv2, AuthenticatorConfig{EarlySuccess: true}, "before it had proven itself"},
-		{"EAP-Success without TLS", EAPTLS, AuthenticatorConfig{EarlySuccess: true}, "before it had proven itself"},
+		{"S= wrong", MSCHAPv2, AuthenticatorConfig{Rand: rand.Reader, WrongProof: true}, "wrong proof (S=)"},
+		{"S= missing", MSCHAPv2, AuthenticatorConfig{Rand: rand.Reader, SkipProof: true}, "without a proof (S=)"},
+		{"S= wrong in EAP", EAPMSCHAPv2, AuthenticatorConfig{Rand: rand.Reader, WrongProof: true}, "wrong proof (S=)"},
+		{"S= missing in EAP", EAPMSCHAPv2, AuthenticatorConfig{Rand: rand.Reader, SkipProof: true}, "without a proof (S=)"},
+		{"EAP-Success without S=", EAPMSCHAPv2, AuthenticatorConfig{Rand: rand.Reader, EarlySuccess: true}, "before it had proven itself"},
+		{"EAP-Success without TLS", EAPTLS, AuthenticatorConfig{Rand: rand.Reader, EarlySuccess: true}, "before it had proven itself"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.server.Methods, c.server.TLS = []Method{c.method}, serverTLS()
-			k := newTalk(t, PeerConfig{Methods: []Method{c.method}, TLS: clientTLS(0)}, c.server, lcpOf(c.method)).start()
+			k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{c.method}, TLS: clientTLS(0)}, c.server, lcpOf(c.method)).start()
 			f := k.wantFailure(fault.AuthFailed, c.words, "it may be an attacker")
 			if !strings.Contains(f.Hint, "certificate") {
 				t.Errorf("the hint must send the user to the server's identity, not to the password: %q", f.Hint)
@@ -40,11 +41,11 @@ func TestSuccessWithoutProofIsASecurityFailure(t *testing.T) {
 
 func TestEAPSuccessBeforeAnyMethodIsASecurityFailure(t *testing.T) {
 	success := []byte{3, 7, 0, 4}
-	k := newTalk(t, PeerConfig{Methods: []Method{EAPMSCHAPv2}}, AuthenticatorConfig{}, lcpOf(EAPMSCHAPv2))
+	k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{EAPMSCHAPv2}}, AuthenticatorConfig{Rand: rand.Reader}, lcpOf(EAPMSCHAPv2))
 	k.peer.take(k.peer.Receive(k.now, success))
 	k.wantFailure(fault.AuthFailed, "without asking for the password")
 
-	k = newTalk(t, PeerConfig{Methods: []Method{EAPMSCHAPv2}}, AuthenticatorConfig{}, lcpOf(EAPMSCHAPv2))
+	k = newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{EAPMSCHAPv2}}, AuthenticatorConfig{Rand: rand.Reader}, lcpOf(EAPMSCHAPv2))
 	k.peer.take(k.peer.Receive(k.now, []byte{1, 7, 0, 5, 1}))
 	k.peer.take(k.peer.Receive(k.now, success))
 	k.wantFailure(fault.AuthFailed, "without asking for the password")
@@ -52,7 +53,7 @@ func TestEAPSuccessBeforeAnyMethodIsASecurityFailure(t *testing.T) {
 
 func TestCHAPSuccessBeforeAnyChallengeIsASecurityFailure(t *testing.T) {
 	for _, m := range []Method{CHAP, MSCHAPv2} {
-		k := newTalk(t, PeerConfig{Methods: []Method{m}}, AuthenticatorConfig{}, lcpOf(m))
+		k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{m}}, AuthenticatorConfig{Rand: rand.Reader}, lcpOf(m))
 		k.peer.take(k.peer.Receive(k.now, []byte{3, 1, 0, 4}))
 		k.wantFailure(fault.AuthFailed, "without asking for the password", "it may be an attacker")
 	}
@@ -61,7 +62,8 @@ func TestCHAPSuccessBeforeAnyChallengeIsASecurityFailure(t *testing.T) {
 // The handshake of TLS 1.3 ends for the client before the server has looked at its certificate: EAP-Success counts only
 // after the server's byte 0x00 (RFC 9190 section 2.1.1).
 func TestEAPSuccessBeforeTheCommitmentOfTLS13IsASecurityFailure(t *testing.T) {
-	k := newTalk(t, PeerConfig{Methods: []Method{EAPTLS}, TLS: clientTLS(tls.VersionTLS13)}, AuthenticatorConfig{
+	k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{EAPTLS}, TLS: clientTLS(tls.VersionTLS13)}, AuthenticatorConfig{
+		Rand:    rand.Reader,
 		Methods: []Method{EAPTLS}, TLS: serverTLS(), FragmentLen: 16 << 10,
 		// Identity, Start, the server's flight, and then the commitment, which is lost.
 		Drop: func(n int, _ []byte) bool { return n == 4 },
@@ -81,13 +83,13 @@ func TestNoAuthenticationDoesNotGoAroundTheProof(t *testing.T) {
 		cfg  PeerConfig
 		ok   bool
 	}{
-		{"mschapv2 expected", PeerConfig{Username: theUser, Password: thePassword, Methods: []Method{MSCHAPv2}}, false},
-		{"eap-tls expected", PeerConfig{Methods: []Method{EAPTLS}, TLS: clientTLS(0)}, false},
-		{"pap allowed, which proves nothing either", PeerConfig{Username: theUser, Password: thePassword, Methods: allOurs}, true},
-		{"nothing to prove", PeerConfig{Methods: []Method{MSCHAPv2, EAPMSCHAPv2}}, true},
+		{"mschapv2 expected", PeerConfig{Rand: rand.Reader, Username: theUser, Password: thePassword, Methods: []Method{MSCHAPv2}}, false},
+		{"eap-tls expected", PeerConfig{Rand: rand.Reader, Methods: []Method{EAPTLS}, TLS: clientTLS(0)}, false},
+		{"pap allowed, which proves nothing either", PeerConfig{Rand: rand.Reader, Username: theUser, Password: thePassword, Methods: allOurs}, true},
+		{"nothing to prove", PeerConfig{Rand: rand.Reader, Methods: []Method{MSCHAPv2, EAPMSCHAPv2}}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			k := newTalk(t, PeerConfig{}, AuthenticatorConfig{}, LCPAuth{})
+			k := newTalk(t, PeerConfig{Rand: rand.Reader}, AuthenticatorConfig{Rand: rand.Reader}, LCPAuth{})
 			k.peer.side = NewPeer(c.cfg, LCPAuth{})
 			k.start()
 			if c.ok {
@@ -128,8 +130,8 @@ func TestProposalsDownToPAPPutNoPasswordOnTheWire(t *testing.T) {
 	for _, allowed := range [][]Method{{MSCHAPv2, EAPMSCHAPv2}, {EAPTLS}, {CHAP, EAPMSCHAPv2}, {}} {
 		for _, m := range allOurs {
 			lcp := lcpOf(m)
-			k := newTalk(t, PeerConfig{Methods: allowed, TLS: clientTLS(0)},
-				AuthenticatorConfig{Methods: []Method{EAPTLS, EAPMSCHAPv2, CHAP}, TLS: serverTLS()}, lcp).start()
+			k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: allowed, TLS: clientTLS(0)},
+				AuthenticatorConfig{Rand: rand.Reader, Methods: []Method{EAPTLS, EAPMSCHAPv2, CHAP}, TLS: serverTLS()}, lcp).start()
 			wantNoPassword(t, k.peer.sent)
 			if inLCP := containsLCP(LCPProtocols(allowed), lcp); inLCP {
 				continue
@@ -161,7 +163,7 @@ func TestPAPAckOfLength4WithTrailingText(t *testing.T) {
 		"message length without a message": "0201000500",
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := newTalk(t, PeerConfig{Methods: []Method{PAP}}, AuthenticatorConfig{}, lcpOf(PAP))
+			k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{PAP}}, AuthenticatorConfig{Rand: rand.Reader}, lcpOf(PAP))
 			k.peer.take(k.peer.Start(k.now))
 			k.peer.take(k.peer.Receive(k.now, unhex(t, ack)))
 			if len(k.peer.success) != 1 || len(k.peer.failures) != 0 {

@@ -1,8 +1,6 @@
 package auth
 
 import (
-	"crypto/rand"
-	"io"
 	"time"
 
 	"sstp/src/fault"
@@ -117,14 +115,6 @@ func (c *conversation) close() {
 	if c.proto != nil {
 		c.proto.close()
 	}
-}
-
-// orRand returns the source of randomness to use.
-func orRand(r io.Reader) io.Reader {
-	if r == nil {
-		return rand.Reader
-	}
-	return r
 }
 
 // orCounter returns the counter of Ids to use.

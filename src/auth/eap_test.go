@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -13,8 +14,8 @@ import (
 // eapHand is a peer whose server is the test.
 func eapHand(t *testing.T, methods ...Method) *talk {
 	t.Helper()
-	k := newTalk(t, PeerConfig{Username: "user", Password: "pass", Methods: methods, TLS: clientTLS(0)},
-		AuthenticatorConfig{}, lcpOf(EAPTLS))
+	k := newTalk(t, PeerConfig{Rand: rand.Reader, Username: "user", Password: "pass", Methods: methods, TLS: clientTLS(0)},
+		AuthenticatorConfig{Rand: rand.Reader}, lcpOf(EAPTLS))
 	k.peer.take(k.peer.Start(k.now))
 	return k
 }
@@ -68,7 +69,7 @@ func TestEAPNakNamesAllowedTypesOnly(t *testing.T) {
 	}
 
 	// EAP-TLS is listed but has no configuration: nothing is left to name.
-	e := newEAPPeer(&PeerConfig{Methods: []Method{EAPTLS, PAP, MSCHAPv2}})
+	e := newEAPPeer(&PeerConfig{Rand: rand.Reader, Methods: []Method{EAPTLS, PAP, MSCHAPv2}})
 	if r := e.nak(25); !bytes.Equal(r.data, []byte{3, 0}) {
 		t.Errorf("Nak % x, want 03 00", r.data)
 	}
@@ -109,7 +110,7 @@ func TestEAPMSCHAPv2OnTheWire(t *testing.T) {
 	k := newTalk(t, PeerConfig{
 		Username: "User", Password: "clientPass", Methods: []Method{EAPMSCHAPv2},
 		Rand: bytes.NewReader(unhex(t, "21402324255e262a28295f2b3a337c7e")),
-	}, AuthenticatorConfig{}, lcpOf(EAPMSCHAPv2))
+	}, AuthenticatorConfig{Rand: rand.Reader}, lcpOf(EAPMSCHAPv2))
 	k.peer.take(k.peer.Start(k.now))
 	k.wantAnswer("challenge", "01 21 001d 1a 01 21 0018 10 5b5d7c7d7b3f2f3e3c2c602132262628 737276",
 		"02 21 003f 1a 02 21 003a 31 21402324255e262a28295f2b3a337c7e 0000000000000000"+
@@ -135,7 +136,7 @@ func TestNewChallengeNeedsANewProof(t *testing.T) {
 	k := newTalk(t, PeerConfig{
 		Username: "User", Password: "clientPass", Methods: []Method{EAPMSCHAPv2},
 		Rand: bytes.NewReader(append(unhex(t, "21402324255e262a28295f2b3a337c7e"), make([]byte, 16)...)),
-	}, AuthenticatorConfig{}, lcpOf(EAPMSCHAPv2))
+	}, AuthenticatorConfig{Rand: rand.Reader}, lcpOf(EAPMSCHAPv2))
 	k.peer.take(k.peer.Receive(k.now, unhex(t, "0121001d1a01210018105b5d7c7d7b3f2f3e3c2c602132262628737276")))
 	k.peer.take(k.peer.Receive(k.now, unhex(t, "012200331a0321002e"+hex.EncodeToString([]byte("S=407A5589115FD0D6209F510FE9C04566932CDA56")))))
 	k.peer.take(k.peer.Receive(k.now, unhex(t, "0123001d1a0123001810ffffff7d7b3f2f3e3c2c602132262628737276")))
@@ -162,7 +163,7 @@ func md5Of(id uint8, secret, challenge string) []byte {
 }
 
 func TestClientThatWantsNothingOffered(t *testing.T) {
-	k := newTalk(t, PeerConfig{Methods: []Method{EAPMSCHAPv2}}, AuthenticatorConfig{Methods: []Method{EAPTLS}, TLS: serverTLS()},
+	k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{EAPMSCHAPv2}}, AuthenticatorConfig{Rand: rand.Reader, Methods: []Method{EAPTLS}, TLS: serverTLS()},
 		lcpOf(EAPMSCHAPv2)).start()
 	k.wantFailure(fault.AuthMethodRefused, "EAP-TLS")
 	k.server.wantFailure(fault.AuthMethodRefused)

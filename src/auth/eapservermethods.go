@@ -2,6 +2,7 @@ package auth
 
 import (
 	"crypto/subtle"
+	"crypto/tls"
 	"io"
 	"time"
 
@@ -98,7 +99,7 @@ func newTLSServer(cfg *AuthenticatorConfig) *tlsServer {
 	t := &tlsServer{flow: flow{fragmentLen: cfg.FragmentLen}}
 	c := cfg.TLS.Clone()
 	c.SessionTicketsDisabled = true
-	t.engine = newEngine(withClockAndRand(c, func() time.Time { return t.now }, cfg.Rand), false)
+	t.engine = newEngine(withClockAndRand(c, func() time.Time { return t.now }, cfg.Rand), tlsSide{tls.Server, false})
 	return t
 }
 

@@ -80,7 +80,7 @@ func (t *tlsPeer) begin() reply {
 	t.close()
 	t.flow = flow{fragmentLen: t.cfg.FragmentLen}
 	t.denied = nil
-	t.engine = newEngine(t.clientConfig(), true)
+	t.engine = newEngine(t.clientConfig(), tlsSide{tls.Client, true})
 	return t.step(nil)
 }
 

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -14,8 +15,8 @@ import (
 
 func tlsTalk(t *testing.T, client, server *tls.Config) *talk {
 	t.Helper()
-	return newTalk(t, PeerConfig{Methods: []Method{EAPTLS}, TLS: client},
-		AuthenticatorConfig{Methods: []Method{EAPTLS}, TLS: server}, lcpOf(EAPTLS))
+	return newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{EAPTLS}, TLS: client},
+		AuthenticatorConfig{Rand: rand.Reader, Methods: []Method{EAPTLS}, TLS: server}, lcpOf(EAPTLS))
 }
 
 // The server's certificate of EAP-TLS is checked like any other; the alert goes out before the failure.
@@ -129,8 +130,8 @@ func TestCoroutinesEnd(t *testing.T) {
 		"EAP-Success in the middle": {EarlySuccess: true},
 		"silence":                   {Drop: func(n int, _ []byte) bool { return n > 2 }},
 	} {
-		server.Methods, server.TLS = []Method{EAPTLS}, serverTLS()
-		k := newTalk(t, PeerConfig{Methods: []Method{EAPTLS}, TLS: clientTLS(0)}, server, lcpOf(EAPTLS)).start().wait(time.Hour)
+		server.Methods, server.TLS, server.Rand = []Method{EAPTLS}, serverTLS(), rand.Reader
+		k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{EAPTLS}, TLS: clientTLS(0)}, server, lcpOf(EAPTLS)).start().wait(time.Hour)
 		if n := runtime.NumGoroutine(); n > before {
 			t.Errorf("%s: %d goroutines, %d before; peer %v", name, n, before, k.peer.failures)
 		}

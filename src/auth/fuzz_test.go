@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/tls"
 	"testing"
 	"time"
@@ -139,7 +140,7 @@ func FuzzPeer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, b []byte) {
 		methods := [][]Method{{MSCHAPv2}, {EAPTLS, EAPMSCHAPv2}, {CHAP}, {PAP}}[which%4]
 		proves := which%4 < 2
-		p := NewPeer(PeerConfig{Username: theUser, Password: thePassword, Methods: methods, TLS: clientTLS(0)}, lcpOf(methods[0]))
+		p := NewPeer(PeerConfig{Rand: rand.Reader, Username: theUser, Password: thePassword, Methods: methods, TLS: clientTLS(0)}, lcpOf(methods[0]))
 		defer p.Close()
 		now, over, sent := theStart, false, 0
 		check := func(do []Action) {
@@ -231,8 +232,9 @@ func FuzzTamperedConversation(f *testing.F) {
 			password = "guess"
 			server.Certificates = []tls.Certificate{testPKI().client} // not a server's
 		}
-		p := NewPeer(PeerConfig{Username: theUser, Password: thePassword, Methods: []Method{m}, TLS: clientTLS(0)}, lcpOf(m))
+		p := NewPeer(PeerConfig{Rand: rand.Reader, Username: theUser, Password: thePassword, Methods: []Method{m}, TLS: clientTLS(0)}, lcpOf(m))
 		a := NewAuthenticator(AuthenticatorConfig{
+			Rand:    rand.Reader,
 			Methods: []Method{m}, TLS: server, EarlySuccess: rogue && which&0x80 != 0,
 			SkipProof: rogue && which&0x40 != 0,
 			Secret:    func(string) (string, bool) { return password, true },

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/tls"
 	"slices"
 	"testing"
@@ -36,8 +37,8 @@ func TestPeerAndAuthenticatorAgreeByEachMethod(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := newTalk(t,
-				PeerConfig{Methods: c.peer, TLS: clientTLS(c.tls), FragmentLen: c.fragment},
-				AuthenticatorConfig{Name: "lab", Methods: c.server, TLS: serverTLS(), FragmentLen: c.fragment},
+				PeerConfig{Rand: rand.Reader, Methods: c.peer, TLS: clientTLS(c.tls), FragmentLen: c.fragment},
+				AuthenticatorConfig{Rand: rand.Reader, Name: "lab", Methods: c.server, TLS: serverTLS(), FragmentLen: c.fragment},
 				lcpOf(c.lcp)).start()
 			got := k.wantSuccess(c.want)
 			if hasKey := got.HLAK != [32]byte{}; hasKey != c.key {
@@ -67,10 +68,10 @@ func TestWrongPasswordIsRefusedByEachMethod(t *testing.T) {
 	} {
 		t.Run(string(c.method)+" in "+lcpOf(c.lcp).String(), func(t *testing.T) {
 			for _, p := range []PeerConfig{
-				{Username: theUser, Password: "not " + thePassword, Methods: []Method{EAPMSCHAPv2, c.method}},
-				{Username: "mallory", Password: thePassword, Methods: []Method{EAPMSCHAPv2, c.method}},
+				{Rand: rand.Reader, Username: theUser, Password: "not " + thePassword, Methods: []Method{EAPMSCHAPv2, c.method}},
+				{Rand: rand.Reader, Username: "mallory", Password: thePassword, Methods: []Method{EAPMSCHAPv2, c.method}},
 			} {
-				k := newTalk(t, p, AuthenticatorConfig{Methods: []Method{c.method}}, lcpOf(c.lcp)).start()
+				k := newTalk(t, p, AuthenticatorConfig{Rand: rand.Reader, Methods: []Method{c.method}}, lcpOf(c.lcp)).start()
 				k.wantFailure(fault.AuthFailed, c.words)
 				k.server.wantFailure(fault.AuthFailed)
 			}
@@ -80,7 +81,7 @@ func TestWrongPasswordIsRefusedByEachMethod(t *testing.T) {
 
 func TestUserNameGoesOutAsConfigured(t *testing.T) {
 	for _, m := range []Method{PAP, CHAP, MSCHAPv2, EAPMSCHAPv2} {
-		k := newTalk(t, PeerConfig{Methods: []Method{m}}, AuthenticatorConfig{Methods: []Method{m}}, lcpOf(m)).start()
+		k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{m}}, AuthenticatorConfig{Rand: rand.Reader, Methods: []Method{m}}, lcpOf(m)).start()
 		k.wantSuccess(m)
 		if !bytes.Contains(bytes.Join(k.peer.sent, nil), []byte(theUser)) {
 			t.Errorf("%s: the name is not sent as %q, with its domain", m, theUser)

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"crypto/rand"
 	"strings"
 	"testing"
 	"time"
@@ -12,8 +13,8 @@ import (
 func papTalk(t *testing.T) *talk {
 	t.Helper()
 	id := uint8(40)
-	k := newTalk(t, PeerConfig{Username: "user", Password: "pass", Methods: []Method{PAP},
-		NextID: func() uint8 { id++; return id }}, AuthenticatorConfig{}, lcpOf(PAP))
+	k := newTalk(t, PeerConfig{Rand: rand.Reader, Username: "user", Password: "pass", Methods: []Method{PAP},
+		NextID: func() uint8 { id++; return id }}, AuthenticatorConfig{Rand: rand.Reader}, lcpOf(PAP))
 	k.peer.take(k.peer.Start(k.now))
 	return k
 }
@@ -104,8 +105,8 @@ func TestPeerRefusesToStartWithWhatCannotBeSent(t *testing.T) {
 		{MSCHAPv2, "u", "\xff", "not valid UTF-8"},
 		{EAPMSCHAPv2, "u", "\xff", "not valid UTF-8"},
 	} {
-		k := newTalk(t, PeerConfig{}, AuthenticatorConfig{}, LCPAuth{})
-		k.peer.side = NewPeer(PeerConfig{Username: c.user, Password: c.password, Methods: []Method{c.method}}, lcpOf(c.method))
+		k := newTalk(t, PeerConfig{Rand: rand.Reader}, AuthenticatorConfig{Rand: rand.Reader}, LCPAuth{})
+		k.peer.side = NewPeer(PeerConfig{Rand: rand.Reader, Username: c.user, Password: c.password, Methods: []Method{c.method}}, lcpOf(c.method))
 		k.peer.take(k.peer.Start(k.now))
 		f := k.wantFailure(fault.InvalidOptions, c.words)
 		if c.password != "p" && len(c.password) > 1 && strings.Contains(f.Message, c.password) {

@@ -21,7 +21,7 @@ type PeerConfig struct {
 	// issue 1722).
 	TLS *tls.Config
 
-	Rand        io.Reader     // nil: crypto/rand
+	Rand        io.Reader     // for challenges and TLS
 	FragmentLen int           // TLS bytes in one EAP-TLS packet, 0: 1024
 	Timeout     time.Duration // for the whole authentication, 0: 60 s
 	NextID      func() uint8  // the link's Id counter, for PAP; nil: one of its own
@@ -35,7 +35,7 @@ type Peer struct{ conversation conversation }
 // NewPeer returns a Peer for the protocol that LCP has agreed on. A protocol that cfg does not allow ends in a Failure
 // at Start, before anything is sent.
 func NewPeer(cfg PeerConfig, lcp LCPAuth) *Peer {
-	cfg.Rand, cfg.NextID = orRand(cfg.Rand), orCounter(cfg.NextID)
+	cfg.NextID = orCounter(cfg.NextID)
 	cfg.FragmentLen = orFragmentLen(cfg.FragmentLen)
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = defaultTimeout

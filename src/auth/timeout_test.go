@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/rand"
 	"testing"
 	"time"
 
@@ -11,7 +12,8 @@ import (
 func TestSilentServer(t *testing.T) {
 	for _, m := range []Method{CHAP, MSCHAPv2, EAPMSCHAPv2, EAPTLS} {
 		t.Run(string(m)+", never asks", func(t *testing.T) {
-			k := newTalk(t, PeerConfig{Methods: []Method{m}, TLS: clientTLS(0)}, AuthenticatorConfig{
+			k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{m}, TLS: clientTLS(0)}, AuthenticatorConfig{
+				Rand:    rand.Reader,
 				Methods: []Method{m}, TLS: serverTLS(), Drop: func(int, []byte) bool { return true },
 			}, lcpOf(m)).start().wait(59 * time.Second)
 			if len(k.peer.failures) != 0 {
@@ -22,7 +24,8 @@ func TestSilentServer(t *testing.T) {
 		})
 		t.Run(string(m)+", drops its verdict", func(t *testing.T) {
 			last := map[Method]int{CHAP: 2, MSCHAPv2: 2, EAPMSCHAPv2: 3, EAPTLS: 4}[m]
-			k := newTalk(t, PeerConfig{Methods: []Method{m}, TLS: clientTLS(0)}, AuthenticatorConfig{
+			k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{m}, TLS: clientTLS(0)}, AuthenticatorConfig{
+				Rand:    rand.Reader,
 				Methods: []Method{m}, TLS: serverTLS(), Drop: func(n int, _ []byte) bool { return n >= last },
 			}, lcpOf(m)).start().wait(61 * time.Second)
 			k.wantFailure(fault.PeerSilent, "The server did not answer")
@@ -31,7 +34,7 @@ func TestSilentServer(t *testing.T) {
 }
 
 func TestServerThatAsksWithoutEnd(t *testing.T) {
-	k := newTalk(t, PeerConfig{Methods: []Method{CHAP}}, AuthenticatorConfig{}, lcpOf(CHAP))
+	k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{CHAP}}, AuthenticatorConfig{Rand: rand.Reader}, lcpOf(CHAP))
 	k.peer.take(k.peer.Start(k.now))
 	for id := range 61 {
 		k.peer.take(k.peer.Receive(k.now, assemble(chapChallenge, byte(id), counted([]byte{1, 2, 3}))))
@@ -47,7 +50,7 @@ func TestServerThatAsksWithoutEnd(t *testing.T) {
 }
 
 func TestTimeLimitIsConfigurable(t *testing.T) {
-	k := newTalk(t, PeerConfig{Methods: []Method{CHAP}, Timeout: 5 * time.Second}, AuthenticatorConfig{}, lcpOf(CHAP))
+	k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{CHAP}, Timeout: 5 * time.Second}, AuthenticatorConfig{Rand: rand.Reader}, lcpOf(CHAP))
 	k.peer.take(k.peer.Start(k.now))
 	if d := k.peer.Deadline(); d != k.now.Add(5*time.Second) {
 		t.Errorf("deadline %v, want 5 s", d.Sub(k.now))
@@ -59,7 +62,8 @@ func TestLostPacketsAreRepeated(t *testing.T) {
 	for _, m := range []Method{CHAP, MSCHAPv2, EAPMSCHAPv2, EAPTLS} {
 		t.Run(string(m), func(t *testing.T) {
 			lost := map[string]bool{}
-			k := newTalk(t, PeerConfig{Methods: []Method{m}, TLS: clientTLS(0), FragmentLen: 300}, AuthenticatorConfig{
+			k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{m}, TLS: clientTLS(0), FragmentLen: 300}, AuthenticatorConfig{
+				Rand:    rand.Reader,
 				Methods: []Method{m}, TLS: serverTLS(), FragmentLen: 400,
 				Drop: func(n int, packet []byte) bool {
 					verdict := lcpOf(m).Protocol == protocolEAP && packet[0] == eapSuccess ||
@@ -76,7 +80,7 @@ func TestLostPacketsAreRepeated(t *testing.T) {
 
 func TestPeerIsDoneAfterClose(t *testing.T) {
 	for _, m := range allOurs {
-		k := newTalk(t, PeerConfig{Methods: []Method{m}, TLS: clientTLS(0)}, AuthenticatorConfig{}, lcpOf(m))
+		k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{m}, TLS: clientTLS(0)}, AuthenticatorConfig{Rand: rand.Reader}, lcpOf(m))
 		k.peer.take(k.peer.Start(k.now))
 		k.peer.Close()
 		if do := k.peer.Receive(k.now, []byte{1, 1, 0, 5, 1}); len(do) != 0 {

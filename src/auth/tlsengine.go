@@ -29,12 +29,19 @@ type engine struct {
 	hlak [32]byte // set when done without err
 }
 
+// tlsSide is crypto/tls's constructor of one end of a handshake. It is an argument, and not a choice made here, so that a
+// program that only ever logs in does not link the server's half of crypto/tls.
+type tlsSide struct {
+	open   func(net.Conn, *tls.Config) *tls.Conn
+	client bool
+}
+
 // newEngine prepares a handshake; it begins with the first step and must end in stop.
-func newEngine(cfg *tls.Config, client bool) *engine {
+func newEngine(cfg *tls.Config, s tlsSide) *engine {
 	e := &engine{}
 	e.resume, e.stop = iter.Pull(func(yield func(struct{}) bool) {
 		e.yield = yield
-		e.err = e.run(cfg, client)
+		e.err = e.run(cfg, s)
 		e.done = true
 	})
 	return e
@@ -54,17 +61,14 @@ func (e *engine) close() {
 	clear(e.hlak[:])
 }
 
-func (e *engine) run(cfg *tls.Config, client bool) error {
-	conn := tls.Server(pipe{e}, cfg)
-	if client {
-		conn = tls.Client(pipe{e}, cfg)
-	}
+func (e *engine) run(cfg *tls.Config, s tlsSide) error {
+	conn := s.open(pipe{e}, cfg)
 	if err := conn.Handshake(); err != nil {
 		return err
 	}
 	state := conn.ConnectionState()
 	if state.Version >= tls.VersionTLS13 {
-		if err := commit(conn, client); err != nil {
+		if err := commit(conn, s.client); err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,7 @@ func TestClientOpensACall(t *testing.T) {
 	if len(do) != 1 || !bytes.Equal(do[0].Data, wire(t, "1001000e 0001 0001 0001 0006 0001")) {
 		t.Fatalf("Start: %v, want CALL_CONNECT_REQUEST for PPP", do)
 	}
-	if do := c.Start(now); do != nil && len(do) != 0 {
+	if do := c.Start(now); len(do) != 0 {
 		t.Errorf("a second Start: %v, want nothing", do)
 	}
 	p := &script{T: t, call: c, now: now}

@@ -27,7 +27,7 @@ type hostNetwork struct {
 // prepare pins the route to the server to today's uplink, so that the tunnel's default route does not catch the
 // tunnel's own packets.
 func (h *hostNetwork) prepare(_ context.Context, server netip.Addr) (string, error) {
-	if !h.tunnel.DefaultRoute || server.IsLoopback() {
+	if !h.tunnel.DefaultRoute {
 		return "", nil
 	}
 	h.mu.Lock()
@@ -35,6 +35,9 @@ func (h *hostNetwork) prepare(_ context.Context, server netip.Addr) (string, err
 	r, err := hostnet.RouteTo(server)
 	if err != nil {
 		return "", fault.New(fault.NoUplink, fault.StageConnect, fmt.Sprintf("There is no route to the server %v.", server)).Wrap(err)
+	}
+	if r.Local {
+		return "", nil // the server is this machine
 	}
 	if r.Device == h.tunnel.Device() {
 		if !h.uplink.Gateway.IsValid() || h.uplink.Gateway.Is4() != server.Is4() {
