@@ -1,0 +1,143 @@
+package control
+
+import (
+	"context"
+	"sync"
+
+	"sstp/src/ubus"
+)
+
+// PathPrefix is what the paths of all tunnels' objects begin with; the interface's name follows.
+const PathPrefix = "sstp."
+
+// Event is the name of the event that each change of a tunnel's state is told by: {interface state code}.
+const Event = "sstp"
+
+// MaxLogLevel is the largest level that method log_level takes.
+const MaxLogLevel = 4
+
+// Tunnel is what the object needs of a tunnel. Its methods are called from several goroutines.
+type Tunnel interface {
+	Status() Status
+	History() []Entry
+	// Reconnect ends the call that runs, if any, and dials at once.
+	Reconnect(reason string)
+	SetLogLevel(level int)
+}
+
+// Bus is what this package needs of the message bus.
+type Bus interface {
+	Publish(o *ubus.Object)
+	Withdraw(path string)
+	Send(ctx context.Context, event string, data ubus.Fields) error
+}
+
+// Publish puts the tunnel's object on the bus. Who may call it is decided by ubusd: root, and others as far as an ACL lets
+// them, so nothing is asked again here.
+func Publish(bus Bus, name string, t Tunnel) { bus.Publish(object(name, t)) }
+
+// Withdraw takes the object back.
+func Withdraw(bus Bus, name string) { bus.Withdraw(PathPrefix + name) }
+
+func object(name string, t Tunnel) *ubus.Object {
+	return &ubus.Object{Path: PathPrefix + name, Methods: []ubus.Method{
+		{Name: "status", Handler: func(context.Context, *ubus.Request) (ubus.Fields, error) {
+			return t.Status().Fields(), nil
+		}},
+		{Name: "history", Handler: func(context.Context, *ubus.Request) (ubus.Fields, error) {
+			entries := t.History()
+			events := make([]ubus.Value, 0, len(entries))
+			for _, e := range entries {
+				events = append(events, ubus.Tab(e.fields()...))
+			}
+			return ubus.Fields{ubus.F("events", ubus.Array(events...))}, nil
+		}},
+		{Name: "reconnect", Handler: func(_ context.Context, r *ubus.Request) (ubus.Fields, error) {
+			t.Reconnect("asked to reconnect by " + caller(r))
+			return nil, nil
+		}},
+		{Name: "log_level", Args: []ubus.Arg{{Name: "level", Type: ubus.TypeInt32}},
+			Handler: func(_ context.Context, r *ubus.Request) (ubus.Fields, error) {
+				level, given := r.Args.Number("level")
+				if !given || level < 0 || level > MaxLogLevel {
+					return nil, ubus.StatusInvalidArgument
+				}
+				t.SetLogLevel(int(level))
+				return nil, nil
+			}},
+	}}
+}
+
+// caller names who calls, for the history and the log.
+func caller(r *ubus.Request) string {
+	if r.User == "" {
+		return "ubus"
+	}
+	return r.User
+}
+
+// change is one event to be sent.
+type change struct{ state, code string }
+
+// Events tells the bus of each change of state, in order and without making the tunnel wait: while the bus does not take
+// them, only the last few are kept.
+type Events struct {
+	bus  Bus
+	name string
+	wake chan struct{}
+
+	mu      sync.Mutex
+	waiting []change
+}
+
+// keptEvents is how many changes wait for a bus that takes none.
+const keptEvents = 16
+
+// NewEvents returns the events of one tunnel; Run sends them.
+func NewEvents(bus Bus, name string) *Events {
+	return &Events{bus: bus, name: name, wake: make(chan struct{}, 1)}
+}
+
+// State notes that the tunnel's state is another one now; code says why, where something failed. It never waits.
+func (e *Events) State(state, code string) {
+	e.mu.Lock()
+	if len(e.waiting) == keptEvents {
+		e.waiting = append(e.waiting[:0:0], e.waiting[1:]...)
+	}
+	e.waiting = append(e.waiting, change{state, code})
+	e.mu.Unlock()
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run sends what State notes until ctx ends. An event that the bus does not take is lost: it would be old news later.
+func (e *Events) Run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.wake:
+		}
+		for c, ok := e.take(); ok; c, ok = e.take() {
+			data := ubus.Fields{
+				ubus.F("interface", ubus.String(e.name)), ubus.F("state", ubus.String(c.state)), ubus.F("code", ubus.String(c.code)),
+			}
+			if e.bus.Send(ctx, Event, data) != nil && ctx.Err() != nil {
+				return
+			}
+		}
+	}
+}
+
+func (e *Events) take() (change, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.waiting) == 0 {
+		return change{}, false
+	}
+	c := e.waiting[0]
+	e.waiting = e.waiting[1:]
+	return c, true
+}
