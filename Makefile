@@ -12,7 +12,7 @@ HOT          = runtime/... internal/runtime/... internal/abi internal/bytealg in
 	$(addprefix sstp/src/,datapath tun offload sstp ppp)
 GO_BUILD     = CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -gcflags=all=-l $(HOT:%=-gcflags=%=)
 # Packages whose tests need neither a network namespace nor a program of this machine: they run on emulated processors too.
-PORTABLE     = fault sstp ppp auth offload config ucifile transport tun datapath hostnet session lab
+PORTABLE     = fault sstp ppp auth offload config ucifile transport tun datapath hostnet ubus session lab
 DEBIAN       = qemu-user iperf3 iproute2 iputils-ping squashfs-tools procps
 SIZE_LIMIT_KIB = 1600
 

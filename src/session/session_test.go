@@ -208,8 +208,8 @@ func TestAuthfailGivesUpAfterARefusedPassword(t *testing.T) {
 }
 
 func TestMaxfailGivesUpAfterSoManyCalls(t *testing.T) {
-	play(t, lab.Config{}, config.Values{"maxfail": {"3"}}, func(w *world) {
-		w.setDown(testServer, true)
+	down := func(w *world) { w.setDown(testServer, true) }
+	playAfter(t, lab.Config{}, config.Values{"maxfail": {"3"}}, down, func(w *world) {
 		err := <-w.finished
 		w.finished <- err
 		if f := fault.Of(err, "", ""); f == nil || f.Code != fault.ConnectFailed || len(w.dialed) != 3 {
@@ -219,8 +219,8 @@ func TestMaxfailGivesUpAfterSoManyCalls(t *testing.T) {
 }
 
 func TestSeveralServersAreTriedInOrderAndTheOneThatWorkedFirst(t *testing.T) {
-	play(t, lab.Config{}, config.Values{"server": {"first.test", "second.test"}}, func(w *world) {
-		w.setDown("first.test", true)
+	down := func(w *world) { w.setDown("first.test", true) }
+	playAfter(t, lab.Config{}, config.Values{"server": {"first.test", "second.test"}}, down, func(w *world) {
 		w.wantUp("the first is down, the second is not")
 		if want := []string{"first.test", "second.test"}; !slices.Equal(w.dialed, want) {
 			t.Errorf("dialed %v, want %v", w.dialed, want)
@@ -306,10 +306,10 @@ func TestReconnectEndsAWait(t *testing.T) {
 }
 
 func TestANetworkThatRefusesTheLinkEndsTheCall(t *testing.T) {
-	play(t, lab.Config{}, nil, func(w *world) {
-		w.network.mu.Lock()
+	refuse := func(w *world) {
 		w.network.refuse = fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd answered 9.")
-		w.network.mu.Unlock()
+	}
+	playAfter(t, lab.Config{}, nil, refuse, func(w *world) {
 		w.wantError("refused", fault.NetifdRefused, 30*time.Second)
 		w.network.mu.Lock()
 		w.network.refuse = nil

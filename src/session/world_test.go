@@ -84,8 +84,15 @@ func newWorld(t *testing.T, serverCfg lab.Config, options config.Values) *world 
 // play runs script with a started session in a bubble, stops the session, and checks that nothing is left.
 func play(t *testing.T, serverCfg lab.Config, options config.Values, script func(w *world)) {
 	t.Helper()
+	playAfter(t, serverCfg, options, func(*world) {}, script)
+}
+
+// playAfter is play with something to prepare before the session starts.
+func playAfter(t *testing.T, serverCfg lab.Config, options config.Values, prepare, script func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, serverCfg, options)
+		prepare(w)
 		go func() { w.finished <- w.session.Run(w.ctx) }()
 		defer w.stop()
 		script(w)
