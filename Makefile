@@ -19,8 +19,8 @@ SIZE_LIMIT_KIB = 1600
 .PHONY: build setup check unit emulated namespaces test size demo interop bench-micro clean
 
 build:
-	mkdir -p build
-	$(GO_BUILD) -o build/ ./src/cmd/...
+	@mkdir -p build && echo "building build/sstp and build/sstp-lab, version $(VERSION)"
+	@$(GO_BUILD) -o build/ ./src/cmd/...
 
 # Installs what is missing, where this machine has apt and we may use it.
 setup:
@@ -48,13 +48,15 @@ emulated:
 namespaces: build
 	@if [ "$$(id -u)" != 0 ]; then echo "skipped: the tests in network namespaces need root"; else go test -count=1 -tags namespaces ./src/integration/...; fi
 
-size:
+size: build
 	@mkdir -p build/size; set -e; printf '%-10s %9s %9s\n' target file squashfs; \
 	for t in mips/softfloat mipsle/softfloat arm/5 arm/7 arm64/v8.0 amd64/v1 riscv64/rva20u64; do a=$${t%/*}; \
 	env GOARCH=$$a GOMIPS=softfloat GOARM=$$([ $$a = arm ] && echo $${t#*/} || echo 7) $(GO_BUILD) -o build/size/sstp ./src/cmd/sstp; \
 	rm -f build/size/s; mksquashfs build/size/sstp build/size/s -comp xz -b 256k -nopad -quiet -no-progress >/dev/null; \
 	k=$$(( ($$(stat -c %s build/size/s) + 1023) / 1024 )); printf '%-10s %5d KiB %5d KiB\n' $$a$$([ $$a = arm ] && echo v$${t#*/}) $$(( $$(stat -c %s build/size/sstp) / 1024 )) $$k; \
 	if [ $$a = mipsle ] && [ $$k -gt $(SIZE_LIMIT_KIB) ]; then echo "mipsle is over its budget of $(SIZE_LIMIT_KIB) KiB"; exit 1; fi; done
+	@if [ "$$(id -u)" != 0 ]; then echo "skipped: measuring the resident memory needs root"; else \
+	go test -count=1 -tags namespaces -run TestResidentMemory -v ./src/integration | grep -E '^(resident|---|FAIL|ok|    )'; fi
 
 test: setup check unit emulated size namespaces
 	@echo "all tests passed"

@@ -14,7 +14,7 @@ import (
 
 // A server that does not know the password can let anybody in by MS-CHAPv2, but it cannot show S= (RFC 2759 section 5):
 // success without it must never reach the crypto binding.
-func TestSuccessWithoutProofIsASecurityFailure(t *testing.T) {
+func TestConformance7SuccessWithoutProofIsASecurityFailure(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		method Method
@@ -39,7 +39,7 @@ func TestSuccessWithoutProofIsASecurityFailure(t *testing.T) {
 	}
 }
 
-func TestEAPSuccessBeforeAnyMethodIsASecurityFailure(t *testing.T) {
+func TestConformance7EAPSuccessBeforeAnyMethodIsASecurityFailure(t *testing.T) {
 	success := []byte{3, 7, 0, 4}
 	k := newTalk(t, PeerConfig{Rand: rand.Reader, Methods: []Method{EAPMSCHAPv2}}, AuthenticatorConfig{Rand: rand.Reader}, lcpOf(EAPMSCHAPv2))
 	k.peer.take(k.peer.Receive(k.now, success))
@@ -126,7 +126,7 @@ func wantNoPassword(t *testing.T, sent [][]byte) {
 
 // A server that steps down through what it can do, EAP, MS-CHAPv2, PAP (SoftEther does, whatever we suggest), meets a
 // clean failure at what is not allowed, and the password never leaves.
-func TestProposalsDownToPAPPutNoPasswordOnTheWire(t *testing.T) {
+func TestConformance8ProposalsDownToPAPPutNoPasswordOnTheWire(t *testing.T) {
 	for _, allowed := range [][]Method{{MSCHAPv2, EAPMSCHAPv2}, {EAPTLS}, {CHAP, EAPMSCHAPv2}, {}} {
 		for _, m := range allOurs {
 			lcp := lcpOf(m)
@@ -154,7 +154,7 @@ func containsLCP(list []LCPAuth, l LCPAuth) bool {
 }
 
 // PAP Ack with a Length of 4 and text behind it (RouterOS) is a success: the Length rules.
-func TestPAPAckOfLength4WithTrailingText(t *testing.T) {
+func TestConformance10PAPAckOfLength4WithTrailingText(t *testing.T) {
 	for name, ack := range map[string]string{
 		"RouterOS: text behind Length 4":   "0201000454657874",
 		"SoftEther: Length 4":              "02010004",

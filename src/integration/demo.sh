@@ -7,6 +7,10 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 if [ "$(id -u)" != 0 ] && [ -z "${SSTP_DEMO_INNER:-}" ]; then
+	if [ ! -w /dev/net/tun ]; then
+		echo "This machine gives /dev/net/tun to root only: run \"make demo\" as root."
+		exit 1
+	fi
 	echo "Not root: trying in a user namespace."
 	SSTP_DEMO_INNER=1 exec unshare --user --map-root-user --net --mount sh "$0"
 fi
@@ -34,7 +38,7 @@ fail() { printf '\n\033[1mThe demo failed: %s\033[0m\n' "$*"; exit 1; }
 wait_line() {
 	i=0
 	until tail -n +"$(($3 + 1))" "$1" 2>/dev/null | grep -q "$2"; do
-		i=$((i + 1)); [ $i -le $(($4 * 20)) ] || { cat "$1"; fail "no \"$2\" within $4 s"; }
+		i=$((i + 1)); [ $i -le $(($4 * 20)) ] || { cat "$1"; fail "it did not say \"$2\" within $4 s"; }
 		sleep 0.05
 	done
 }

@@ -177,6 +177,39 @@ func TestTheTunnelCarriesIPv4AndIPv6(t *testing.T) {
 	l.stop(p)
 }
 
+func TestConformance12OneGiBEachWay(t *testing.T) {
+	l := newLines(t)
+	l.serve()
+	p := l.up()
+	l.wait(p, " up: ", 0, 5*time.Second)
+	l.serveTransfers()
+	l.transfer(1 << 30)
+	l.stop(p)
+}
+
+// memoryLimitKiB is the budget of an idle tunnel; sstpc and pppd together take 13.1 MB.
+const memoryLimitKiB = 9000
+
+func TestResidentMemoryOfAnIdleTunnel(t *testing.T) {
+	l := newLines(t)
+	l.serve()
+	p := l.up()
+	l.wait(p, " up: ", 0, 5*time.Second)
+	l.run(l.client, "ping", "-c", "20", "-i", "0.1", "-W", "2", "10.99.0.1")
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
+	l.must(err)
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	var kib int
+	if _, err := fmt.Sscan(rest, &kib); err != nil {
+		t.Fatalf("no VmRSS in\n%s", status)
+	}
+	fmt.Printf("resident memory, idle, amd64: %d KiB (budget %d KiB)\n", kib, memoryLimitKiB)
+	if kib > memoryLimitKiB {
+		t.Errorf("%d KiB resident, the budget is %d", kib, memoryLimitKiB)
+	}
+	l.stop(p)
+}
+
 func TestTheServerCanBeReachedByIPv6(t *testing.T) {
 	l := newLines(t)
 	l.serve()

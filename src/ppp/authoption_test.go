@@ -15,7 +15,7 @@ func beginLCP(t *testing.T, auth ...AuthProtocol) *script {
 	return s
 }
 
-func TestProposalsEAPThenMSCHAPv2ThenPAPWithPAPDisallowedFailCleanly(t *testing.T) {
+func TestConformance8ProposalsEAPThenMSCHAPv2ThenPAPWithPAPDisallowedFailCleanly(t *testing.T) {
 	s := beginLCP(t, methodCHAP)
 	s.sends(ProtoLCP, configureRequest, 1, "0304 c227")
 	s.wants("EAP is not allowed", ProtoLCP, configureNak, 1, "0305 c22305")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAllThreeFrameFormsAreUnderstood(t *testing.T) {
+func TestConformance11AllThreeFrameFormsAreUnderstood(t *testing.T) {
 	for _, tc := range []struct {
 		why, frame string
 		proto      Protocol
@@ -34,7 +34,7 @@ func TestAllThreeFrameFormsAreUnderstood(t *testing.T) {
 	}
 }
 
-func TestOnlyTheLongFormIsWritten(t *testing.T) {
+func TestConformance11OnlyTheLongFormIsWritten(t *testing.T) {
 	want := unhex("ff03 0021 45")
 	if got := AppendFrame(nil, ProtoIPv4, []byte{0x45}); !bytes.Equal(got, want) {
 		t.Errorf("AppendFrame: %x, want %x", got, want)

@@ -23,7 +23,7 @@ func TestAllFromOneNak(t *testing.T) {
 	s.wantsIPv4("up", "10.0.0.5", "10.0.0.1", "10.0.0.1", "8.8.8.8")
 }
 
-func TestAnIPCPAnswerAfterTenSecondsStillOpens(t *testing.T) {
+func TestConformance9AnIPCPAnswerAfterTenSecondsStillOpens(t *testing.T) {
 	cfg := clientConfig(methodMSCHAPv2)
 	cfg.IPv6 = false
 	s := newScript(t, cfg)
@@ -42,7 +42,7 @@ func TestAnIPCPAnswerAfterTenSecondsStillOpens(t *testing.T) {
 	s.wantsIPv4("up", "10.0.0.5", "10.0.0.1", "10.0.0.1")
 }
 
-func TestAnswersToTheServersIPCPOptions(t *testing.T) {
+func TestConformance9AnswersToTheServersIPCPOptions(t *testing.T) {
 	for _, tc := range []struct {
 		why, request string
 		code         byte

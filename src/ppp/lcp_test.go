@@ -24,7 +24,7 @@ func TestBytesOfTheFirstRequests(t *testing.T) {
 	}
 }
 
-func TestEmptyConfigureRequestIsAcknowledged(t *testing.T) {
+func TestConformance9EmptyConfigureRequestIsAcknowledged(t *testing.T) {
 	s := newScript(t, clientConfig(methodMSCHAPv2))
 	s.start()
 	s.wants("the client begins", ProtoLCP, configureRequest, 1, ourRequest)
@@ -37,7 +37,7 @@ func TestEmptyConfigureRequestIsAcknowledged(t *testing.T) {
 	}
 }
 
-func TestRejectsOfMRUAndMagic(t *testing.T) {
+func TestConformance9RejectsOfMRUAndMagic(t *testing.T) {
 	s := newScript(t, clientConfig(methodMSCHAPv2))
 	s.start()
 	s.wants("the client begins", ProtoLCP, configureRequest, 1, ourRequest)
@@ -53,7 +53,7 @@ func TestRejectsOfMRUAndMagic(t *testing.T) {
 	s.wants("echoes carry 0 without a magic number", ProtoLCP, echoRequest, 4, "00000000")
 }
 
-func TestNakOfMRU(t *testing.T) {
+func TestConformance9NakOfMRU(t *testing.T) {
 	for _, tc := range []struct{ why, suggested, then string }{
 		{"accel-ppp's 1452 is taken", "0104 05ac", "0104 05ac 0506 01020304"},
 		{"400 is too little to be asked for", "0104 0190", "0506 01020304"},
@@ -149,7 +149,7 @@ func TestNothingIsRejectedBeforeLCPIsOpen(t *testing.T) {
 	s.wantsNothing("before Opened these are dropped without a word")
 }
 
-func TestUnknownProtocolsAreRejectedWithTheirPacket(t *testing.T) {
+func TestConformance10UnknownProtocolsAreRejectedWithTheirPacket(t *testing.T) {
 	cfg := clientConfig(methodMSCHAPv2)
 	cfg.IPv6 = false
 	s := newScript(t, cfg)

@@ -264,7 +264,7 @@ func TestASilentServerIsNoticed(t *testing.T) {
 	})
 }
 
-func TestAServerThatAnswersOnlyOneKindOfEchoStaysUp(t *testing.T) {
+func TestConformance6AServerThatAnswersOnlyOneKindOfEchoStaysUp(t *testing.T) {
 	for name, m := range map[string]lab.Misbehaviour{
 		"only LCP echoes (SoftEther)": {NoSSTPEcho: true},
 		"only SSTP echoes":            {NoLCPEcho: true},

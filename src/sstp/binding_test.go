@@ -47,7 +47,7 @@ func readVectors(t testing.TB) (v vectors) {
 	return v
 }
 
-func TestCallConnectedOfAllVectors(t *testing.T) {
+func TestConformance1CallConnectedOfAllVectors(t *testing.T) {
 	v := readVectors(t)
 	if len(v.Vectors) != 8 || len(v.WrongMACs) != 10 {
 		t.Fatalf("%d vectors and %d wrong MACs, want V1 to V8 and nine with a note", len(v.Vectors), len(v.WrongMACs))

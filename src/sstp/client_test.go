@@ -36,7 +36,7 @@ func TestClientOpensACall(t *testing.T) {
 	p.wants("a later login changes nothing of the binding")
 }
 
-func TestHashOfTheAck(t *testing.T) {
+func TestConformance4HashOfTheAck(t *testing.T) {
 	for mask, want := range map[HashProtocol]HashProtocol{1: HashSHA1, 2: HashSHA256, 3: HashSHA256, 0xff: HashSHA256} {
 		p := client(t, StateRequestSent)
 		p.sends(callConnectAck(mask))
@@ -51,7 +51,7 @@ func TestHashOfTheAck(t *testing.T) {
 	}
 }
 
-func TestBadAcksEndInAnAbort(t *testing.T) {
+func TestConformance4BadAcksEndInAnAbort(t *testing.T) {
 	short := Attribute{CryptoBindingReq, callConnectAck(3)[12:47]}
 	for _, test := range []struct {
 		why  string
@@ -74,7 +74,7 @@ func TestBadAcksEndInAnAbort(t *testing.T) {
 	}
 }
 
-func TestAckWithTrailingBytesIsAccepted(t *testing.T) {
+func TestConformance4AckWithTrailingBytesIsAccepted(t *testing.T) {
 	pkt := append(callConnectAck(2), 0xde, 0xad, 0xbe, 0xef)
 	pkt[3] += 4
 	p := client(t, StateRequestSent)

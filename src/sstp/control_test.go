@@ -36,7 +36,7 @@ func TestControlPacketsAreWrittenAsOnTheWire(t *testing.T) {
 	}
 }
 
-func TestWhatServersSendBesidesTheLetter(t *testing.T) {
+func TestConformance5WhatServersSendBesidesTheLetter(t *testing.T) {
 	tests := []struct {
 		server string
 		packet string

@@ -77,8 +77,8 @@ func TestEndBeforeTheStart(t *testing.T) {
 	}
 }
 
-// TestServersEndTheCall has every form of ABORT and DISCONNECT that servers send, in every state that they meet.
-func TestServersEndTheCall(t *testing.T) {
+// TestConformance5ServersEndTheCall has every form of ABORT and DISCONNECT that servers send, in every state that they meet.
+func TestConformance5ServersEndTheCall(t *testing.T) {
 	const (
 		full    = "10010014 0005 0001 0002 000c 000000 00 00000008" // RRAS
 		none    = "10010008 0005 0000"                              // SoftEther 5.02

@@ -46,7 +46,7 @@ func TestResponseIsWrittenAsOnTheWire(t *testing.T) {
 	}
 }
 
-func TestResponseHeads(t *testing.T) {
+func TestConformance3ResponseHeads(t *testing.T) {
 	tests := []struct {
 		why  string
 		in   string
@@ -89,7 +89,7 @@ func TestContinueComesBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoResponse(t *testing.T) {
+func TestConformance3WhatIsNoResponse(t *testing.T) {
 	long := "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 20<<10)
 	for in, part := range map[string]string{
 		"SSH-2.0-OpenSSH_9.2\r\n":     "SSH-2.0-OpenSSH_9.2", // no empty line ever follows: the first bytes must do

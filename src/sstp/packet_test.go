@@ -38,7 +38,7 @@ func recordedStream(t testing.TB) (stream []byte, packets [][]byte) {
 	return slices.Concat(packets...), packets
 }
 
-func TestStreamInAnyChunksGivesTheSamePackets(t *testing.T) {
+func TestConformance2StreamInAnyChunksGivesTheSamePackets(t *testing.T) {
 	stream, want := recordedStream(t)
 	for _, chunk := range []int{1, 2, 3, 7, 16384} {
 		var buf []byte

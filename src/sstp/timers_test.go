@@ -7,7 +7,7 @@ import (
 	"sstp/src/fault"
 )
 
-func TestServerThatAnswersNothingIsLost(t *testing.T) {
+func TestConformance6ServerThatAnswersNothingIsLost(t *testing.T) {
 	p := clientWith(t, StateConnected, Config{EchoFailures: 1})
 	p.silentFor(10 * time.Second)
 	p.wants("after a hello's time of silence we ask both ways", "send ECHO_REQUEST", "probe PPP")
@@ -27,7 +27,7 @@ func TestThreeSilentRoundsByDefault(t *testing.T) {
 	p.wantsReason(fault.PeerSilent, "for 40s")
 }
 
-func TestServerThatAnswersOnlySSTPEchoStaysUp(t *testing.T) {
+func TestConformance6ServerThatAnswersOnlySSTPEchoStaysUp(t *testing.T) {
 	p := clientWith(t, StateConnected, Config{EchoFailures: 1})
 	for range 50 {
 		p.silentFor(10 * time.Second)
@@ -37,7 +37,7 @@ func TestServerThatAnswersOnlySSTPEchoStaysUp(t *testing.T) {
 	}
 }
 
-func TestServerThatAnswersOnlyLCPEchoStaysUp(t *testing.T) {
+func TestConformance6ServerThatAnswersOnlyLCPEchoStaysUp(t *testing.T) {
 	p := clientWith(t, StateConnected, Config{EchoFailures: 1})
 	for range 50 { // SoftEther 5.02
 		p.silentFor(10 * time.Second)
