@@ -1,0 +1,93 @@
+package netifd
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"sstp/src/config"
+	"sstp/src/ubus"
+)
+
+// updateChild adds the interface NAME_6, which asks for addresses and prefixes by DHCPv6 on our device, after each
+// link-up: netifd removes it with the link. Without IPv6 on the link it is removed. status is our interface's. Nothing of
+// this makes the tunnel fail.
+func (i *Interface) updateChild(ctx context.Context, l Link, status ubus.Fields) {
+	if !i.o.IPv6 {
+		return
+	}
+	old, err := i.status(ctx, i.child())
+	dynamic, _ := old.Flag("dynamic")
+	exists := err == nil
+	switch {
+	case exists && !dynamic:
+		i.o.Log(config.LogInfo, "interface %s is configured by hand and left alone", i.child())
+		return
+	case !l.Local6.IsValid():
+		if exists {
+			i.childCall(ctx, "remove", objectInterface+"."+i.child(), "remove", nil)
+		}
+		return
+	}
+	if !i.knowsProtocol(ctx, "dhcpv6") {
+		i.o.Log(config.LogInfo, "no interface %s: the protocol dhcpv6 is not installed (package odhcp6c)", i.child())
+		return
+	}
+	args := ubus.Fields{
+		ubus.F("name", ubus.String(i.child())), ubus.F("ifname", ubus.String("@"+i.name)), ubus.F("proto", ubus.String("dhcpv6")),
+	}
+	if zone := i.zone(ctx, status); zone != "" {
+		args = append(args, ubus.F("zone", ubus.String(zone)))
+	}
+	i.childCall(ctx, "add", objectNetwork, "add_dynamic", append(args, i.o.Child...))
+}
+
+func (i *Interface) childCall(ctx context.Context, what, object, method string, args ubus.Fields) {
+	if _, err := i.call(ctx, object, method, args); err != nil {
+		i.o.Log(config.LogWarn, "netifd did not %s the interface %s: %s", what, i.child(), i.reason(err))
+	}
+}
+
+// knowsProtocol says whether netifd has a handler for a protocol. Where it does not say, it is believed to.
+func (i *Interface) knowsProtocol(ctx context.Context, proto string) bool {
+	handlers, err := i.call(ctx, objectNetwork, "get_proto_handlers", nil)
+	if err != nil || len(handlers) == 0 {
+		return true
+	}
+	_, known := handlers.Get(proto)
+	return known
+}
+
+// zone finds the firewall zone of our interface, in which the child belongs too: as netifd has it from option zone of the
+// interface, as a zone of the firewall's configuration lists it, and as the caller's last resort knows it.
+func (i *Interface) zone(ctx context.Context, status ubus.Fields) string {
+	if zone := status.Table("data").Text("zone"); zone != "" {
+		return zone
+	}
+	reply, err := i.call(ctx, objectUCI, "get", ubus.Fields{
+		ubus.F("config", ubus.String("firewall")), ubus.F("type", ubus.String("zone")),
+	})
+	if err == nil {
+		return zoneOf(reply.Table("values"), i.name)
+	}
+	if i.o.Zone != nil {
+		return i.o.Zone(i.name)
+	}
+	return ""
+}
+
+// zoneOf returns the name of the zone that lists an interface.
+func zoneOf(sections ubus.Fields, iface string) string {
+	for _, s := range sections {
+		t := s.Value.Fields()
+		networks := strings.Fields(t.Text("network"))
+		for _, v := range t.List("network") {
+			text, _ := v.Str()
+			networks = append(networks, strings.Fields(text)...)
+		}
+		if slices.Contains(networks, iface) {
+			return t.Text("name")
+		}
+	}
+	return ""
+}

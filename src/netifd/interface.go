@@ -1,0 +1,133 @@
+package netifd
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"sstp/src/config"
+	"sstp/src/fault"
+	"sstp/src/ubus"
+)
+
+// Bus is what this package needs of the message bus.
+type Bus interface {
+	Call(ctx context.Context, object, method string, args ubus.Fields) (ubus.Fields, error)
+	Listen(pattern string, f func(event string, data ubus.Fields))
+	Unlisten(pattern string)
+	Subscribe(path string, f func(kind string, data ubus.Fields))
+	Unsubscribe(path string)
+}
+
+// Options of an Interface. All but Device may be left empty.
+type Options struct {
+	Device  string // the tunnel's network device; what is built on it is no uplink
+	Tunlink string // the only interface that may be the uplink; empty: the best
+	IPv6    bool   // add the child interface NAME_6
+	// Child holds options of the child interface beside those that are made here, such as ip6table.
+	Child ubus.Fields
+	// Zone finds the firewall zone of an interface where the bus does not know it; "" means none. It may be nil.
+	Zone func(iface string) string
+	Log  func(level config.LogLevel, format string, args ...any)
+}
+
+// Interface is one interface of netifd, with protocol sstp. Its methods may be called from any goroutine.
+type Interface struct {
+	bus  Bus
+	name string
+	o    Options
+	kick chan struct{} // something about the uplinks may have changed
+
+	mu   sync.Mutex
+	up   bool         // netifd has the link
+	owed *fault.Error // to be reported when the link is down
+	ways ways
+}
+
+// New returns the interface called name.
+func New(bus Bus, name string, o Options) *Interface {
+	if o.Log == nil {
+		o.Log = func(config.LogLevel, string, ...any) {}
+	}
+	return &Interface{bus: bus, name: name, o: o, kick: make(chan struct{}, 1)}
+}
+
+// child is the name of the IPv6 interface that belongs to ours.
+func (i *Interface) child() string { return i.name + "_6" }
+
+// Objects of netifd and of rpcd.
+const (
+	objectNetwork   = "network"
+	objectInterface = "network.interface"
+	objectUCI       = "uci"
+)
+
+// Actions of notify_proto.
+const (
+	actionLink         = 0
+	actionError        = 3
+	actionBlockRestart = 4
+)
+
+// callLimit bounds one call of netifd, which answers all of these at once or hangs.
+const callLimit = 4 * time.Second
+
+func (i *Interface) call(ctx context.Context, object, method string, args ubus.Fields) (ubus.Fields, error) {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	return i.bus.Call(ctx, object, method, args)
+}
+
+// notify tells netifd of our interface.
+func (i *Interface) notify(ctx context.Context, action int64, more ...ubus.Field) error {
+	args := ubus.Fields{ubus.F("action", ubus.Int(action)), ubus.F("interface", ubus.String(i.name))}
+	_, err := i.call(ctx, objectInterface, "notify_proto", append(args, more...))
+	return err
+}
+
+// status returns netifd's picture of an interface.
+func (i *Interface) status(ctx context.Context, name string) (ubus.Fields, error) {
+	return i.call(ctx, objectInterface, "status", ubus.Fields{ubus.F("interface", ubus.String(name))})
+}
+
+// refused makes a failure of what netifd did not do. what goes on behind "netifd refused".
+func (i *Interface) refused(what string, err error) *fault.Error {
+	f := fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd refused "+what+": "+i.reason(err)+".").Wrap(err)
+	if status(err) == ubus.StatusConnectionFailed || errors.Is(err, context.DeadlineExceeded) {
+		f.Message = "netifd could not be asked for " + what + ": " + i.reason(err) + "."
+		return f.WithHint("Check that ubusd and netifd run; it is tried again.")
+	}
+	return f
+}
+
+// reason says what a status of notify_proto and its like means.
+func (i *Interface) reason(err error) string {
+	switch status(err) {
+	case ubus.StatusInvalidArgument:
+		return "an argument is missing or of another type than it expects (status 2)"
+	case ubus.StatusNotFound:
+		return "it knows no such interface, or no route (status 4)"
+	case ubus.StatusPermissionDenied:
+		return "the interface is being taken down (status 6)"
+	case ubus.StatusUnknownError:
+		return "the network device cannot be used (status 9)"
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "no answer came in time"
+	}
+	return strings.TrimSuffix(err.Error(), ".")
+}
+
+// status returns the bus' status in an error, StatusOK where there is none.
+func status(err error) ubus.Status {
+	var s ubus.Status
+	if errors.Is(err, ubus.StatusConnectionFailed) {
+		return ubus.StatusConnectionFailed
+	}
+	if errors.As(err, &s) {
+		return s
+	}
+	return ubus.StatusOK
+}

@@ -1,0 +1,145 @@
+package netifd
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sstp/src/fault"
+	"sstp/src/ubus"
+)
+
+// ways is what is known of the way to the server: of the dial that runs or was the last one, or of the call that it made.
+type ways struct {
+	used    []usedWay
+	told    bool      // that all of them are gone
+	waiting string    // a better uplink that must prove to be there to stay
+	since   time.Time // when it was first seen
+}
+
+// usedWay is the way to one address, as it was when it was chosen.
+type usedWay struct {
+	server netip.Addr   // invalid: the server's name could not be resolved
+	way                 // name is empty where there was none
+	locals []netip.Addr // addresses of the uplink, of the server's family
+}
+
+// Dialing tells that a dial begins: what was known of the way to the server no longer counts.
+func (i *Interface) Dialing() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.ways = ways{}
+}
+
+// Connected tells by which address the server was reached.
+func (i *Interface) Connected(server netip.Addr) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.ways.used = slices.DeleteFunc(i.ways.used, func(u usedWay) bool { return u.server != server.Unmap() })
+}
+
+// Uplink returns the name of the interface by which the server is reached or was tried last, "" where there is none.
+func (i *Interface) Uplink() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, u := range i.ways.used {
+		if u.name != "" {
+			return u.name
+		}
+	}
+	return ""
+}
+
+func (i *Interface) remember(u usedWay) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.ways.used = slices.DeleteFunc(i.ways.used, func(old usedWay) bool { return old.server == u.server })
+	i.ways.used = append(i.ways.used, u)
+}
+
+// Prepare chooses the uplink that leads to a server, makes netifd lay a route to the server there, so that the tunnel's own
+// default route does not catch the tunnel's packets, and returns the network device to which the socket is to be bound. Its
+// error is a *fault.Error: NO_UPLINK, or NETIFD_REFUSED.
+func (i *Interface) Prepare(ctx context.Context, server netip.Addr) (device string, err error) {
+	server = server.Unmap()
+	ports, err := i.ports(ctx)
+	if err != nil {
+		return "", i.refused("the list of interfaces", err)
+	}
+	w, ok := i.choose(ports, server)
+	if !ok {
+		i.remember(usedWay{server: server})
+		return "", i.noUplink(ports, server)
+	}
+	if !w.onLink {
+		args := ubus.Fields{
+			ubus.F("target", ubus.String(server.String())), ubus.F("v6", ubus.Bool(server.Is6())),
+			ubus.F("interface", ubus.String(w.name)),
+		}
+		reply, err := i.call(ctx, objectNetwork, "add_host_route", args)
+		switch {
+		case status(err) == ubus.StatusNotFound, err == nil && reply.Text("interface") != w.name:
+			i.remember(usedWay{server: server})
+			return "", fault.New(fault.NoUplink, fault.StageConnect, "The uplink "+w.name+" has just lost its route to "+server.String()+".").Wrap(err)
+		case err != nil:
+			return "", i.refused("a route to the server "+server.String()+" by "+w.name, err)
+		}
+	}
+	i.remember(usedWay{server, w, sameFamily(w.addrs, server)})
+	return w.device, nil
+}
+
+// Resolved takes what became of looking up the server's name, and returns the error that people should see: where there is
+// no uplink, the name is not what is wrong.
+func (i *Interface) Resolved(ctx context.Context, err error) error {
+	f := fault.Of(err, "", "")
+	if f == nil || f.Code != fault.PeerResolveFail {
+		return err
+	}
+	ports, dumpErr := i.ports(ctx)
+	if dumpErr != nil {
+		return err
+	}
+	if _, ok := i.someUplink(ports); ok {
+		return err
+	}
+	i.remember(usedWay{})
+	return i.noUplink(ports, netip.Addr{}).Wrap(err)
+}
+
+// noUplink says why there is no way to a server; the invalid address stands for one whose name cannot be looked up.
+func (i *Interface) noUplink(ports []port, server netip.Addr) *fault.Error {
+	to := "a default route"
+	if server.IsValid() {
+		to = "a route to the server " + server.String()
+	}
+	link := i.o.Tunlink
+	if link == "" {
+		return fault.New(fault.NoUplink, fault.StageConnect, "No interface is up that has "+to+".")
+	}
+	at := slices.IndexFunc(ports, func(p port) bool { return p.name == link })
+	message := "The interface " + link + ", which option tunlink names, "
+	switch {
+	case at < 0:
+		return fault.New(fault.NoUplink, fault.StageConnect, message+"does not exist.").
+			WithHint("Correct option tunlink, or remove it.")
+	case !ports[at].up:
+		message += "is down."
+	case !i.candidate(ports[at]):
+		message += "belongs to this tunnel itself."
+	default:
+		message += "does not have " + to + "."
+	}
+	return fault.New(fault.NoUplink, fault.StageConnect, message)
+}
+
+func sameFamily(addrs []netip.Addr, server netip.Addr) []netip.Addr {
+	var same []netip.Addr
+	for _, a := range addrs {
+		if a.Is4() == server.Is4() && !a.IsLinkLocalUnicast() {
+			same = append(same, a)
+		}
+	}
+	return same
+}

@@ -1,0 +1,167 @@
+package netifd
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sstp/src/ubus"
+)
+
+const (
+	settle    = 50 * time.Millisecond // netifd's news come in bursts
+	proveGood = 2 * time.Second       // a better uplink must stay for so long before the tunnel moves to it
+	askAgain  = 5 * time.Second       // after netifd did not answer
+)
+
+// Watch follows the uplinks until ctx ends. It calls lost when the way that a dial or a call uses is gone: the interface is
+// down, has another device or address, or no longer leads to the server. It calls better when there is a way where there was
+// none, and when a better one than that in use is there to stay. reason says so in a few words. Both are called from
+// Watch's own goroutine.
+func (i *Interface) Watch(ctx context.Context, lost, better func(reason string)) {
+	news := func(string, ubus.Fields) { i.Recheck() }
+	i.bus.Listen(objectInterface, news)
+	i.bus.Subscribe(objectInterface, news)
+	defer i.bus.Unlisten(objectInterface)
+	defer i.bus.Unsubscribe(objectInterface)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-i.kick:
+			timer.Reset(settle)
+			continue
+		case <-timer.C:
+		}
+		if again := i.check(ctx, lost, better); again > 0 {
+			timer.Reset(again)
+		}
+	}
+}
+
+// Recheck makes Watch look at the uplinks now: for a connection to the bus that has come back, on which news were missed.
+func (i *Interface) Recheck() {
+	select {
+	case i.kick <- struct{}{}:
+	default:
+	}
+}
+
+// check compares the way in use with what netifd has now, and returns when to do so again; 0: with the next news.
+func (i *Interface) check(ctx context.Context, lost, better func(reason string)) (again time.Duration) {
+	ports, err := i.ports(ctx)
+	if err != nil {
+		return askAgain
+	}
+	report, reason, again := i.compare(ports, time.Now())
+	switch report {
+	case wayLost:
+		lost(reason)
+	case wayBetter:
+		better(reason)
+	}
+	return again
+}
+
+// verdict is what a look at the uplinks came to.
+type verdict uint8
+
+const (
+	wayUnchanged verdict = iota
+	wayLost
+	wayBetter
+)
+
+// compare judges the way in use. A loss is told once; if nothing dials after it and there is another way, that is told.
+func (i *Interface) compare(ports []port, now time.Time) (v verdict, reason string, again time.Duration) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	w := &i.ways
+	if len(w.used) == 0 {
+		return wayUnchanged, "", 0
+	}
+	gone := ""
+	for _, u := range w.used {
+		trouble := i.trouble(ports, u)
+		if trouble == "" {
+			return i.improve(ports, u, now)
+		}
+		if u.name != "" && gone == "" {
+			gone = trouble
+		}
+	}
+	w.waiting = ""
+	if gone != "" && !w.told {
+		w.told = true
+		return wayLost, gone, time.Second
+	}
+	if name, ok := i.otherWay(ports); ok {
+		w.used = nil // told; what comes next is a dial
+		return wayBetter, "uplink " + name + " is up", 0
+	}
+	return wayUnchanged, "", 0
+}
+
+// trouble says what is wrong with a way that was chosen before, "" where it still is as it was.
+func (i *Interface) trouble(ports []port, u usedWay) string {
+	if u.name == "" {
+		return "there is no uplink"
+	}
+	at := slices.IndexFunc(ports, func(p port) bool { return p.name == u.name })
+	if at < 0 {
+		return "uplink " + u.name + " is gone"
+	}
+	p := ports[at]
+	addrs := sameFamily(p.addrs, u.server)
+	_, leads := p.wayTo(u.server)
+	switch {
+	case !p.up:
+		return "uplink " + u.name + " went down"
+	case p.device != u.device:
+		return "uplink " + u.name + " has another device"
+	case len(u.locals) > 0 && !slices.ContainsFunc(addrs, func(a netip.Addr) bool { return slices.Contains(u.locals, a) }):
+		return "uplink " + u.name + " has another address"
+	case !leads:
+		return "uplink " + u.name + " lost its route to the server"
+	}
+	return ""
+}
+
+// improve looks for a better way than one that is good. The caller holds i.mu.
+func (i *Interface) improve(ports []port, u usedWay, now time.Time) (v verdict, reason string, again time.Duration) {
+	w := &i.ways
+	w.told = false
+	best, ok := i.choose(ports, u.server)
+	current, has := ports[slices.IndexFunc(ports, func(p port) bool { return p.name == u.name })].wayTo(u.server)
+	if !ok || best.name == u.name || has && !best.betterThan(current) {
+		w.waiting = ""
+		return wayUnchanged, "", 0
+	}
+	if w.waiting != best.name {
+		w.waiting, w.since = best.name, now
+	}
+	if left := proveGood - now.Sub(w.since); left > 0 {
+		return wayUnchanged, "", left
+	}
+	w.used = nil
+	return wayBetter, "uplink " + best.name + " is better than " + u.name, 0
+}
+
+// otherWay finds an uplink for one of the addresses that were tried.
+func (i *Interface) otherWay(ports []port) (name string, ok bool) {
+	for _, u := range i.ways.used {
+		if !u.server.IsValid() {
+			if name, ok = i.someUplink(ports); ok {
+				return name, true
+			}
+			continue
+		}
+		if w, has := i.choose(ports, u.server); has {
+			return w.name, true
+		}
+	}
+	return "", false
+}
