@@ -57,6 +57,11 @@ func (b *backoff) failedCall(code fault.Code, holding bool, jitter float64) time
 		b.authPause = grow(b.authPause, firstAuthPause, maxAuthPause)
 		return withJitter(b.authPause, jitter)
 	}
+	return b.longer(holding, jitter)
+}
+
+// longer returns a pause twice as long as the last one, without counting a failed call.
+func (b *backoff) longer(holding bool, jitter float64) time.Duration {
 	first := firstPause
 	if holding {
 		first = firstHoldPause

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"time"
 
 	"sstp/src/config"
@@ -12,9 +11,10 @@ import (
 
 // attempt is one dial of one server, under way in a goroutine of its own.
 type attempt struct {
-	id     int
-	server config.Server
-	cancel context.CancelFunc
+	id        int
+	server    config.Server
+	cancel    context.CancelFunc
+	abandoned bool // whatever comes of it: it is dialed anew
 }
 
 // dial begins an attempt at the next server of the list.
@@ -67,19 +67,20 @@ func (s *Session) dialed(now time.Time, e dialedEvent) {
 		}
 		return
 	}
-	server := s.dialing.server
+	server, abandoned := s.dialing.server, s.dialing.abandoned
 	s.dialing = nil
-	if !s.stopAt.IsZero() {
-		if e.conn != nil {
-			e.conn.Close()
-		}
+	stopping := !s.stopAt.IsZero()
+	if e.conn != nil && (stopping || abandoned) {
+		e.conn.Close()
+	}
+	if stopping {
+		return
+	}
+	if abandoned {
+		s.wait(now, 0)
 		return
 	}
 	if e.err != nil {
-		if errors.Is(e.err, context.Canceled) {
-			s.wait(now, 0) // a reconnect cut it short
-			return
-		}
 		s.callFailed(now, fault.Of(e.err, fault.ConnectFailed, fault.StageConnect))
 		return
 	}
@@ -95,7 +96,12 @@ func (s *Session) callFailed(now time.Time, err *fault.Error) {
 		s.dial(now)
 		return
 	}
-	pause := s.backoff.failedCall(err.Code, s.announced != nil, jitter())
+	var pause time.Duration
+	if err.Code == fault.NoUplink {
+		pause = s.backoff.longer(s.announced != nil, jitter()) // no server was asked: that is no failed call
+	} else {
+		pause = s.backoff.failedCall(err.Code, s.announced != nil, jitter())
+	}
 	if s.giveUp(err) {
 		s.stop(now, err)
 		return

@@ -124,7 +124,7 @@ func (s *Session) linkUp(now time.Time) {
 		st.Local6, st.Peer6 = l.Local6, l.Peer6
 		st.UpSince, st.Attempt = c.upSince, 0
 	})
-	text := fmt.Sprintf("up: %v on %s, MTU %d", l.Local, l.Device, l.MTU)
+	text := fmt.Sprintf("%v on %s, MTU %d", l.Local, l.Device, l.MTU)
 	if l.Local6.IsValid() {
 		text += fmt.Sprintf(", %v", l.Local6)
 	}

@@ -111,6 +111,7 @@ type (
 	doneEvent      struct{}                // Host.Failed returned
 	withdrawnEvent struct{}                // Host.Down returned
 	reconnectEvent struct{ reason string } // somebody wants a new call now
+	uplinkEvent    struct{ reason string } // the way to the server is gone
 )
 
 func (stageEvent) event()     {}
@@ -121,6 +122,7 @@ func (appliedEvent) event()   {}
 func (doneEvent) event()      {}
 func (withdrawnEvent) event() {}
 func (reconnectEvent) event() {}
+func (uplinkEvent) event()    {}
 
 // post hands an event to the loop; it reports false when the loop has ended.
 func (s *Session) post(e event) bool {
@@ -132,8 +134,13 @@ func (s *Session) post(e event) bool {
 	}
 }
 
-// Reconnect ends the running call, if any, and dials at once. reason goes into the log and the history.
+// Reconnect ends the running call or dial, if any, and dials at once. reason goes into the log and the history.
 func (s *Session) Reconnect(reason string) { s.post(reconnectEvent{reason}) }
+
+// UplinkLost tells that the way by which the server is reached or dialed is gone. What runs over it is dropped without a
+// goodbye, which nobody would hear, and the server is dialed at once by whatever way is left. reason says what happened,
+// as "uplink wan went down".
+func (s *Session) UplinkLost(reason string) { s.post(uplinkEvent{reason}) }
 
 // Run keeps the tunnel up until ctx ends, says goodbye, and returns nil. It returns a *fault.Error where the
 // configuration says to give up (options authfail and maxfail). When it returns, the device is closed, the network has
@@ -143,7 +150,7 @@ func (s *Session) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	stop := ctx.Done()
-	s.setState(time.Now(), Starting, "starting")
+	s.setState(time.Now(), Starting, "interface "+s.cfg.Tunnel.Name)
 	s.dial(time.Now())
 	for !s.finished {
 		s.arm(timer)
@@ -204,6 +211,8 @@ func (s *Session) handle(now time.Time, e event) {
 		s.runJobs()
 	case reconnectEvent:
 		s.reconnect(now, e.reason)
+	case uplinkEvent:
+		s.uplinkLost(now, e.reason)
 	}
 	s.finish()
 }
@@ -239,11 +248,35 @@ func (s *Session) reconnect(now time.Time, reason string) {
 		s.progress(now)
 		return // lost, with no fault: dialed at once
 	}
-	if s.dialing == nil {
-		s.retryAt = time.Time{}
-		s.next, s.lastErr = 0, nil
-		s.dial(now)
+	if s.dialing != nil {
+		s.abandonDial()
+		return
 	}
+	s.retryAt = time.Time{}
+	s.next, s.lastErr = 0, nil
+	s.dial(now)
+}
+
+// uplinkLost drops what ran over an uplink that is gone. While the tunnel waits, there is nothing to drop.
+func (s *Session) uplinkLost(now time.Time, reason string) {
+	if !s.stopAt.IsZero() || s.call == nil && s.dialing == nil {
+		return
+	}
+	s.cfg.Log(config.LogInfo, "%s", reason)
+	s.backoff.pause = 0
+	if s.call == nil {
+		s.note(Entry{Time: now, State: s.status.State, Text: reason})
+		s.abandonDial()
+		return
+	}
+	s.call.engine.release(fault.New(fault.NoUplink, fault.StageUp, "The way to the server is gone: "+reason+"."))
+	s.progress(now)
+}
+
+// abandonDial ends the dial that runs; as soon as it has, the next one begins.
+func (s *Session) abandonDial() {
+	s.dialing.abandoned = true
+	s.dialing.cancel()
 }
 
 // stop begins the end: goodbye to the server, then the network is told and the device closed. result is what Run returns.
@@ -254,7 +287,7 @@ func (s *Session) stop(now time.Time, result error) {
 	s.result = result
 	s.stopAt = now.Add(stopLimit)
 	s.retryAt, s.holdUntil = time.Time{}, time.Time{}
-	s.setState(now, Stopping, "stopping")
+	s.setState(now, Stopping, "saying goodbye")
 	if s.dialing != nil {
 		s.dialing.cancel()
 	}
@@ -316,7 +349,11 @@ func (s *Session) stateText(state State) string {
 
 // failed notes a failure where people look for it.
 func (s *Session) failed(now time.Time, err *fault.Error) {
+	last := s.status.LastError
 	s.update(func(st *Status) { st.LastError, st.LastErrorTime = err, now })
+	if err.Code == fault.NoUplink && last != nil && last.Code == err.Code && last.Message == err.Message {
+		return // still no uplink: everybody has heard
+	}
 	s.note(Entry{Time: now, State: s.status.State, Code: err.Code, Text: err.Message})
 	s.cfg.Log(config.LogError, "%s: %s", err.Code, err.Message)
 	if err.Hint != "" {

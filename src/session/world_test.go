@@ -36,6 +36,7 @@ type world struct {
 	devices  []*fakeDevice
 	dialed   []string
 	down     map[string]bool // servers that refuse TCP
+	cutOff   bool            // no uplink leads to any server
 	lines    []string        // of the log
 	serving  sync.WaitGroup
 	ctx      context.Context
@@ -132,6 +133,14 @@ func (w *world) dial(ctx context.Context, server config.Server, obs transport.Ob
 	o.Lookup = func(context.Context, string) ([]netip.Addr, error) {
 		return []netip.Addr{netip.MustParseAddr("203.0.113.1")}, nil
 	}
+	o.Prepare = func(context.Context, netip.Addr) (string, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.cutOff {
+			return "", fault.New(fault.NoUplink, fault.StageConnect, "No interface is up.")
+		}
+		return "", nil
+	}
 	o.DialTCP = func(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
 		w.mu.Lock()
 		w.dialed = append(w.dialed, server.Host)
@@ -149,6 +158,12 @@ func (w *world) dial(ctx context.Context, server config.Server, obs transport.Ob
 		return nil, err
 	}
 	return conn, nil
+}
+
+func (w *world) setCutOff(cutOff bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cutOff = cutOff
 }
 
 func (w *world) setDown(host string, down bool) {
