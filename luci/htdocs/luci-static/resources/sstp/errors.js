@@ -1,0 +1,135 @@
+'use strict';
+'require baseclass';
+
+/*
+ * Sentences for the codes, stages and states of the daemon. A code that is not listed here was added to a newer daemon:
+ * its own words are shown.
+ */
+
+const CODES = {
+	INVALID_OPTIONS:        _('An option of the tunnel has a wrong value'),
+	PEER_RESOLVE_FAIL:      _('The server\'s name could not be resolved'),
+	NO_UPLINK:              _('There is no connection to the Internet over which to reach the server'),
+	CONNECT_FAILED:         _('The server refused the connection'),
+	CONNECT_TIMEOUT:        _('The server did not answer'),
+	PROXY_FAILED:           _('The proxy could not connect to the server'),
+	PROXY_AUTH_FAILED:      _('The proxy refused the user name or password'),
+	TLS_FAILED:             _('The encrypted connection could not be set up'),
+	CERT_UNTRUSTED:         _('The server\'s certificate is not trusted'),
+	CERT_NAME_MISMATCH:     _('The server\'s certificate was made out for another name'),
+	CERT_EXPIRED:           _('The server\'s certificate has expired or is not yet valid'),
+	CERT_PIN_MISMATCH:      _('The server\'s certificate is not the one that was trusted'),
+	HTTP_REFUSED:           _('The server refused the request for a tunnel'),
+	NOT_SSTP:               _('What answers at this address is no SSTP server'),
+	SSTP_REJECTED:          _('The server rejected the tunnel'),
+	CRYPTO_BINDING_FAILED:  _('Client and server do not see the same encrypted connection'),
+	PPP_NEGOTIATION_FAILED: _('Client and server could not agree on the link\'s settings'),
+	AUTH_FAILED:            _('The server refused the user name or password'),
+	AUTH_METHOD_REFUSED:    _('Client and server have no log-in method in common'),
+	PASSWORD_EXPIRED:       _('The password has expired'),
+	ACCOUNT_DISABLED:       _('The account is disabled or may not dial in'),
+	NO_ADDRESS:             _('The server gave no address'),
+	PEER_SILENT:            _('The server stopped answering'),
+	CLOSED_BY_SERVER:       _('The server ended the connection'),
+	TUN_FAILED:             _('The tunnel\'s network device could not be made'),
+	NETIFD_REFUSED:         _('The router\'s network configuration refused the tunnel')
+};
+
+/* The daemon's usual hints, so that its English text has a translation; a hint that knows more is shown as it came. */
+const HINTS = {
+	INVALID_OPTIONS:        _('Correct the named option in the interface\'s configuration.'),
+	PEER_RESOLVE_FAIL:      _('Check the spelling of option server, and that the router can resolve names (DNS of the uplink).'),
+	NO_UPLINK:              _('Check that the WAN is up and has a default route; option tunlink must name an interface that is up.'),
+	CONNECT_FAILED:         _('Check the server\'s address and port, and that no firewall on the way refuses the connection.'),
+	CONNECT_TIMEOUT:        _('Nothing answered: check the server\'s address and port, and that the provider does not block it.'),
+	PROXY_FAILED:           _('Check option proxy, and that the proxy allows CONNECT to the server\'s port.'),
+	PROXY_AUTH_FAILED:      _('Check the user name and password in option proxy.'),
+	TLS_FAILED:             _('An old server may need tls_legacy \'1\' or a lower tls_min; some servers refuse a wrong or missing name, see server_name and sni.'),
+	CERT_UNTRUSTED:         _('If it is your server, store its fingerprint as cert_pin, or its CA as ca_cert.'),
+	CERT_NAME_MISMATCH:     _('Set option server to a name that the certificate has, or set server_name.'),
+	CERT_EXPIRED:           _('Renew the server\'s certificate; check the router\'s clock too.'),
+	CERT_PIN_MISMATCH:      _('If the server\'s certificate was renewed, replace cert_pin; otherwise somebody may be in between.'),
+	HTTP_REFUSED:           _('Something answered that is not the VPN service: check server, port, server_name and path_secret.'),
+	NOT_SSTP:               _('The server does not speak SSTP on this port: check server and port.'),
+	SSTP_REJECTED:          _('Check the server\'s log for the reason.'),
+	CRYPTO_BINDING_FAILED:  _('TLS is intercepted on the way, or the server\'s certificate setting differs from the certificate it presents.'),
+	PPP_NEGOTIATION_FAILED: _('Check the server\'s PPP settings and its log.'),
+	AUTH_FAILED:            _('Check username and password.'),
+	AUTH_METHOD_REFUSED:    _('Allow one of the server\'s methods in option auth, or enable one of yours on the server.'),
+	PASSWORD_EXPIRED:       _('Change the password on the server, then store the new one here.'),
+	ACCOUNT_DISABLED:       _('Ask the server\'s administrator to enable the account and its dial-in permission.'),
+	NO_ADDRESS:             _('Check the server\'s address pool or DHCP server.'),
+	PEER_SILENT:            _('The connection was lost or the server hangs; it is dialed again.'),
+	CLOSED_BY_SERVER:       _('Check the server\'s log; another login with the same account may have replaced this one.'),
+	TUN_FAILED:             _('Check that /dev/net/tun exists (package kmod-tun) and that the device\'s name is free.'),
+	NETIFD_REFUSED:         _('Check the interface\'s configuration; logread has netifd\'s own words.')
+};
+
+/* In the order in which a call goes through them. certificate is a part of tls, shown apart from it. */
+const STAGES = {
+	config:      _('Configuration'),
+	resolve:     _('Name resolution'),
+	connect:     _('TCP connection'),
+	proxy:       _('Proxy'),
+	tls:         _('TLS encryption'),
+	certificate: _('Certificate'),
+	http:        _('HTTP request'),
+	sstp:        _('SSTP call'),
+	ppp:         _('PPP link'),
+	auth:        _('Log-in'),
+	network:     _('Addresses'),
+	up:          _('Tunnel')
+};
+
+/* The look of a state: ok, busy, warn, bad, off. */
+const STATES = {
+	starting:   { look: 'busy', text: _('Starting') },
+	resolving:  { look: 'busy', text: _('Looking up the server') },
+	connecting: { look: 'busy', text: _('Connecting') },
+	tls:        { look: 'busy', text: _('Setting up encryption') },
+	sstp:       { look: 'busy', text: _('Opening the tunnel') },
+	auth:       { look: 'busy', text: _('Logging in') },
+	network:    { look: 'busy', text: _('Getting an address') },
+	up:         { look: 'ok',   text: _('Connected') },
+	waiting:    { look: 'bad',  text: _('Not connected, waiting to try again') },
+	holding:    { look: 'warn', text: _('Connection lost, dialing again') },
+	stopping:   { look: 'off',  text: _('Disconnecting') },
+
+	/* without a daemon that could tell */
+	stopped:    { look: 'off',  text: _('Disconnected') },
+	disabled:   { look: 'off',  text: _('Disabled') },
+	failed:     { look: 'bad',  text: _('Not connected') },
+	absent:     { look: 'busy', text: _('Starting') },
+	nohandler:  { look: 'bad',  text: _('Not known to the network service') },
+	unknown:    { look: 'warn', text: _('State unknown') }
+};
+
+return baseclass.extend({
+	CODES,
+	HINTS,
+	STAGES,
+	STATES,
+
+	/* The sentence for a code; other is shown where the code is unknown. */
+	sentence(code, other) {
+		return Object.hasOwn(CODES, code) ? CODES[code] : (other || code || '');
+	},
+
+	/* The daemon's hint, translated where it is the usual one. */
+	hint(code, text) {
+		return text ? _(text) : (Object.hasOwn(HINTS, code) ? HINTS[code] : '');
+	},
+
+	stage(name) {
+		return Object.hasOwn(STAGES, name) ? STAGES[name] : String(name ?? '');
+	},
+
+	state(name) {
+		return Object.hasOwn(STATES, name) ? STATES[name] : { look: 'warn', text: String(name ?? '') };
+	},
+
+	/* Codes for which trusting the certificate that the server shows would help. */
+	isTrustable(code) {
+		return [ 'CERT_UNTRUSTED', 'CERT_NAME_MISMATCH', 'CERT_EXPIRED', 'CERT_PIN_MISMATCH' ].includes(code);
+	}
+});
