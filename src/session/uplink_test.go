@@ -48,8 +48,8 @@ func TestADialOverALostUplinkIsGivenUp(t *testing.T) {
 }
 
 func TestWithoutAnUplinkNoCallFailsAndTheNewsOfOneEndTheWait(t *testing.T) {
-	play(t, lab.Config{}, config.Values{"maxfail": {"2"}}, func(w *world) {
-		w.setCutOff(true)
+	offline := func(w *world) { w.setCutOff(true) }
+	playAfter(t, lab.Config{}, config.Values{"maxfail": {"2"}}, offline, func(w *world) {
 		w.wantError("no way to the server", fault.NoUplink, 10*time.Second)
 		w.wait(time.Hour)
 		w.wantState("maxfail counts calls, and none was made", Waiting, time.Minute)
