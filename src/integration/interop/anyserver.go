@@ -44,7 +44,7 @@ func hostScenario(bed *integration.Bed, options []string) (string, error) {
 		return "", err
 	}
 	defer p.End()
-	if _, err := p.WaitFor(" up: ", 0, 30*time.Second); err != nil {
+	if _, err := p.WaitFor(" on sstp-vpn, MTU", 0, 30*time.Second); err != nil {
 		return "", err
 	}
 	peer, err := bed.Run("ip", "-o", "-4", "addr", "show", "dev", "sstp-vpn")

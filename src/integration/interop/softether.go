@@ -245,7 +245,7 @@ func (r *rig) connected(scenario func(*integration.Process) (string, error), opt
 	}
 	defer p.End()
 	begin := time.Now()
-	if _, err := p.WaitFor(" up: ", 0, 20*time.Second); err != nil {
+	if _, err := p.WaitFor(" on sstp-vpn, MTU", 0, 20*time.Second); err != nil {
 		return "", err
 	}
 	took := time.Since(begin)
@@ -352,7 +352,7 @@ func (r *rig) restart() (string, error) {
 		if err := r.start(); err != nil {
 			return "", err
 		}
-		if _, err := p.WaitFor(" up: ", n, 30*time.Second); err != nil {
+		if _, err := p.WaitFor(" on sstp-vpn, MTU", n, 30*time.Second); err != nil {
 			return "", err
 		}
 		begin := time.Now()
@@ -362,7 +362,7 @@ func (r *rig) restart() (string, error) {
 		if err := r.start(); err != nil {
 			return "", err
 		}
-		if _, err := p.WaitFor(" up: ", n, 30*time.Second); err != nil {
+		if _, err := p.WaitFor(" on sstp-vpn, MTU", n, 30*time.Second); err != nil {
 			return "", err
 		}
 		gap := time.Since(begin)
