@@ -18,8 +18,6 @@ import (
 var (
 	here4  = netip.MustParsePrefix("192.0.2.1/24")
 	there4 = netip.MustParseAddr("192.0.2.2")
-	here6  = netip.MustParsePrefix("2001:db8::1/64")
-	there6 = netip.MustParseAddr("2001:db8::2")
 )
 
 // openUp opens a device, sets it up and closes it with the test.
