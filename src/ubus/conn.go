@@ -140,6 +140,9 @@ func (k *conn) writeAll() {
 		k.out = nil
 		k.writing = len(out)
 		k.mu.Unlock()
+		if len(out) == 0 {
+			continue // it went with what was written before
+		}
 
 		k.net.SetWriteDeadline(time.Now().Add(stallTimeout))
 		if _, err := k.net.Write(out); err != nil {

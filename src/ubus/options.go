@@ -26,11 +26,12 @@ type Options struct {
 	Socket string                                      // empty: where ubusd listens on OpenWrt
 	Dial   func(ctx context.Context) (net.Conn, error) // in place of Socket
 
-	// Connected is called after each connection, once everything has been registered at least tried. It may make calls.
+	// Connected is called after each connection, once it has been tried to register everything. It may make calls.
 	Connected func()
 	// Lost is called when a connection ends, and when the first attempt fails; not for each attempt after it.
 	Lost func(err error)
-	// Log takes a line about what went wrong without anybody waiting for it. It must not call the client.
+	// Log takes a line about what went wrong without anybody waiting for it. It is called from several goroutines, and must
+	// neither wait nor call the client.
 	Log func(line string)
 }
 

@@ -57,8 +57,6 @@ func (r *Reader) fill() error {
 		return nil
 	case err == io.EOF && r.end > r.start:
 		return io.ErrUnexpectedEOF
-	case err == nil:
-		return io.ErrNoProgress
 	}
 	return err
 }

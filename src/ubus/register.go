@@ -6,6 +6,10 @@ import "time"
 func (k *conn) keepRegistered() {
 	pause := time.Duration(0)
 	for first := true; ; first = false {
+		select {
+		case <-k.client.kick: // whatever it was, it is about to be seen
+		default:
+		}
 		var retry <-chan time.Time
 		if !k.registerAll() {
 			pause = nextPause(pause)

@@ -95,7 +95,7 @@ func (k *conn) handle(method *Method, r *Request, data []byte) (reply []byte, st
 	}
 	fields, err := method.Handler(k.ctx, r)
 	if err != nil {
-		if status = statusOf(err); status == StatusUnknownError {
+		if status = statusOf(err); status == StatusUnknownError && k.ctx.Err() == nil {
 			k.client.log(r.Object + " " + r.Method + ": " + err.Error())
 		}
 		return nil, status
