@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"crypto/tls"
 	"net"
 	"time"
 )
@@ -13,8 +12,8 @@ const closeGrace = time.Second
 // ends both.
 type Conn struct {
 	tcp   net.Conn
-	tls   *tls.Conn
-	early []byte // came glued to the HTTP head; Read gives it first
+	tls   net.Conn // *tls.Conn or *kernelConn
+	early []byte   // came glued to the HTTP head; Read gives it first
 	info  Info
 }
 
@@ -22,7 +21,7 @@ type Conn struct {
 func (c *Conn) Info() Info { return c.info }
 
 // Read reads as io.Reader does, first what came in one piece with the HTTP head. After the server's close_notify it
-// returns io.EOF.
+// returns io.EOF. An error of TLS is a *fault.Error.
 func (c *Conn) Read(b []byte) (int, error) {
 	if len(c.early) > 0 {
 		n := copy(b, c.early)
@@ -31,12 +30,16 @@ func (c *Conn) Read(b []byte) (int, error) {
 		}
 		return n, nil
 	}
-	return c.tls.Read(b)
+	n, err := c.tls.Read(b)
+	return n, explain(err)
 }
 
 // Write writes b, as one TLS record where it has at most 16384 bytes. After an error, a passed deadline too, the
 // connection is of no more use.
-func (c *Conn) Write(b []byte) (int, error) { return c.tls.Write(b) }
+func (c *Conn) Write(b []byte) (int, error) {
+	n, err := c.tls.Write(b)
+	return n, explain(err)
+}
 
 // SetDeadline sets the deadline of reads and writes.
 func (c *Conn) SetDeadline(t time.Time) error { return c.tls.SetDeadline(t) }

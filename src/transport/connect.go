@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -26,7 +27,8 @@ type connector struct {
 	dialed netip.AddrPort
 	device string
 
-	askedForCertificate bool // in the TLS handshake, for a client's
+	askedForCertificate bool   // in the TLS handshake, for a client's
+	goOnly              string // why the kernel must not do the records; empty: it is to be tried
 }
 
 // Connect goes through the stages in order and returns the open connection. An error is always a *fault.Error; where
@@ -48,6 +50,7 @@ func Connect(ctx context.Context, o Options, obs Observer) (*Conn, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	c.goOnly = c.whyGo()
 
 	target := o.Server
 	if o.Proxy != nil {
@@ -99,16 +102,28 @@ func (c *connector) over(ctx context.Context, conn net.Conn) (opened *Conn, err 
 	}
 	err = c.stage(ctx, fault.StageTLS, tlsLimit, func(ctx context.Context) (finding string, err error) {
 		opened.tls, err = c.secure(ctx, conn, &opened.info)
+		var half *halfError
+		if errors.As(err, &half) {
+			conn, err = c.anew(ctx, conn, opened, half.reason)
+		}
 		if err != nil {
 			return "", err
 		}
-		return opened.info.TLSVersion + ", " + opened.info.CipherSuite + ", verified by " + opened.info.VerifiedBy, nil
+		return opened.info.TLSVersion + ", " + opened.info.CipherSuite + ", verified by " + opened.info.VerifiedBy +
+			c.pathFinding(&opened.info), nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	err = c.stage(ctx, fault.StageHTTP, httpLimit, func(ctx context.Context) (finding string, err error) {
 		opened.early, finding, err = c.open(ctx, opened.tls)
+		var trouble *kernelError
+		if errors.As(err, &trouble) {
+			if conn, err = c.anew(ctx, conn, opened, trouble.reason); err == nil {
+				opened.early, finding, err = c.open(ctx, opened.tls)
+				finding += c.pathFinding(&opened.info)
+			}
+		}
 		return finding, err
 	})
 	if err != nil {
@@ -188,7 +203,7 @@ func loadClientCertificate(cert, key string) (*tls.Certificate, error) {
 
 // guard makes what is read from and written to conn end with ctx. What it returns takes the guard off again; it has no
 // effect on conn afterwards.
-func guard(ctx context.Context, conn net.Conn) (release func()) {
+func guard(ctx context.Context, conn interface{ SetDeadline(time.Time) error }) (release func()) {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		conn.SetDeadline(time.Unix(1, 0))

@@ -208,6 +208,7 @@ func unverified(addr netip.AddrPort) Options {
 		Server: vpn,
 		SNI:    vpn.Host,
 		Verify: config.VerifyNone,
+		KTLS:   config.Off,
 		Now:    func() time.Time { return now },
 		Lookup: func(context.Context, string) ([]netip.Addr, error) {
 			return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil

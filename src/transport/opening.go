@@ -2,8 +2,9 @@ package transport
 
 import (
 	"context"
-	"crypto/tls"
+	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -26,8 +27,8 @@ func (e *StatusError) Error() string {
 
 // open sends the request whose answer's body is SSTP ([MS-SSTP] 3.2.4.1) and reads the answer's head. early is what came
 // behind it.
-func (c *connector) open(ctx context.Context, session *tls.Conn) (early []byte, finding string, err error) {
-	defer guard(ctx, session.NetConn())()
+func (c *connector) open(ctx context.Context, session net.Conn) (early []byte, finding string, err error) {
+	defer guard(ctx, session)()
 	var id [16]byte
 	if _, err := io.ReadFull(c.o.Rand, id[:]); err != nil {
 		return nil, "", fault.New(fault.NotSSTP, fault.StageHTTP, "No random numbers: "+err.Error()+".").Wrap(err)
@@ -36,7 +37,11 @@ func (c *connector) open(ctx context.Context, session *tls.Conn) (early []byte, 
 	request := sstp.AppendRequest(make([]byte, 0, 512), hostHeader(c.o.ServerName, c.o.Server.Port), c.o.PathSecret, id)
 	buf := make([]byte, 0, 1024)
 	if _, err := session.Write(request); err != nil {
-		// A server that closed after an alert has not taken the alert back.
+		var failed *kernelError
+		// A server that closed after an alert has not taken the alert back. A kernel that failed has nothing to add.
+		if errors.As(err, &failed) {
+			return nil, "", c.openFault(ctx, err)
+		}
 		if _, last := session.Read(buf[:1]); last != nil {
 			if _, told := alertName(last); told {
 				err = last

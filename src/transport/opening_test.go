@@ -96,7 +96,7 @@ func TestTheConnectionBeginsBehindTheHead(t *testing.T) {
 	}
 }
 
-func TestAnswersThatAreNoTunnel(t *testing.T) {
+func TestConformance3AnswersThatAreNoTunnel(t *testing.T) {
 	for _, tc := range []struct {
 		why, answer string
 		code        fault.Code

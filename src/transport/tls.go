@@ -28,10 +28,18 @@ var legacySuites = []uint16{
 // middleboxes of the same age lose the second one.
 var legacyCurves = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
 
-// secure shakes hands and fills in what that shows.
-func (c *connector) secure(ctx context.Context, conn net.Conn, info *Info) (*tls.Conn, error) {
+// secure shakes hands, fills in what that shows, and gives the session to the kernel where that is better.
+func (c *connector) secure(ctx context.Context, conn net.Conn, info *Info) (net.Conn, error) {
 	asked := false // the server wants a client certificate
-	session := tls.Client(conn, c.tlsConfig(info, &asked))
+	cfg := c.tlsConfig(info, &asked)
+	info.Path, info.PathReason = PathGo, c.goOnly
+	var w *watched
+	if c.goOnly == "" {
+		w = &watched{stepwise: stepwise{Conn: conn}}
+		defer w.secrets.wipe()
+		conn, cfg.KeyLogWriter = w, &w.secrets
+	}
+	session := tls.Client(conn, cfg)
 	release := guard(ctx, conn)
 	err := session.Handshake()
 	release()
@@ -43,7 +51,20 @@ func (c *connector) secure(ctx context.Context, conn net.Conn, info *Info) (*tls
 	info.CipherSuite = tls.CipherSuiteName(state.CipherSuite)
 	info.Leaf, info.Chain = state.PeerCertificates[0], state.PeerCertificates
 	c.askedForCertificate = asked
-	return session, nil
+	if w == nil {
+		return session, nil
+	}
+	inKernel, reason, err := c.handOver(w, state)
+	switch {
+	case err != nil:
+		return nil, err
+	case inKernel == nil:
+		w.free = true
+		info.PathReason = reason
+		return session, nil
+	}
+	info.Path, info.PathReason = PathKernel, c.whyKernel()
+	return inKernel, nil
 }
 
 // tlsConfig makes the configuration of one handshake. No session is ever resumed: the crypto binding needs the

@@ -42,6 +42,9 @@ type Options struct {
 	BindDevice string // network device that the connection must leave by; empty: by the routing table
 	Congestion string // TCP congestion control; empty: the kernel's default
 
+	KTLS       config.Mode // who does the TLS records: Auto the faster one, On the kernel, Off Go; what fails, Go does
+	Experience *Experience // outlives connections, so that what failed once is not tried again; nil: each begins anew
+
 	// The rest is for callers with an environment of their own; nil is the real thing.
 
 	// Prepare is called before an address is dialed, by one goroutine at a time. The device it returns, when not
@@ -53,6 +56,7 @@ type Options struct {
 	DialTCP func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
 	Now     func() time.Time
 	Rand    io.Reader
+	kernel  kernel
 }
 
 // FromTunnel returns the options for one server of a tunnel's configuration.
@@ -71,6 +75,7 @@ func FromTunnel(t *config.Tunnel, server config.Server) Options {
 		TLSLegacy:  t.TLSLegacy,
 		PathSecret: t.PathSecret,
 		Congestion: t.Congestion,
+		KTLS:       t.KTLS,
 	}
 }
 
@@ -97,6 +102,8 @@ type Info struct {
 	Proxy       string         // host:port of the proxy; empty: none
 	TLSVersion  string         // as "TLS 1.3"
 	CipherSuite string         // as "TLS_AES_128_GCM_SHA256"
+	Path        string         // PathGo or PathKernel: who encrypts and decrypts
+	PathReason  string         // why that one
 	VerifiedBy  string
 	Leaf        *x509.Certificate   // the server's certificate exactly as received, which the crypto binding hashes
 	Chain       []*x509.Certificate // all that the server sent, Leaf first
