@@ -70,6 +70,11 @@ func (b *backoff) longer(holding bool, jitter float64) time.Duration {
 	return withJitter(b.pause, jitter)
 }
 
+// isServersDoing says whether the server, and not the line, ended a call that was up.
+func isServersDoing(code fault.Code) bool {
+	return code == fault.ClosedByServer || code == fault.TLSFailed
+}
+
 // repeatLocksAccount says whether trying again soon would count as another wrong log-in on the server.
 func repeatLocksAccount(code fault.Code) bool {
 	switch code {

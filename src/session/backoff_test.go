@@ -41,3 +41,22 @@ func TestJitterTakesAtMostAFifth(t *testing.T) {
 		t.Errorf("got %v of 10 s", got)
 	}
 }
+
+// TestACallThatBreaksAsSoonAsItIsUp is dialed at once the first time, such as after a KeyUpdate that kernel TLS cannot
+// follow, and does not become a loop.
+func TestACallThatBreaksAsSoonAsItIsUp(t *testing.T) {
+	for _, code := range []fault.Code{fault.ClosedByServer, fault.TLSFailed} {
+		var b backoff
+		for i, want := range []time.Duration{0, 4 * time.Second, flapPause, flapPause} {
+			if got := b.lost(time.Second, isServersDoing(code), 0); got != want {
+				t.Errorf("%s: pause %d is %v, want %v", code, i+1, got, want)
+			}
+		}
+		if got := b.lost(steadyAfter, isServersDoing(code), 0); got != 0 {
+			t.Errorf("%s: after a minute's peace the pause is %v", code, got)
+		}
+	}
+	if isServersDoing(fault.PeerSilent) {
+		t.Error("a dead line says nothing of the server")
+	}
+}

@@ -71,10 +71,21 @@ func (s *Session) startCall(now time.Time, server config.Server, conn Conn) {
 	if !verified {
 		s.cfg.Log(config.LogWarn, "the server's certificate is not verified (verify 'none'): anybody in between can read this tunnel")
 	}
+	s.logPath(info)
 	c.pumps.Start()
 	s.stage(now, fault.StageSSTP)
 	c.engine.start(now)
 	s.progress(now)
+}
+
+// logPath says who encrypts and why. That the kernel does not, though the configuration insists, is a warning.
+func (s *Session) logPath(info transport.Info) {
+	level := config.LogInfo
+	if info.Path == transport.PathGo && s.cfg.Tunnel.KTLS == config.On {
+		level = config.LogWarn
+	}
+	who := map[string]string{transport.PathGo: "Go", transport.PathKernel: "the kernel"}[info.Path]
+	s.cfg.Log(level, "%s, %s, encrypted by %s: %s", info.TLSVersion, info.CipherSuite, who, info.PathReason)
 }
 
 // deliver hands what the data path does not handle to the loop; it gives up when the loop is through with the call.

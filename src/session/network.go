@@ -208,7 +208,7 @@ func (s *Session) callOver(now time.Time, err *fault.Error) {
 	} else {
 		s.hold(now)
 	}
-	s.wait(now, s.backoff.lost(now.Sub(c.upSince), err != nil && err.Code == fault.ClosedByServer, jitter()))
+	s.wait(now, s.backoff.lost(now.Sub(c.upSince), err != nil && isServersDoing(err.Code), jitter()))
 }
 
 // callRefused decides what follows a call that did not come up.

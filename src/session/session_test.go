@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/fault"
 	"sstp/src/lab"
+	"sstp/src/transport"
 )
 
 var errRefused = syscall.ECONNREFUSED
@@ -360,6 +362,23 @@ func TestStoppingInEachStateTakesLessThanThreeSeconds(t *testing.T) {
 	for state, m := range silent {
 		t.Run(string(state), func(t *testing.T) {
 			play(t, lab.Config{Misbehave: m}, nil, func(w *world) { w.wantState("the server stops here", state, 30*time.Second) })
+		})
+	}
+}
+
+func TestWhoEncryptsIsLoggedWithTheReason(t *testing.T) {
+	for ktls, want := range map[string]string{
+		"0": "encrypted by Go: option ktls is 0",
+		"1": "encrypted by Go: the connection is no socket", // insisting is no reason to have no tunnel
+	} {
+		play(t, lab.Config{}, config.Values{"ktls": {ktls}}, func(w *world) {
+			w.wantUp("ktls " + ktls)
+			if log := w.logText(); !strings.Contains(log, want) {
+				t.Errorf("ktls %s: no %q in\n%s", ktls, want, log)
+			}
+			if info := w.session.Status().Info; info.Path != transport.PathGo || info.PathReason == "" {
+				t.Errorf("the status has path %q because %q", info.Path, info.PathReason)
+			}
 		})
 	}
 }
