@@ -15,6 +15,7 @@ const maxHandlers = 16
 // otherwise. What it shall publish, hear and be subscribed to is kept, and told to each ubusd that it is connected to.
 type Client struct {
 	opt     Options
+	pause   time.Duration  // the first of the growing ones
 	kick    chan struct{}  // what is to be registered has changed; holds one
 	slots   chan struct{}  // holds one element for each handler at work
 	work    sync.WaitGroup // handlers and callbacks
@@ -33,6 +34,7 @@ type Client struct {
 func New(o Options) *Client {
 	return &Client{
 		opt:     o,
+		pause:   firstPause,
 		kick:    make(chan struct{}, 1),
 		slots:   make(chan struct{}, maxHandlers),
 		changed: make(chan struct{}),
@@ -63,7 +65,7 @@ func (c *Client) Run(ctx context.Context) error {
 		if time.Since(began) > maxPause {
 			pause = 0
 		}
-		pause = nextPause(pause)
+		pause = c.nextPause(pause)
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -73,8 +75,8 @@ func (c *Client) Run(ctx context.Context) error {
 }
 
 // nextPause returns the pause that follows another one.
-func nextPause(last time.Duration) time.Duration {
-	return min(max(2*last, firstPause), maxPause)
+func (c *Client) nextPause(last time.Duration) time.Duration {
+	return min(max(2*last, c.pause), maxPause)
 }
 
 // Dial connects once, for a program that asks a few things and ends: without ubusd it fails at once with a *LostError, and

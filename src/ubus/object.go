@@ -13,8 +13,8 @@ type Object struct {
 // the connection. Fields that are nil are no reply data. An error that is, or wraps, a Status is answered with it; another
 // one is logged and answered with StatusUnknownError. Args must describe all arguments of which the handler wants to know
 // the type: ubusd checks nothing, so a call with one of another type is answered with StatusInvalidArgument before it
-// reaches the handler. All integers are one type in this. Arguments that are missing or not listed are the handler's
-// business.
+// reaches the handler. All integers are one type in this. Arguments that are missing, null, or not listed are the
+// handler's business.
 type Method struct {
 	Name    string
 	Args    []Arg

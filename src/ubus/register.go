@@ -12,7 +12,7 @@ func (k *conn) keepRegistered() {
 		}
 		var retry <-chan time.Time
 		if !k.registerAll() {
-			pause = nextPause(pause)
+			pause = k.client.nextPause(pause)
 			retry = time.After(pause)
 		}
 		if first && k.ctx.Err() == nil && k.client.opt.Connected != nil {

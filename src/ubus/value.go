@@ -102,7 +102,7 @@ func (t Type) integer() bool {
 	return t == TypeInt64 || t == TypeInt32 || t == TypeInt16 || t == TypeBool
 }
 
-// accepts says whether an argument declared as t may be given as u.
+// accepts says whether an argument declared as t may be given as u. Null is none at all.
 func (t Type) accepts(u Type) bool {
-	return t == TypeUnspec || t == u || t.integer() && u.integer()
+	return t == TypeUnspec || u == TypeUnspec || t == u || t.integer() && u.integer()
 }

@@ -15,19 +15,27 @@ type client struct {
 	group  string
 
 	gone  bool
-	queue [][]byte      // not yet written
-	bytes int           // in the queue and being written
+	queue [][]byte      // not yet written, and not being written
+	busy  bool          // there is a message that ubusd would have handed to the kernel
+	bytes int           // in the queue, but for that one
 	wake  chan struct{} // the queue has grown, or the client has gone
 }
 
-// send queues a message. Like ubusd it keeps at most 1 MiB for a client that does not read, and drops the rest silently.
+// send queues a message. Like ubusd it keeps at most 1 MiB for a client that does not read, besides the message that is
+// being written, and drops the rest silently.
 func (c *client) send(typ ubus.MessageType, seq uint16, peer uint32, body []byte) {
 	b := ubus.AppendMessage(nil, ubus.Message{Type: typ, Seq: seq, Peer: peer, Body: body})
-	if c.gone || c.bytes > 0 && c.bytes+len(b) > ubus.MaxMessage {
+	if c.busy {
+		if c.bytes+len(b) > ubus.MaxMessage {
+			return
+		}
+		c.bytes += len(b)
+	}
+	if c.gone {
 		return
 	}
+	c.busy = true
 	c.queue = append(c.queue, b)
-	c.bytes += len(b)
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -55,7 +63,9 @@ func (c *client) write() {
 				return
 			}
 			c.server.mu.Lock()
-			c.bytes -= len(b)
+			if c.busy = len(c.queue) > 0; c.busy {
+				c.bytes -= len(c.queue[0])
+			}
 			c.server.mu.Unlock()
 		}
 	}
