@@ -1,0 +1,93 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"net"
+
+	"sstp/src/ubus"
+)
+
+// CallLocal asks the tunnel behind a socket one thing. The error is a ubus.Status where the tunnel refuses.
+func CallLocal(ctx context.Context, path, method string, args ubus.Fields) (ubus.Fields, error) {
+	c, err := dialLocal(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	if err := c.ask(ubus.Tab(ubus.F("method", ubus.String(method)), ubus.F("args", ubus.Tab(args...)))); err != nil {
+		return nil, err
+	}
+	answer, err := c.next()
+	if err != nil {
+		return nil, err
+	}
+	if n, ok := answer.Number("status"); !ok || n != int64(ubus.StatusOK) {
+		return nil, ubus.Status(n)
+	}
+	return answer.Table("reply"), nil
+}
+
+// HearLocal calls f for each event of the tunnel behind a socket, until ctx ends or the tunnel does. Ready is called once
+// no event is missed any more.
+func HearLocal(ctx context.Context, path string, ready func(), f func(event string, data ubus.Fields)) error {
+	c, err := dialLocal(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if err := c.ask(ubus.Tab(ubus.F("listen", ubus.Bool(true)))); err != nil {
+		return err
+	}
+	if _, err := c.next(); err != nil {
+		return err
+	}
+	ready()
+	for {
+		told, err := c.next()
+		if err != nil {
+			return err
+		}
+		if event := told.Text("event"); event != "" {
+			f(event, told.Table("data"))
+		}
+	}
+}
+
+// localConn is a connection to a Local.
+type localConn struct {
+	conn  net.Conn
+	lines *bufio.Scanner
+	stop  func() bool
+}
+
+func dialLocal(ctx context.Context, path string) (*localConn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	c := &localConn{conn: conn, lines: bufio.NewScanner(conn), stop: context.AfterFunc(ctx, func() { conn.Close() })}
+	c.lines.Buffer(nil, maxLine)
+	return c, nil
+}
+
+func (c *localConn) close() {
+	c.stop()
+	c.conn.Close()
+}
+
+func (c *localConn) ask(question ubus.Value) error {
+	return writeLine(c.conn, ubus.AppendJSON(nil, question))
+}
+
+func (c *localConn) next() (ubus.Fields, error) {
+	if !c.lines.Scan() {
+		if err := c.lines.Err(); err != nil {
+			return nil, err
+		}
+		return nil, net.ErrClosed
+	}
+	v, err := ubus.ParseJSON(c.lines.Bytes())
+	return v.Fields(), err
+}
