@@ -1,15 +1,62 @@
 package main
 
+import "time"
+
 // scenarios are all scenarios, in the order in which they are run.
 var scenarios = []scenario{
-	{name: "router", what: "the router itself: its daemons, LAN, WAN and names, before anything of ours runs", run: theRouterItself},
+	{name: "router", what: "LAN, WAN and names of the router, before anything of ours runs", run: theRouterItself},
+	{name: "boot", what: "the tunnel comes up at boot, by nobody's command", run: bootBringsItUp},
+	{name: "addresses", what: "each address, route and name server, as netifd and as the kernel have it", run: theNetworkIsComplete},
+	{name: "ifdown-ifup", what: "ifdown leaves nothing behind, ifup brings it back; many in a row end well", run: downAndUp},
+	{name: "lan", what: "ping and checksummed transfers from the LAN through the firewall and the tunnel", run: theLANGoesThrough},
+	{name: "ipv6-child", what: "vpn_6 gets an address by DHCPv6 or advertisement, in the firewall zone of vpn", run: theIPv6Child},
+	{name: "ipv6-server", what: "a server that has only an IPv6 address", run: aServerByIPv6},
+	{name: "long-name", what: "an interface whose device name would be too long", run: aLongName},
+
+	{name: "wrong-password", what: "AUTH_FAILED, one log-in, a long wait", run: aWrongPassword},
+	{name: "authfail", what: "option authfail: one log-in, then stopped until somebody wants it", run: authfailStops},
+	{name: "untrusted", what: "CERT_UNTRUSTED with the fingerprint; stored as cert_pin it is trusted", run: anUntrustedCertificate},
+	{name: "refused", what: "CONNECT_FAILED while nobody listens; up soon after the server started", run: nobodyListens},
+	{name: "unreachable", what: "CONNECT_TIMEOUT while packets vanish; up when they arrive again", run: packetsVanish, limit: 2 * time.Minute},
+	{name: "no-such-name", what: "PEER_RESOLVE_FAIL", run: noSuchName},
+	{name: "bad-options", what: "INVALID_OPTIONS names the option, nothing is restarted; corrected, it comes up", run: badOptions},
+	{name: "odd-options", what: "booleans as words, numbers with blanks, doubled options: understood or named", run: oddOptions},
+
+	{name: "cut", what: "a cut call: addresses stay, a TCP connection from the LAN lives on, netifd hears nothing", run: aCutCall},
+	{name: "silent", what: "a server that falls silent is found out by echoes; the TCP connection lives on", run: aSilentServer},
+	{name: "hold", what: "the server is killed and comes back within hold: the TCP connection lives on", run: backWithinHold},
+	{name: "hold-by-name", what: "the same with the tunnel's own name server first in resolv.conf", run: backWithinHoldByName},
+	{name: "beyond-hold", what: "gone for longer than hold: down, default route back to WAN, up when the server is back", run: goneBeyondHold},
+	{name: "new-address", what: "another address after the server came back: netifd has the new one alone", run: anotherAddress},
+	{name: "daemon-killed", what: "the daemon is killed: netifd starts it anew", run: theDaemonIsKilled},
+
+	{name: "second-wan", what: "a better WAN appears and goes: the tunnel moves there and back, TCP lives on", run: aSecondWAN},
+	{name: "wan-lost", what: "the only WAN goes and comes back", run: theWANIsLost},
+
+	{name: "toggles", what: "defaultroute, peerdns and metric change live, without a new call", run: liveToggles},
+	{name: "password-change", what: "a password corrected with uci and reload_config takes effect at once", run: thePasswordChanges},
+	{name: "reload", what: "network reload without a change does nothing to the tunnel", run: aReloadOfNothing},
+	{name: "network-restart", what: "ubus call network restart: one daemon, up again", run: networkRestart},
+	{name: "service-restart", what: "/etc/init.d/network restart: one daemon, up again", run: serviceRestart},
+	{name: "netifd-killed", what: "netifd is killed: one daemon, up again", run: netifdIsKilled},
+	{name: "ubusd-restarted", what: "ubusd is killed and started: the tunnel lives on, its object is back, ifdown works", run: ubusdIsRestarted},
+
+	{name: "old-config", what: "the options of the package replaced: understood, unknown words warned of once", run: anOldConfiguration},
+	{name: "renew", what: "renew and sstp reconnect dial anew; addresses stay", run: renewDialsAnew},
+	{name: "status", what: "sstp status: up; without a daemon: down, stopped, disabled, not started at boot", run: statusExplains},
+	{name: "probe", what: "sstp probe NAME goes through the stages and leaves the tunnel alone", run: probeByName},
+	{name: "log", what: "lines with tag sstp, levels respected, changed live", run: theLog},
+	{name: "secrets", what: "the password is in no command line, no log and no file that others can read", run: secretsStaySecret},
+	{name: "web", what: "LuCI's way in: a session may what its ACL says, nobody else anything", run: theWebInterface},
+
+	{name: "time-to-up", what: "from ifup to up, ten times", run: timeToUp},
+	{name: "longest-silence", what: "ping each 10 ms while the server is killed and started at once, five times", run: longestSilence, limit: 2 * time.Minute},
 }
 
 func theRouterItself(w *world) {
 	w.start(setup{noVPN: true})
 	w.reaches(w.lan, lanRouter, upLimit)
 	w.reaches(w.router.net, publicAddress, upLimit)
-	w.say("%s", w.router.must("ubus list | tr '\\n' ' '"))
-	w.say("%s", w.router.must("cat /etc/resolv.conf; nslookup vpn.example || true"))
-	w.say("%s", w.router.output.String())
+	_, err := w.router.sh("ping -c 1 -W 2 %s", insideAddress)
+	w.check(err != nil, "the inside of the VPN answers without a tunnel")
 }

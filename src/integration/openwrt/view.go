@@ -57,7 +57,7 @@ func hasRoute(routes []route, target string, mask int, by string) bool {
 }
 
 // code returns the error that netifd shows, "" where it shows none.
-func (s *interfaceStatus) code() string {
+func (s interfaceStatus) code() string {
 	if len(s.Errors) == 0 {
 		return ""
 	}

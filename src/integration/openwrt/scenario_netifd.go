@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// sameCall checks that the tunnel is still the same call.
+func (r *running) sameCall() {
+	w := r.w
+	t := w.tunnel("vpn")
+	w.check(t.State == "up" && t.Reconnects == 0 && w.events("auth") == 1, "it was dialed anew: state %s, %d reconnections, %d log-ins",
+		t.State, t.Reconnects, w.events("auth"))
+	w.must(r.conversation.say(5 * time.Second))
+	w.oneDaemon("vpn")
+	w.check(w.router.daemons("vpn")[0].pid == r.daemon, "it is another daemon")
+}
+
+func liveToggles(w *world) {
+	r := w.up(setup{noZone: true, vpn: options{"metric": "5"}, wan: options{"metric": "10"}})
+	way := func() string { return w.router.must("ip route get %s", behindAddress) }
+	w.check(strings.Contains(way(), "dev "+device), "the way out is %s", way())
+
+	toggle := func(option, value, what string, so func() string) {
+		w.setOption("vpn", option, value)
+		w.reload()
+		w.until(5*time.Second, option+"="+value+": "+what, so)
+		r.sameCall()
+	}
+	goes := func(text string) func() string {
+		return func() string {
+			if !strings.Contains(way(), text) {
+				return way()
+			}
+			return ""
+		}
+	}
+	toggle("defaultroute", "0", "the default route is the WAN's", goes("dev eth1"))
+	w.check(hasRoute(w.netifd("vpn").Inactive.Routes, "0.0.0.0", 0, ""), "netifd does not list it as inactive")
+	toggle("defaultroute", "1", "the default route is the tunnel's", goes("dev "+device))
+	resolver := func(there bool) func() string {
+		return func() string {
+			if text := w.router.read("tmp/resolv.conf.d/resolv.conf.auto"); strings.Contains(text, insideAddress) != there {
+				return text
+			}
+			return ""
+		}
+	}
+	toggle("peerdns", "0", "the tunnel's name server is gone", resolver(false))
+	toggle("peerdns", "1", "the tunnel's name server is back", resolver(true))
+	toggle("metric", "50", "the WAN comes first", goes("dev eth1"))
+	toggle("metric", "5", "the tunnel comes first", goes("dev "+device))
+}
+
+func thePasswordChanges(w *world) {
+	w.start(setup{vpn: options{"password": "not yet " + secret}})
+	w.waitFailed("vpn", "AUTH_FAILED", upLimit)
+	w.setOption("vpn", "password", password)
+	w.reload()
+	took := w.waitUp("vpn", upLimit)
+	w.say("up %.1f s after the password was corrected", took.Seconds())
+	w.oneDaemon("vpn")
+	w.check(w.netifd("vpn").code() == "", "netifd still shows %s", w.netifd("vpn").code())
+}
+
+func aReloadOfNothing(w *world) {
+	r := w.up(setup{})
+	for range 3 {
+		w.router.must("ubus call network reload")
+	}
+	w.setOption("lan", "delegate", "0")
+	w.reload()
+	w.always(2*time.Second, "up", func() string { return w.notUp("vpn") })
+	r.sameCall()
+}
+
+// backAfter waits until the tunnel is up again after netifd was restarted, and checks that it stays so.
+func (w *world) backAfter(old int) {
+	w.until(30*time.Second, "another daemon runs and the tunnel is up", func() string {
+		if list := w.router.daemons("vpn"); len(list) != 1 || list[0].pid == old {
+			return fmt.Sprintf("daemons %v", list)
+		}
+		return w.notUp("vpn")
+	})
+	w.always(3*time.Second, "one daemon, up", func() string { return w.notOneUp("vpn") })
+	w.reaches(w.router.net, insideAddress, upLimit)
+	w.router.must("ifdown vpn")
+	w.waitDown("vpn", device, 10*time.Second)
+}
+
+func networkRestart(w *world) {
+	r := w.up(setup{})
+	w.router.must("ubus call network restart")
+	w.backAfter(r.daemon)
+}
+
+func serviceRestart(w *world) {
+	r := w.up(setup{})
+	if !w.router.procd {
+		w.skip("without procd there are no services")
+	}
+	w.router.must("/etc/init.d/network restart")
+	w.backAfter(r.daemon)
+}
+
+func netifdIsKilled(w *world) {
+	r := w.up(setup{})
+	w.router.kill("netifd", syscall.SIGKILL)
+	if !w.router.procd {
+		w.router.daemon("", "netifd")
+	}
+	w.until(15*time.Second, "netifd is there again", func() string {
+		if !w.router.onBus("network.interface.vpn") {
+			return "not yet"
+		}
+		return ""
+	})
+	w.backAfter(r.daemon)
+}
+
+func ubusdIsRestarted(w *world) {
+	r := w.up(setup{})
+	w.router.kill("ubusd", syscall.SIGKILL)
+	w.must(r.conversation.say(5 * time.Second))
+	w.router.startUbusd()
+	w.until(35*time.Second, "netifd and the daemon are back on the bus", func() string {
+		for _, object := range []string{"network.interface.vpn", "sstp.vpn"} {
+			if !w.router.onBus(object) {
+				return object + " is not"
+			}
+		}
+		return w.notUp("vpn")
+	})
+	r.sameCall()
+	w.must(w.lab.Signal(cut))
+	r.reconnected(1, upLimit)
+	r.livedOn()
+	w.router.must("ifdown vpn")
+	w.waitDown("vpn", device, 5*time.Second)
+}
