@@ -78,6 +78,23 @@ func TestTheCommandLineBecomesAConfiguration(t *testing.T) {
 	}
 }
 
+func TestTheCipherCanBeChosen(t *testing.T) {
+	o, err := parse([]string{"--cipher", "CHACHA20"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := o.config()
+	if err != nil || cfg.TLSMax != tls.VersionTLS12 || len(cfg.CipherSuites) != 2 {
+		t.Errorf("%x up to %x, %v", cfg.CipherSuites, cfg.TLSMax, err)
+	}
+	if o, err = parse([]string{"--cipher", "ROT13"}); err == nil {
+		_, err = o.config()
+	}
+	if err == nil {
+		t.Error("a cipher that does not exist was accepted")
+	}
+}
+
 // screen is what the program printed; line waits for a line that begins so.
 type screen struct {
 	mu   sync.Mutex

@@ -40,6 +40,7 @@ type options struct {
 	mtu                   int
 	noOffload             bool
 	tlsMin, tlsMax        string
+	cipher                string
 	tlsLegacy             bool
 	pathSecret, misbehave string
 	trace                 bool
@@ -64,7 +65,7 @@ func parse(args []string) (*options, error) {
 		"cert": &o.cert, "key": &o.key, "users": &o.usersFile, "auth": &o.auth, "hash": &o.hash,
 		"client-ca": &o.clientCA, "write-cert": &o.writeCert, "write-ca": &o.writeCA,
 		"write-client-cert": &o.writeClientCert, "write-client-key": &o.writeClientKey,
-		"pool": &o.pool, "pool6": &o.pool6, "dns": &o.dns, "tun": &o.tun, "tls-min": &o.tlsMin, "tls-max": &o.tlsMax,
+		"pool": &o.pool, "pool6": &o.pool6, "dns": &o.dns, "tun": &o.tun, "tls-min": &o.tlsMin, "tls-max": &o.tlsMax, "cipher": &o.cipher,
 		"path-secret": &o.pathSecret, "misbehave": &o.misbehave,
 	} {
 		f.StringVar(p, name, "", "")
@@ -123,6 +124,20 @@ func (o *options) config() (cfg lab.Config, err error) {
 	if o.tlsLegacy {
 		for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 			cfg.CipherSuites = append(cfg.CipherSuites, s.ID)
+		}
+	}
+	if o.cipher != "" {
+		cfg.CipherSuites = nil
+		for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+			if strings.Contains(s.Name, o.cipher) && s.SupportedVersions[0] != tls.VersionTLS13 {
+				cfg.CipherSuites = append(cfg.CipherSuites, s.ID)
+			}
+		}
+		if len(cfg.CipherSuites) == 0 {
+			return cfg, fmt.Errorf("--cipher: no cipher suite of TLS 1.2 has %q in its name", o.cipher)
+		}
+		if cfg.TLSMax == 0 {
+			cfg.TLSMax = tls.VersionTLS12 // Go leaves no choice in TLS 1.3
 		}
 	}
 	if cfg.HashMask, err = hashMask(o.hash); err != nil {
