@@ -199,7 +199,7 @@ func (c *Client) Listen(pattern string, f func(event string, data Fields)) {
 func (c *Client) Unlisten(pattern string) { c.withdraw(listening, pattern) }
 
 // Subscribe calls f for each notification of the object with that path, which need not exist yet and may go and come
-// back. The notifications of one Subscribe are handed over like the events of one Listen.
+// back, but must not be ours: ubusd does not allow that. The notifications of one Subscribe are handed over like the events of one Listen.
 func (c *Client) Subscribe(path string, f func(kind string, data Fields)) {
 	c.mu.Lock()
 	watched := slices.ContainsFunc(c.endpoints, func(e *endpoint) bool { return e.kind == watching })

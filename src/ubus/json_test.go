@@ -76,8 +76,11 @@ func TestWhatIsNoJSONIsRefusedWithItsPlace(t *testing.T) {
 		if !errors.As(err, &fault) {
 			t.Errorf("%q was read as %+v", text, v)
 		} else if fault.Offset != offset {
-			t.Errorf("%q: byte %d (%s), want %d", text, fault.Offset, fault.Text, offset)
+			t.Errorf("%q: %v, want byte %d", text, fault, offset)
 		}
+	}
+	if _, err := ParseJSON([]byte(`{"a" 1}`)); err == nil || err.Error() != "at byte 5: a colon is missing" {
+		t.Error(err)
 	}
 }
 

@@ -176,7 +176,7 @@ func TestUbusdSpeaksAsCaptured(t *testing.T) {
 
 		// The watcher hears of objects with one object, and is subscribed with another.
 		watcher.addAnonymous(watching)
-		watcher.send(message(ubus.MessageInvoke, 2, 1, eventCall("register", ubus.F("object", ubus.Int(watching)), ubus.F("pattern", ubus.String("ubus.object.*")))))
+		watcher.send(message(ubus.MessageInvoke, 2, 1, eventCall("register", ubus.F("object", ubus.Int(int64(watching))), ubus.F("pattern", ubus.String("ubus.object.*")))))
 		want(watcher, "event_register_status")
 		watcher.addAnonymous(subscriber)
 		send(watcher, "subscribe")
@@ -208,7 +208,7 @@ func TestUbusdSpeaksAsCaptured(t *testing.T) {
 
 const (
 	vecTestType uint32 = 0x2019d095
-	watching           = 0x4ee4ecf7
+	watching    uint32 = 0x4ee4ecf7
 )
 
 // message returns a message in hexadecimal.
