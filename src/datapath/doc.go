@@ -11,4 +11,9 @@
 //
 // Nothing is allocated for a data packet in either direction. Nothing waits for more packets to come: a batch is what
 // was readable at once.
+//
+// When the stream takes less than the device gives, a queue must form somewhere. In a TUN device it would be a long one
+// with one line for all (Linux drops at its end and never holds the sender back, so no queueing discipline of the
+// device's sees it). So while the uplink is held up in a write, a third goroutine reads the device into a FQ-CoDel queue
+// (RFC 8290), from which the uplink then writes in small pieces, until it is empty and the uplink reads by itself again.
 package datapath

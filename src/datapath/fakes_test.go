@@ -26,6 +26,7 @@ type fakeStream struct {
 	writes   [][]byte
 	deadline time.Time
 	stuck    chan struct{} // not nil: writes block until it is closed
+	rate     int           // not 0: bytes that a write takes a second for
 	writeErr error
 	once     sync.Once
 }
@@ -64,6 +65,11 @@ func (s *fakeStream) Write(b []byte) (int, error) {
 			s.mu.Lock()
 			return 0, os.ErrDeadlineExceeded
 		}
+		s.mu.Lock()
+	}
+	if s.rate != 0 {
+		s.mu.Unlock()
+		time.Sleep(time.Duration(len(b)) * time.Second / time.Duration(s.rate)) // the bubble's time
 		s.mu.Lock()
 	}
 	if s.writeErr != nil {
@@ -209,6 +215,28 @@ func (r *rig) receive(chunks ...[]byte) {
 	for _, c := range chunks {
 		r.stream.in <- c
 	}
+}
+
+// sent returns the IP packets written since the last call, and the sizes of the writes.
+func (r *rig) sent() (pkts [][]byte, sizes []int) {
+	r.t.Helper()
+	r.stream.mu.Lock()
+	defer r.stream.mu.Unlock()
+	for _, w := range r.stream.writes {
+		sizes = append(sizes, len(w))
+		for len(w) > 0 {
+			pkt, rest, err := sstp.Cut(w)
+			if err != nil || pkt == nil {
+				r.t.Fatalf("a write is not made of whole packets: %.40x, %v", w, err)
+			}
+			if !sstp.IsControl(pkt) {
+				pkts = append(pkts, pkt[headroom:])
+			}
+			w = rest
+		}
+	}
+	r.stream.writes = nil
+	return pkts, sizes
 }
 
 // wantSent compares the writes since the last call.

@@ -23,62 +23,128 @@ const (
 )
 
 // uplink moves packets from the device into the stream. It is the only writer of the stream.
+type uplink struct {
+	p    *Pumps
+	dev  Device // in use: its deadline has been taken back
+	buf  []byte
+	ends []int
+
+	deadline time.Time // when the stream's write deadline was last set
+	relief   *relief
+	relieved bool // relief reads the device
+	pace     pace
+}
+
 func (p *Pumps) uplink() error {
-	var (
-		buf  = make([]byte, maxWrite)
-		ends = make([]int, maxBatch)
-		out  = writer{stream: p.stream}
-		dev  Device // in use: its deadline has been taken back
-	)
+	u := &uplink{p: p, buf: make([]byte, maxWrite), ends: make([]int, maxBatch), relief: newRelief(p)}
+	err := u.run()
+	if u.relieved {
+		u.relief.recall()
+	}
+	return err
+}
+
+func (u *uplink) run() error {
 	for {
-		g := p.gate.Load()
-		if g != nil && g.dev != dev {
-			dev = g.dev
-			dev.SetReadDeadline(time.Time{})
+		g := u.p.gate.Load()
+		if g != nil && g.dev != u.dev && !u.relieved {
+			u.dev = g.dev
+			u.dev.SetReadDeadline(time.Time{})
 		}
-		if p.done() {
+		if u.p.done() {
 			return nil
 		}
-		if err := p.writeControl(&out); err != nil {
+		if err := u.writeControl(); err != nil {
 			return err
+		}
+		switch more, err := u.fromQueue(); {
+		case err != nil:
+			return err
+		case more:
+			continue
 		}
 		if g == nil {
-			dev = nil
+			u.dev = nil
 			select {
-			case <-p.wake:
-			case <-p.stop:
-			case <-p.over:
+			case <-u.p.wake:
+			case <-u.p.stop:
+			case <-u.p.over:
 			}
 			continue
 		}
-		n, err := dev.ReadPackets(buf, headroom, ends)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			dev = nil // somebody has woken us: look at everything again
-			continue
-		}
-		g = p.gate.Load() // it may have changed while we waited
-		if err != nil {
-			if g == nil || g.dev != dev {
-				continue
-			}
-			return deviceError(err)
-		}
-		sent := g.frame(buf, ends[:n])
-		if sent.dropped > 0 {
-			p.counts.txDropped.Add(uint64(sent.dropped))
-		}
-		if sent.packets == 0 {
-			continue
-		}
-		if err := p.writeControl(&out); err != nil {
+		if err := u.fromDevice(); err != nil {
 			return err
 		}
-		if err := out.write(buf[:sent.len]); err != nil {
-			return err
-		}
-		p.counts.txPackets.Add(uint64(sent.packets))
-		p.counts.txBytes.Add(uint64(sent.len - sent.packets*headroom))
 	}
+}
+
+// fromDevice waits for packets of the device and writes them.
+func (u *uplink) fromDevice() error {
+	n, err := u.dev.ReadPackets(u.buf, headroom, u.ends)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		u.dev = nil // somebody has woken us: look at everything again
+		return nil
+	}
+	if err != nil {
+		return u.deviceFailed(err)
+	}
+	backlog := n > 0 && (n == len(u.ends) || len(u.buf)-u.ends[n-1] < headroom+u.relief.mtu)
+	return u.send(n, backlog)
+}
+
+// fromQueue writes what relief has gathered, and takes the device back from it when nothing waits any more. It reports
+// whether it has done anything at all.
+func (u *uplink) fromQueue() (more bool, err error) {
+	if !u.relieved && u.relief.empty() {
+		return false, nil
+	}
+	quota := u.pace.quota(u.relief.mtu)
+	n, dropped := u.relief.take(u.buf[:quota], u.ends, u.pace.target(quota))
+	if dropped > 0 {
+		u.p.counts.txDropped.Add(dropped)
+	}
+	if n > 0 {
+		return true, u.send(n, true)
+	}
+	if !u.relieved { // all that waited has been dropped
+		return true, nil
+	}
+	u.relieved = false
+	if err := u.relief.recall(); err != nil {
+		return true, u.deviceFailed(err)
+	}
+	u.dev = nil
+	return true, nil
+}
+
+// deviceFailed is the end, unless the device has been taken away from us meanwhile.
+func (u *uplink) deviceFailed(err error) error {
+	if g := u.p.gate.Load(); g == nil || g.dev != u.dev {
+		return nil
+	}
+	return deviceError(err)
+}
+
+// send frames the n packets in buf and writes them, after what control packets there are. backlog says whether more
+// packets are waiting.
+func (u *uplink) send(n int, backlog bool) error {
+	g := u.p.gate.Load() // it may have changed while we waited
+	sent := g.frame(u.buf, u.ends[:n])
+	if sent.dropped > 0 {
+		u.p.counts.txDropped.Add(uint64(sent.dropped))
+	}
+	if sent.packets == 0 {
+		return nil
+	}
+	if err := u.writeControl(); err != nil {
+		return err
+	}
+	if err := u.write(u.buf[:sent.len], backlog); err != nil {
+		return err
+	}
+	u.p.counts.txPackets.Add(uint64(sent.packets))
+	u.p.counts.txBytes.Add(uint64(sent.len - sent.packets*headroom))
+	return nil
 }
 
 // framed is the result of frame: so much of the buffer is now SSTP packets.
@@ -126,43 +192,49 @@ func (g *gate) passes(pkt []byte) (ppp.Protocol, bool) {
 }
 
 // writeControl writes what Send has queued, whole packets in writes of at most maxWrite.
-func (p *Pumps) writeControl(out *writer) error {
-	buf, ends := p.queue.take()
+func (u *uplink) writeControl() error {
+	buf, ends := u.p.queue.take()
 	if ends == nil {
 		return nil
 	}
 	start := 0
 	for i, end := range ends {
 		if i+1 == len(ends) || ends[i+1]-start > maxWrite {
-			if err := out.write(buf[start:end]); err != nil {
+			if err := u.write(buf[start:end], false); err != nil {
 				return err
 			}
 			start = end
 		}
 	}
-	p.queue.done()
+	u.p.queue.done()
 	return nil
 }
 
-// writer writes into the stream under a deadline.
-type writer struct {
-	stream Stream
-	since  time.Time // when the deadline was last set
-}
-
-// write writes b. The deadline is moved at most once a second, which saves a timer for most writes and makes it between
-// 29 and 30 seconds long.
-func (w *writer) write(b []byte) error {
-	if now := time.Now(); now.Sub(w.since) >= time.Second {
-		if err := w.stream.SetWriteDeadline(now.Add(writeTimeout)); err != nil {
+// write writes b under a deadline, and has relief read the device if that takes long. The deadline is moved at most once
+// a second, which saves a timer for most writes and makes it between 29 and 30 seconds long.
+func (u *uplink) write(b []byte, backlog bool) error {
+	now := time.Now()
+	if now.Sub(u.deadline) >= time.Second {
+		if err := u.p.stream.SetWriteDeadline(now.Add(writeTimeout)); err != nil {
 			return streamError(err)
 		}
-		w.since = now
+		u.deadline = now
 	}
-	if _, err := w.stream.Write(b); err != nil {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return fault.New(fault.PeerSilent, fault.StageUp, "The server took no data for 30 seconds.").Wrap(err)
-		}
+	u.pace.at(now)
+	g := u.p.gate.Load()
+	watched := len(b) >= bulk && !u.relieved && g != nil && g.dev == u.dev
+	if watched {
+		u.relief.enter(g.dev, g.mtu, now, backlog && u.pace.slow)
+	}
+	_, err := u.p.stream.Write(b)
+	if watched {
+		u.relieved = u.relief.leave()
+	}
+	u.pace.wrote(len(b), now, backlog || u.relieved)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fault.New(fault.PeerSilent, fault.StageUp, "The server took no data for 30 seconds.").Wrap(err)
+	case err != nil:
 		return streamError(err)
 	}
 	return nil
