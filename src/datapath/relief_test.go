@@ -146,6 +146,22 @@ func TestTheGateMayChangeWhileMuchIsHeldUp(t *testing.T) {
 	})
 }
 
+func TestTheMTUMayShrinkWhileMuchIsHeldUp(t *testing.T) {
+	pumped(t, func(r *rig) {
+		r.stream.rate = 1e5
+		release := r.held()
+		for i := range 5 {
+			r.dev.in <- udp4(1, 1400, 2+i)
+			r.dev.in <- udp4(1, 500, 102+i)
+		}
+		synctest.Wait()
+		r.Open(r.dev, 576, true, true)
+		release()
+		time.Sleep(time.Second)
+		r.wantCounters("what is too large now is dropped", Counters{TxPackets: 7, TxBytes: 2*1400 + 5*500, TxDropped: 5})
+	})
+}
+
 func TestADeviceThatIsDeletedWhileMuchIsHeldUp(t *testing.T) {
 	pumped(t, func(r *rig) {
 		release := r.held()

@@ -98,7 +98,7 @@ func (u *uplink) fromQueue() (more bool, err error) {
 	if !u.relieved && u.relief.empty() {
 		return false, nil
 	}
-	quota := u.pace.quota(u.relief.mtu)
+	quota := u.pace.quota(u.relief.queue.mtu)
 	n, dropped := u.relief.take(u.buf[:quota], u.ends, u.pace.target(quota))
 	if dropped > 0 {
 		u.p.counts.txDropped.Add(dropped)

@@ -17,6 +17,9 @@ type plain struct{}
 
 // openPlain opens a device through water, whose file is in non-blocking mode and known to the runtime's poller.
 func openPlain(name string) (*Device, error) {
+	if err := tryTaken(name); err != nil {
+		return nil, err
+	}
 	ifce, err := water.New(water.Config{
 		DeviceType:             water.TUN,
 		PlatformSpecificParams: water.PlatformSpecificParams{Name: name},
@@ -30,10 +33,33 @@ func openPlain(name string) (*Device, error) {
 		return nil, unix.ENOTSUP
 	}
 	d, err := newDevice(file, ifce.Name(), false, plain{}, plain{})
+	if err == nil {
+		err = d.raw.Control(func(fd uintptr) { unix.CloseOnExec(int(fd)) })
+	}
 	if err != nil {
 		file.Close()
+		return nil, err
 	}
-	return d, err
+	return d, nil
+}
+
+// tryTaken attaches to a device of that name if there is one, and lets it go again. Water leaves its file open when it
+// cannot attach, for ever, so it is only asked for what will work.
+func tryTaken(name string) error {
+	if _, err := interfaceMTU(name, unix.SIOCGIFMTU, 0); name == "" || err != nil {
+		return nil
+	}
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		return err
+	}
+	req.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+	return unix.IoctlIfreq(fd, unix.TUNSETIFF, req)
 }
 
 func (plain) fill(fd int, b *batch) (done bool) {

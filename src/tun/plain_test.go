@@ -159,6 +159,20 @@ func TestADeadlineWakesAReader(t *testing.T) {
 	})
 }
 
+func TestADeviceIsNotInherited(t *testing.T) {
+	for _, offload := range []bool{false, true} {
+		inNamespace(t, func() {
+			d := openUp(t, Options{MTU: 1400, Offload: offload})
+			d.raw.Control(func(fd uintptr) {
+				flags, err := unix.FcntlInt(fd, unix.F_GETFD, 0)
+				if err != nil || flags&unix.FD_CLOEXEC == 0 {
+					t.Errorf("offload %v: flags %x, %v; want close-on-exec", offload, flags, err)
+				}
+			})
+		})
+	}
+}
+
 func TestADeviceThatSomebodyTookDownOrDeleted(t *testing.T) {
 	for _, offload := range []bool{false, true} {
 		inNamespace(t, func() {
@@ -207,6 +221,7 @@ func TestOpenSaysWhyThereIsNoDevice(t *testing.T) {
 		if err := d.SetMTU(1280); err != nil || d.MTU() != 1280 {
 			t.Errorf("an MTU of 1280: %v", err)
 		}
+		before := openFiles(t)
 		for _, name := range []string{"taken", "lo"} {
 			for _, offload := range []bool{false, true} {
 				if _, err := Open(Options{Name: name, Offload: offload}); !errors.As(err, &f) || f.Code != fault.TUNFailed {
@@ -216,7 +231,25 @@ func TestOpenSaysWhyThereIsNoDevice(t *testing.T) {
 				}
 			}
 		}
+		if after := openFiles(t); after != before {
+			t.Errorf("%d files are open, and %d were before: a daemon that tries again and again runs out of them", after, before)
+		}
 	})
+}
+
+// openFiles counts the open /dev/net/tun files of this process.
+func openFiles(t *testing.T) (n int) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if target, _ := os.Readlink("/proc/self/fd/" + e.Name()); target == "/dev/net/tun" {
+			n++
+		}
+	}
+	return n
 }
 
 func TestPlainDeviceAllocatesNothing(t *testing.T) {

@@ -320,7 +320,7 @@ func TestTCPThroughTheDevices(t *testing.T) {
 			}
 			defer conn.Close()
 			go io.Copy(conn, conn) // an echo: both directions carry much data
-			sent := make([]byte, 4<<20)
+			sent := make([]byte, 1<<20)
 			for i := range sent {
 				sent[i] = byte(i * 7 >> 3)
 			}
