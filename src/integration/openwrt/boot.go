@@ -35,9 +35,6 @@ const (
 
 // start starts everything: the server, the router's network, and the router. It returns when the router's LAN and WAN are up.
 func (w *world) start(s setup) {
-	if w.router == nil {
-		w.newRouter()
-	}
 	w.cable()
 	if !s.silent {
 		w.serveVPN(s.serving...)

@@ -97,7 +97,6 @@ func nobodyListens(w *world) {
 }
 
 func packetsVanish(w *world) {
-	w.newRouter()
 	_, err := w.internet.run("ip", "route", "add", "blackhole", serverAddress)
 	w.must(err)
 	w.start(setup{})

@@ -31,6 +31,7 @@ func (w *world) up(s setup) *running {
 	if !w.router.hasFirewall() || s.noZone {
 		from = w.router.net
 	}
+	w.reaches(from, insideAddress, upLimit) // the firewall hears of the new interface a little later
 	r := &running{w: w, conversation: w.converse(from)}
 	r.device = w.router.must("ip -o link show dev %s | cut -d: -f1,2", device)
 	w.until(5*time.Second, "scripts have heard of it", func() string {

@@ -126,7 +126,6 @@ func theLog(w *world) {
 }
 
 func secretsStaySecret(w *world) {
-	w.newRouter()
 	stop, seen := make(chan struct{}), make(chan string, 1)
 	go func() { // looks all the time, also while the daemon starts
 		for {
@@ -199,7 +198,6 @@ func (w *world) rpc(session, object, method string, args any) (status int, answe
 const nobody = "00000000000000000000000000000000"
 
 func theWebInterface(w *world) {
-	w.newRouter()
 	if !w.router.has("usr/sbin/uhttpd") || !w.router.has("sbin/rpcd") {
 		w.skip("the root has no uhttpd or no rpcd")
 	}

@@ -208,6 +208,7 @@ func (w *world) build() {
 	w.certificate, err = lab.NewCertificate(lab.CertificateOptions{Names: []string{serverName, serverName6}})
 	w.must(err)
 	w.names = newNameServer()
+	w.newRouter()
 }
 
 // cable lays the router's cables.
