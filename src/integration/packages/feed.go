@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// feed is what the feed's Makefiles say of the packages, so that it is said once for OpenWrt's build system and for us.
+// Only what our own Makefiles use is understood: assignments of one line, define blocks, and $(NAME).
+type feed struct {
+	folder string // openwrt/
+	values map[string]string
+	blocks map[string]string
+}
+
+// readFeed reads one Makefile of the feed.
+func readFeed(folder, makefile string) (*feed, error) {
+	text, err := os.ReadFile(filepath.Join(folder, makefile))
+	if err != nil {
+		return nil, err
+	}
+	f := &feed{folder: folder, values: map[string]string{}, blocks: map[string]string{}}
+	block := ""
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSuffix(line, "\n")
+		name, value, assigned := cutAssignment(line)
+		switch {
+		case block != "" && line == "endef":
+			block = ""
+		case block != "":
+			f.blocks[block] += line + "\n"
+		case strings.HasPrefix(line, "define "):
+			block = strings.TrimPrefix(line, "define ")
+			f.blocks[block] = ""
+		case assigned && !strings.HasPrefix(line, "\t"):
+			f.values[name] = value
+		}
+	}
+	return f, nil
+}
+
+// cutAssignment splits NAME:=value and NAME=value.
+func cutAssignment(line string) (name, value string, ok bool) {
+	name, value, ok = strings.Cut(line, "=")
+	name = strings.TrimSpace(strings.TrimSuffix(name, ":"))
+	return name, strings.TrimSpace(value), ok && name != "" && !strings.ContainsAny(name, " \t#")
+}
+
+// expand replaces each $(NAME) by its value; what is not assigned in the same file stands for nothing.
+func (f *feed) expand(text string) string {
+	for {
+		before, rest, found := strings.Cut(text, "$(")
+		name, after, closed := strings.Cut(rest, ")")
+		if !found || !closed {
+			return text
+		}
+		text = before + f.values[name] + after
+	}
+}
+
+// fields returns the assignments of a package's define block.
+func (f *feed) fields(name string) map[string]string {
+	fields := map[string]string{}
+	for line := range strings.Lines(f.blocks["Package/"+name]) {
+		if key, value, ok := cutAssignment(line); ok {
+			fields[key] = f.expand(value)
+		}
+	}
+	return fields
+}
+
+// script returns one of the package's scripts, which the Makefile reads with $(file <...): "" when it has none.
+func (f *feed) script(name, which string) (string, error) {
+	value := f.values["Package/"+name+"/"+which]
+	file, ok := strings.CutPrefix(value, "$(file <$(SSTP_TOP)/openwrt/")
+	if value == "" {
+		return "", nil
+	}
+	if !ok {
+		return "", fmt.Errorf("Package/%s/%s is not read from a file of openwrt/", name, which)
+	}
+	text, err := os.ReadFile(filepath.Join(f.folder, strings.TrimSuffix(file, ")")))
+	return string(text), err
+}
+
+// read makes a package, without its files, of what the Makefile says for an architecture.
+func (f *feed) read(name string, t target) (*pack, error) {
+	fields := f.fields(name)
+	if fields["TITLE"] == "" {
+		return nil, fmt.Errorf("the feed has no package %s", name)
+	}
+	p := &pack{
+		name: name, arch: t.arch, title: fields["TITLE"], section: fields["SECTION"], user: fields["USERID"],
+		description: f.blocks["Package/"+name+"/description"], license: f.values["PKG_LICENSE"], maintainer: f.values["PKG_MAINTAINER"],
+		provides: strings.Fields(strings.ReplaceAll(fields["PROVIDES"], "@", "")), conflicts: strings.Fields(fields["CONFLICTS"]),
+		scripts: map[string]string{}, files: payload{},
+	}
+	if fields["PKGARCH"] != "" {
+		p.arch = fields["PKGARCH"]
+	}
+	for _, dependency := range strings.Fields(fields["DEPENDS"]) {
+		wanted, ok := strings.CutPrefix(dependency, "+")
+		condition, conditional, _ := strings.Cut(wanted, ":")
+		switch {
+		case !ok: // @ symbols: what must be selected already
+		case conditional == "":
+			p.depends = append(p.depends, wanted)
+		case slices.Contains(strings.Split(strings.Trim(condition, "()"), "||"), t.family()):
+			p.recommends = append(p.recommends, conditional)
+		}
+	}
+	for _, which := range []string{"preinst", "postinst", "prerm"} {
+		text, err := f.script(name, which)
+		if err != nil {
+			return nil, err
+		}
+		if text != "" {
+			p.scripts[which] = text
+		}
+	}
+	return p, nil
+}

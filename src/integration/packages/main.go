@@ -1,0 +1,90 @@
+// Command packages makes what routers install: .ipk files for opkg (OpenWrt 21.02 to 24.10) and .apk files of version 3 for
+// apk (25.12 and later), each architecture in a folder that is a repository, and releases with their notes. It needs Go and
+// git, no SDK. What the packages are called, depend on and run is read from the feed in openwrt/.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+func main() {
+	var o options
+	flag.StringVar(&o.out, "out", "build/packages", "folder to write to")
+	flag.StringVar(&o.gcflags, "gcflags", "", "arguments of go build for the compiler")
+	flag.StringVar(&o.arch, "arch", "", "architectures, separated by commas; all of them by default")
+	flag.StringVar(&o.usign, "usign-key", "", "secret key of usign to sign the indexes for opkg with")
+	flag.StringVar(&o.apk, "apk-key", "", "EC private key (PEM) to sign packages and indexes for apk with")
+	flag.BoolVar(&o.release, "release", false, "add the sources, the notes and the checksums of a release")
+	flag.Parse()
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	out, gcflags, arch, usign, apk string
+	release                        bool
+}
+
+func run(o options) error {
+	b, err := newBuilder(".", o.out)
+	if err != nil {
+		return err
+	}
+	b.gcflags = strings.Fields(o.gcflags)
+	b.say = func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+	if o.usign != "" {
+		if b.usign, err = readUsignKey(o.usign); err != nil {
+			return err
+		}
+	}
+	if o.apk != "" {
+		if b.apk, err = readAPKKey(o.apk); err != nil {
+			return err
+		}
+	}
+	wanted, err := choose(o.arch)
+	if err != nil {
+		return err
+	}
+	if o.release {
+		if err := b.releasable(); err != nil {
+			return err
+		}
+	}
+	b.say("version %s", b.version)
+	if err := b.run(wanted); err != nil {
+		return err
+	}
+	if o.release {
+		if err := b.releaseFiles(wanted); err != nil {
+			return err
+		}
+	}
+	return b.checksums()
+}
+
+// choose returns the targets of a list of architectures.
+func choose(list string) ([]target, error) {
+	if list == "" {
+		return targets, nil
+	}
+	var wanted []target
+	for name := range strings.SplitSeq(list, ",") {
+		i := slices.IndexFunc(targets, func(t target) bool { return t.arch == name })
+		if i < 0 {
+			var known []string
+			for _, t := range targets {
+				known = append(known, t.arch)
+			}
+			return nil, fmt.Errorf("architecture %q is none of %s", name, strings.Join(known, ", "))
+		}
+		wanted = append(wanted, targets[i])
+	}
+	return wanted, nil
+}

@@ -1,0 +1,109 @@
+//go:build packages
+
+package main
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// emulators run a target's programs as the processor that the target is named after: an instruction that it lacks, such as
+// those of a floating-point unit, ends the program.
+var emulators = map[string][]string{
+	"mips_24kc":                {"qemu-mips", "-cpu", "24Kc"},
+	"mipsel_24kc":              {"qemu-mipsel", "-cpu", "24Kc"},
+	"mipsel_74kc":              {"qemu-mipsel", "-cpu", "74Kf"},
+	"arm_cortex-a7_neon-vfpv4": {"qemu-arm", "-cpu", "cortex-a7"},
+	"arm_cortex-a9_vfpv3-d16":  {"qemu-arm", "-cpu", "cortex-a9"},
+	"arm_arm926ej-s":           {"qemu-arm", "-cpu", "arm926"},
+	"aarch64_cortex-a53":       {"qemu-aarch64", "-cpu", "cortex-a53"},
+	"aarch64_generic":          {"qemu-aarch64", "-cpu", "cortex-a53"},
+	"x86_64":                   {"qemu-x86_64", "-cpu", "qemu64"},
+	"riscv64_generic":          {"qemu-riscv64", "-cpu", "rv64"},
+}
+
+// lab starts sstp-lab on a port of the loopback device and returns its address.
+func lab(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "sstp-lab")
+	if out, err := exec.Command("go", "build", "-o", program, "sstp/src/cmd/sstp-lab").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.Command(program, "--listen", "127.0.0.1:0")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		for word := range strings.FieldsSeq(lines.Text()) {
+			if strings.HasPrefix(word, "127.0.0.1:") {
+				go func() {
+					for lines.Scan() { // what it says later must not stop it
+					}
+				}()
+				return strings.TrimRight(word, ",.;")
+			}
+		}
+	}
+	t.Fatal("sstp-lab does not say where it listens")
+	return ""
+}
+
+func TestEachArchitecturesProgramRunsAndLogsIn(t *testing.T) {
+	server := lab(t)
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("demo\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range targets {
+		t.Run(of.arch, func(t *testing.T) {
+			emulator := emulators[of.arch]
+			if _, err := exec.LookPath(emulator[0]); err != nil {
+				if of.arch != native().arch {
+					t.Skipf("%s is not installed (qemu-user)", emulator[0])
+				}
+				t.Logf("%s is not installed: the program runs on %s itself", emulator[0], runtime.GOARCH)
+				emulator = nil
+			}
+			run := func(name string, args ...string) string {
+				t.Helper()
+				program := filepath.Join(t.TempDir(), name)
+				if err := os.WriteFile(program, built(t, of, name), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				command := append(append([]string{}, emulator...), append([]string{program}, args...)...)
+				cmd := exec.Command(command[0], command[1:]...)
+				cmd.WaitDelay = time.Second
+				out, err := cmd.CombinedOutput()
+				if err != nil {
+					t.Errorf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+				}
+				return string(out)
+			}
+			for _, name := range []string{"sstp", "sstp-dbus"} {
+				if out := run(name, "version"); !strings.HasPrefix(out, name+" ") {
+					t.Errorf("%s version prints %q", name, out)
+				}
+			}
+			out := run("sstp", "probe", server, "--user", "demo", "--password-file", password, "-o", "verify=none")
+			for _, stage := range []string{"tls", "sstp", "auth"} {
+				if !strings.Contains(out, "ok     "+stage) {
+					t.Errorf("the probe did not get through stage %s:\n%s", stage, out)
+				}
+			}
+		})
+	}
+}
