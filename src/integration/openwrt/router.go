@@ -114,7 +114,7 @@ func (r *router) userID(user string) string {
 
 // call calls a method on the router's bus and returns what it answered.
 func (r *router) call(into any, object, method string, args map[string]any) error {
-	text := []string{"ubus", "-S", "-t", "10", "call", object, method}
+	text := []string{"ubus", "-S", "-t", "3", "call", object, method}
 	if args != nil {
 		b, err := json.Marshal(args)
 		if err != nil {

@@ -41,7 +41,12 @@ func longestSilence(w *world) {
 		from = w.router.net
 	}
 	var silences []time.Duration
-	for n := 1; n <= 5; n++ {
+	for n := range 5 {
+		if n > 0 { // a new daemon has not seen calls that ended soon after they began
+			w.router.must("ifup vpn")
+			w.waitUp("vpn", upLimit)
+			w.reaches(from, insideAddress, upLimit)
+		}
 		p := w.ping(from, insideAddress, 10*time.Millisecond)
 		answered := func(more int) {
 			_, have := p.answered()
@@ -55,11 +60,10 @@ func longestSilence(w *world) {
 		answered(20)
 		w.killServer()
 		w.serveVPN()
-		r.reconnected(n, upLimit)
+		r.reconnected(1, upLimit)
 		answered(20)
 		p.end()
 		silences = append(silences, p.silence())
-		r.livedOn()
 	}
 	slices.Sort(silences)
 	var texts []string

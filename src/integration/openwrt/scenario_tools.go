@@ -96,8 +96,8 @@ func theLog(w *world) {
 		w.skip("the root has no logd")
 	}
 	w.up(setup{})
-	lines := func() int { return strings.Count(w.router.must("logread -e ' sstp'"), "\n") }
-	out := w.router.must("logread -e ' sstp'")
+	lines := func() int { return strings.Count(w.router.must("logread -e '^sstp\\['"), "\n") }
+	out := w.router.must("logread -e '^sstp\\['")
 	w.check(strings.Contains(out, "daemon.info sstp[") || strings.Contains(out, "daemon.notice sstp["), "no line with tag sstp:\n%s", out)
 	w.check(lines() < 15, "%d lines for one call at level 2:\n%s", lines(), out)
 	w.check(!strings.Contains(w.router.must("logread"), "netifd: vpn ("), "the daemon writes to netifd's pipe")
@@ -112,7 +112,7 @@ func theLog(w *world) {
 		}
 		return w.notUp("vpn")
 	})
-	w.check(lines() == before, "it writes at level 0 though nothing failed:\n%s", w.router.must("logread -e ' sstp'"))
+	w.check(lines() == before, "it writes at level 0 though nothing failed:\n%s", w.router.must("logread -e '^sstp\\['"))
 	w.must(w.router.call(nil, "sstp.vpn", "log_level", map[string]any{"level": 4}))
 	w.router.must("sstp reconnect vpn")
 	w.until(upLimit, "more is written at level 4", func() string {
@@ -230,9 +230,9 @@ func theWebInterface(w *world) {
 	w.check(status == 0 && len(probe) > 0, "the session may not probe: %d %v", status, probe)
 
 	fingerprint := fmt.Sprintf("sha256:%x", w.fingerprint())
-	status, answer := w.rpc(nobody, "sstp", "trust", map[string]any{"interface": "vpn", "pin": fingerprint})
+	status, answer := w.rpc(nobody, "sstp", "trust", map[string]any{"interface": "vpn", "fingerprint": fingerprint})
 	w.check(status != 0, "somebody without a session may trust a certificate: %v", answer)
-	status, answer = w.rpc(session, "sstp", "trust", map[string]any{"interface": "vpn", "pin": fingerprint})
+	status, answer = w.rpc(session, "sstp", "trust", map[string]any{"interface": "vpn", "fingerprint": fingerprint})
 	w.check(status == 0, "the session may not trust a certificate: %d %v", status, answer)
 	w.say("trust: %d %v", status, answer)
 	pins, _ := w.router.sh("uci -q get network.vpn.cert_pin")

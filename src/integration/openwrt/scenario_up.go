@@ -129,7 +129,7 @@ func theIPv6Child(w *world) {
 	}
 	const prefix = "fd53:5354:5000:"
 	check := func() {
-		w.until(15*time.Second, "vpn_6 is up with an address of the server's network", func() string {
+		w.until(30*time.Second, "vpn_6 is up with an address of the server's network", func() string {
 			n, err := w.interfaceStatus("vpn_6")
 			switch {
 			case err != nil:
@@ -146,7 +146,11 @@ func theIPv6Child(w *world) {
 		if w.router.has("sbin/fw4") {
 			w.check(n.Data["zone"] == "wan", "vpn_6 is in zone %v", n.Data["zone"])
 		}
-		w.router.must("ping6 -c 1 -W 3 fd53:5354:5000::1")
+		for _, a := range n.IPv6 {
+			if strings.HasPrefix(a.Address, prefix) { // the route is for packets from there
+				w.router.must("ping6 -c 1 -W 3 -I %s fd53:5354:5000::1", a.Address)
+			}
+		}
 	}
 	check()
 	w.must(w.lab.Signal(hangup)) // the server disconnects

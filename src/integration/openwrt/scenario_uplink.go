@@ -20,7 +20,7 @@ func (w *world) by(uplink, address string, within time.Duration) {
 }
 
 func aSecondWAN(w *world) {
-	r := w.up(setup{wan: options{"metric": "20"}, wanb: options{"metric": "10", "auto": "0"}})
+	r := w.up(setup{serving: []string{"--single-session"}, wan: options{"metric": "20"}, wanb: options{"metric": "10", "auto": "0", "force_link": "0"}})
 	w.by("wan", wanAddress, upLimit)
 	w.router.must("ifup wanb")
 	w.by("wanb", wanbAddress, 15*time.Second)
@@ -46,7 +46,7 @@ func aSecondWAN(w *world) {
 }
 
 func theWANIsLost(w *world) {
-	r := w.up(setup{})
+	r := w.up(setup{serving: []string{"--single-session"}})
 	w.router.must("ifdown wan")
 	w.until(upLimit, "the daemon says that there is no uplink", func() string { return is(w.tunnel("vpn").LastError.Code, "NO_UPLINK") })
 	w.oneDaemon("vpn")
