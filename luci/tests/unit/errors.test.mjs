@@ -15,10 +15,18 @@ test('every code of the daemon has a sentence, and no other', () => {
 	assert.deepEqual(Object.keys(errors.CODES).sort(), [ ...codes ].sort());
 });
 
-test('the daemon\'s usual hints stand here word for word, so that they have a translation', () => {
-	const hints = Object.fromEntries([ ...go('fault/hints.go').matchAll(/^\t(\w+):\s+"(.*)",$/gm) ].map(([ , name, text ]) => [ constants[name], JSON.parse(`"${text}"`) ]));
+test('every code has a hint in the words of the form', () => {
+	assert.deepEqual(Object.keys(errors.HINTS), Object.keys(errors.CODES));
+});
 
-	assert.deepEqual(errors.HINTS, hints);
+test('the daemon\'s usual hints are known, so that only one that knows more is shown beside ours', () => {
+	const hints = [ ...go('fault/hints.go').matchAll(/^\t\w+:\s+"(.*)",$/gm) ].map(([ , text ]) => JSON.parse(`"${text}"`));
+
+	assert.deepEqual(errors.USUAL_HINTS, hints);
+	for (const h of hints)
+		assert.deepEqual(errors.hints('AUTH_FAILED', h), [ errors.HINTS.AUTH_FAILED ]);
+	assert.deepEqual(errors.hints('AUTH_FAILED', 'Ask Joe.'), [ errors.HINTS.AUTH_FAILED, 'Ask Joe.' ]);
+	assert.deepEqual(errors.hints('CERT_UNTRUSTED', 'Store sha256:00 as cert_pin.'), [ errors.HINTS.CERT_UNTRUSTED ]);
 });
 
 test('every stage of the daemon has a name', () => {
@@ -39,9 +47,11 @@ test('what a newer daemon says is shown as it is', () => {
 	assert.equal(errors.sentence('FLUX_LOST', 'The flux was lost.'), 'The flux was lost.');
 	assert.equal(errors.sentence('FLUX_LOST'), 'FLUX_LOST');
 	assert.equal(errors.sentence('constructor'), 'constructor');
-	assert.equal(errors.hint('AUTH_FAILED', 'Ask Joe.'), 'Ask Joe.');
-	assert.equal(errors.hint('AUTH_FAILED'), errors.HINTS.AUTH_FAILED);
-	assert.equal(errors.hint('toString'), '');
+	assert.deepEqual(errors.hints('FLUX_LOST', 'Wait.'), [ 'Wait.' ]);
+	assert.deepEqual(errors.hints('toString'), []);
+	assert.equal(errors.phrase('logged in by eap-tls'), 'logged in by EAP-TLS');
+	assert.equal(errors.phrase('something new'), 'something new');
+	assert.equal(errors.method('constructor'), 'constructor');
 	assert.equal(errors.stage('flux'), 'flux');
 	assert.deepEqual(errors.state('fluxing'), { look: 'warn', text: 'fluxing' });
 });

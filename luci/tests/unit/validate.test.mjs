@@ -49,7 +49,7 @@ test('what only makes sense together', () => {
 	assert.deepEqual(wrong({}), [ 'server' ]);
 	assert.deepEqual(wrong({ server: '' }), [ 'server' ]);
 	assert.deepEqual(wrong({ server }), []);
-	assert.deepEqual(wrong({ server, verify: 'pin' }), [ 'cert_pin' ]);
+	assert.deepEqual(wrong({ server, verify: 'pin' }), [ 'verify' ]);
 	assert.deepEqual(wrong({ server, verify: 'pin', cert_pin: [ 'sha256:00' ] }), []);
 	assert.deepEqual(wrong({ server, cert: '/c' }), [ 'key' ]);
 	assert.deepEqual(wrong({ server, key: '/k' }), [ 'cert' ]);

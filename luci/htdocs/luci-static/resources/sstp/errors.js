@@ -1,5 +1,6 @@
 'use strict';
 'require baseclass';
+'require sstp.format as format';
 
 /*
  * Sentences for the codes, stages and states of the daemon. A code that is not listed here was added to a newer daemon:
@@ -35,35 +36,91 @@ const CODES = {
 	NETIFD_REFUSED:         _('The router\'s network configuration refused the tunnel')
 };
 
-/* The daemon's usual hints, so that its English text has a translation; a hint that knows more is shown as it came. */
+/* What to do, in the words of the form. */
 const HINTS = {
-	INVALID_OPTIONS:        _('Correct the named option in the interface\'s configuration.'),
-	PEER_RESOLVE_FAIL:      _('Check the spelling of option server, and that the router can resolve names (DNS of the uplink).'),
-	NO_UPLINK:              _('Check that the WAN is up and has a default route; option tunlink must name an interface that is up.'),
+	INVALID_OPTIONS:        _('Correct the option that is named, in the settings of the interface.'),
+	PEER_RESOLVE_FAIL:      _('Check the spelling of the server\'s name, and that the router itself can resolve names.'),
+	NO_UPLINK:              _('Check that the WAN is connected and has a default route, and that the uplink chosen under Advanced Settings is up.'),
 	CONNECT_FAILED:         _('Check the server\'s address and port, and that no firewall on the way refuses the connection.'),
-	CONNECT_TIMEOUT:        _('Nothing answered: check the server\'s address and port, and that the provider does not block it.'),
-	PROXY_FAILED:           _('Check option proxy, and that the proxy allows CONNECT to the server\'s port.'),
-	PROXY_AUTH_FAILED:      _('Check the user name and password in option proxy.'),
-	TLS_FAILED:             _('An old server may need tls_legacy \'1\' or a lower tls_min; some servers refuse a wrong or missing name, see server_name and sni.'),
-	CERT_UNTRUSTED:         _('If it is your server, store its fingerprint as cert_pin, or its CA as ca_cert.'),
-	CERT_NAME_MISMATCH:     _('Set option server to a name that the certificate has, or set server_name.'),
-	CERT_EXPIRED:           _('Renew the server\'s certificate; check the router\'s clock too.'),
-	CERT_PIN_MISMATCH:      _('If the server\'s certificate was renewed, replace cert_pin; otherwise somebody may be in between.'),
-	HTTP_REFUSED:           _('Something answered that is not the VPN service: check server, port, server_name and path_secret.'),
-	NOT_SSTP:               _('The server does not speak SSTP on this port: check server and port.'),
+	CONNECT_TIMEOUT:        _('Check the server\'s address and port, and that the provider does not block it.'),
+	PROXY_FAILED:           _('Check the HTTP proxy under Advanced Settings, and that it allows connections to the server\'s port.'),
+	PROXY_AUTH_FAILED:      _('Check user name and password in the HTTP proxy under Advanced Settings.'),
+	TLS_FAILED:             _('An old server may need old ciphers or an older TLS version, and some servers refuse a wrong name: see Security.'),
+	CERT_UNTRUSTED:         _('If it is your server, Test connection shows its certificate and lets you trust it; or upload the authority that signed it under Security.'),
+	CERT_NAME_MISMATCH:     _('Enter a name that the certificate has as the server, or under Security as the name in the certificate. If it is your server, Test connection lets you trust the certificate as it is.'),
+	CERT_EXPIRED:           _('Renew the certificate on the server, and check the router\'s clock.'),
+	CERT_PIN_MISMATCH:      _('If the server\'s certificate was renewed, Test connection shows the new one and lets you trust it. Otherwise somebody may be in between.'),
+	HTTP_REFUSED:           _('Something answers that is not the VPN service: check server, port, the name in the certificate and the path secret.'),
+	NOT_SSTP:               _('Check server and port, and that SSTP is enabled on the server.'),
 	SSTP_REJECTED:          _('Check the server\'s log for the reason.'),
-	CRYPTO_BINDING_FAILED:  _('TLS is intercepted on the way, or the server\'s certificate setting differs from the certificate it presents.'),
+	CRYPTO_BINDING_FAILED:  _('Something on the way opens the encryption, or the server was set up with another certificate than it presents.'),
 	PPP_NEGOTIATION_FAILED: _('Check the server\'s PPP settings and its log.'),
-	AUTH_FAILED:            _('Check username and password.'),
-	AUTH_METHOD_REFUSED:    _('Allow one of the server\'s methods in option auth, or enable one of yours on the server.'),
-	PASSWORD_EXPIRED:       _('Change the password on the server, then store the new one here.'),
-	ACCOUNT_DISABLED:       _('Ask the server\'s administrator to enable the account and its dial-in permission.'),
+	AUTH_FAILED:            _('Check user name and password.'),
+	AUTH_METHOD_REFUSED:    _('Allow one of the server\'s methods under Log-in, or enable one of yours on the server.'),
+	PASSWORD_EXPIRED:       _('Change the password on the server, then enter the new one here.'),
+	ACCOUNT_DISABLED:       _('Ask the server\'s administrator to enable the account and its permission to dial in.'),
 	NO_ADDRESS:             _('Check the server\'s address pool or DHCP server.'),
 	PEER_SILENT:            _('The connection was lost or the server hangs; it is dialed again.'),
 	CLOSED_BY_SERVER:       _('Check the server\'s log; another login with the same account may have replaced this one.'),
-	TUN_FAILED:             _('Check that /dev/net/tun exists (package kmod-tun) and that the device\'s name is free.'),
-	NETIFD_REFUSED:         _('Check the interface\'s configuration; logread has netifd\'s own words.')
+	TUN_FAILED:             _('Check that the package kmod-tun is installed and that no other interface uses the device\'s name.'),
+	NETIFD_REFUSED:         _('Check the settings of the interface; the system log has the network service\'s own words.')
 };
+
+/* The daemon's usual hints, by which those are told apart that know more about the case at hand. */
+const USUAL_HINTS = [
+	'Correct the named option in the interface\'s configuration.',
+	'Check the spelling of option server, and that the router can resolve names (DNS of the uplink).',
+	'Check that the WAN is up and has a default route; option tunlink must name an interface that is up.',
+	'Check the server\'s address and port, and that no firewall on the way refuses the connection.',
+	'Nothing answered: check the server\'s address and port, and that the provider does not block it.',
+	'Check option proxy, and that the proxy allows CONNECT to the server\'s port.',
+	'Check the user name and password in option proxy.',
+	'An old server may need tls_legacy \'1\' or a lower tls_min; some servers refuse a wrong or missing name, see server_name and sni.',
+	'If it is your server, store its fingerprint as cert_pin, or its CA as ca_cert.',
+	'Set option server to a name that the certificate has, or set server_name.',
+	'Renew the server\'s certificate; check the router\'s clock too.',
+	'If the server\'s certificate was renewed, replace cert_pin; otherwise somebody may be in between.',
+	'Something answered that is not the VPN service: check server, port, server_name and path_secret.',
+	'The server does not speak SSTP on this port: check server and port.',
+	'Check the server\'s log for the reason.',
+	'TLS is intercepted on the way, or the server\'s certificate setting differs from the certificate it presents.',
+	'Check the server\'s PPP settings and its log.',
+	'Check username and password.',
+	'Allow one of the server\'s methods in option auth, or enable one of yours on the server.',
+	'Change the password on the server, then store the new one here.',
+	'Ask the server\'s administrator to enable the account and its dial-in permission.',
+	'Check the server\'s address pool or DHCP server.',
+	'The connection was lost or the server hangs; it is dialed again.',
+	'Check the server\'s log; another login with the same account may have replaced this one.',
+	'Check that /dev/net/tun exists (package kmod-tun) and that the device\'s name is free.',
+	'Check the interface\'s configuration; logread has netifd\'s own words.'
+];
+
+/* For these the daemon tells how to store a fingerprint by hand, where this page has a button. */
+const BY_BUTTON = [ 'CERT_UNTRUSTED', 'CERT_NAME_MISMATCH', 'CERT_PIN_MISMATCH' ];
+
+const METHODS = {
+	'mschapv2':     'MS-CHAPv2',
+	'eap-mschapv2': 'EAP-MSCHAPv2',
+	'eap-tls':      'EAP-TLS',
+	'eap-md5':      'EAP-MD5',
+	'chap':         'CHAP',
+	'pap':          'PAP'
+};
+
+/* What the daemon says in few forms, so that it can be said in other languages; the rest is shown as it came. */
+const PHRASES = [
+	[ /^an address, nothing to resolve$/, _('an address, nothing to resolve') ],
+	[ /^call accepted, crypto binding with (.+)$/, _('call accepted, crypto binding with %s') ],
+	[ /^link open, the server takes packets of up to (\d+) bytes$/, _('link open, the server takes packets of up to %s bytes') ],
+	[ /^logged in by no method: the server asked for none$/, _('the server asked for no log-in') ],
+	[ /^logged in by (.+)$/, _('logged in by %s') ],
+	[ /^(SHA-\d+) with the log-in's keys$/, _('%s with the log-in\'s keys') ],
+	[ /^(SHA-\d+) without keys$/, _('%s without keys') ],
+	[ /^next try in (.+)$/, _('next attempt in %s') ],
+	[ /^interface (.+)$/, _('interface %s') ],
+	[ /^TLS versions below 1\.2 have known weaknesses\.$/, _('TLS versions below 1.2 have known weaknesses.') ]
+];
 
 /* In the order in which a call goes through them. certificate is a part of tls, shown apart from it. */
 const STAGES = {
@@ -107,6 +164,7 @@ const STATES = {
 return baseclass.extend({
 	CODES,
 	HINTS,
+	USUAL_HINTS,
 	STAGES,
 	STATES,
 
@@ -115,9 +173,27 @@ return baseclass.extend({
 		return Object.hasOwn(CODES, code) ? CODES[code] : (other || code || '');
 	},
 
-	/* The daemon's hint, translated where it is the usual one. */
-	hint(code, text) {
-		return text ? _(text) : (Object.hasOwn(HINTS, code) ? HINTS[code] : '');
+	/* What to do: a list of ours and of what the daemon knows beyond that. */
+	hints(code, text) {
+		const special = text && !USUAL_HINTS.includes(text) && !BY_BUTTON.includes(code);
+
+		return [ Object.hasOwn(HINTS, code) ? HINTS[code] : '', special ? text : '' ].filter((h) => h);
+	},
+
+	method(name) {
+		return Object.hasOwn(METHODS, name) ? METHODS[name] : String(name ?? '');
+	},
+
+	/* What was found, in the page's language where it is one of the usual phrases. */
+	phrase(text) {
+		for (const [ pattern, sentence ] of PHRASES) {
+			const m = String(text ?? '').match(pattern);
+
+			if (m)
+				return format.fill(sentence, this.method(m[1]));
+		}
+
+		return String(text ?? '');
 	},
 
 	stage(name) {

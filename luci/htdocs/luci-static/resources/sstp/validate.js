@@ -166,7 +166,7 @@ return baseclass.extend({
 			wrong.server = _('Enter the server to connect to.');
 
 		if (get('verify') == 'pin' && !set('cert_pin'))
-			wrong.cert_pin = _('Add the fingerprint of the server\'s certificate: Test connection shows it, and Trust this certificate enters it here.');
+			wrong.verify = _('Add the fingerprint of the server\'s certificate: Test connection shows it, and Trust this certificate enters it here.');
 
 		if (set('cert') && !set('key'))
 			wrong.key = _('Choose the private key that belongs to the client certificate.');

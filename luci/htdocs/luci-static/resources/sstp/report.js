@@ -1,0 +1,120 @@
+'use strict';
+'require baseclass';
+'require sstp.errors as errors';
+'require sstp.format as format';
+
+/*
+ * What a probe found, in the order in which people read it, and what a tunnel's state and warnings are. No page in here.
+ */
+
+const ORDER = [ 'resolve', 'connect', 'tls', 'certificate', 'http', 'sstp', 'ppp', 'auth' ];
+
+/* Below so many days a certificate should have been renewed: public ones are made out for ever shorter times. */
+const CERTIFICATE_WARNING_DAYS = 14;
+
+function isCertificateCode(code) {
+	return /^CERT_/.test(code ?? '');
+}
+
+return baseclass.extend({
+	CERTIFICATE_WARNING_DAYS,
+
+	/* How the server was verified, in words. */
+	verified(by) {
+		if (by == 'full')
+			return _('signed by a trusted authority, and the name matches');
+		if (/^pin /.test(by ?? ''))
+			return _('matches the trusted fingerprint');
+		if (by == 'none')
+			return _('not verified');
+
+		return by || '';
+	},
+
+	/* Rows { stage, look: ok|failed|open, ms, finding, code, message, hint } for one server of a probe's answer. */
+	rows(server) {
+		const rows = [];
+
+		for (const s of server.stages ?? []) {
+			const certificate = s.stage == 'tls' && (s.ok || isCertificateCode(s.code)),
+			      failed = { look: 'failed', code: s.code, message: s.message, hint: s.hint };
+
+			/* the handshake itself is through where only the certificate was refused */
+			rows.push({ stage: s.stage, ms: s.ms, ...((s.ok || certificate)
+				? { look: 'ok', finding: (s.finding ?? '').replace(/, verified by .*$/, '') } : failed) });
+
+			if (certificate)
+				rows.push({ stage: 'certificate', ...(s.ok ? { look: 'ok', finding: this.verified(server.verified_by) } : failed) });
+		}
+
+		const reached = rows.map((r) => r.stage), last = Math.max(...ORDER.map((s, i) => reached.includes(s) ? i : -1));
+
+		return [ ...rows, ...ORDER.slice(last + 1).map((stage) => ({ stage, look: 'open' })) ];
+	},
+
+	/* { look: ok|failed|warn, text } over all rows. */
+	verdict(rows) {
+		const failed = rows.find((r) => r.look == 'failed');
+
+		if (failed)
+			return { look: 'failed', text: errors.sentence(failed.code, failed.message) };
+
+		if (!rows.some((r) => r.stage == 'auth' && r.look == 'ok'))
+			return { look: 'warn', text: _('The server speaks SSTP. The log-in was not tried: there is no user name.') };
+
+		return { look: 'ok', text: _('Everything works: the server accepted the log-in.') };
+	},
+
+	/*
+	 * The state of a tunnel: { key, code, text }. key is one of errors.STATES; code and text say why it is not what it
+	 * should be. tunnel is what is configured, status and failure what the daemon said, iface what the network service
+	 * says (null: it does not know the interface), handler whether that knows the protocol.
+	 */
+	state({ tunnel, status, failure, iface, handler }) {
+		const fault = iface?.errors?.find((e) => e.code), refused = iface?.errors?.some((e) => e.code == 'INVALID_PROTO');
+
+		if (tunnel.disabled)
+			return { key: 'disabled', text: _('The interface is disabled in its settings.') };
+		if (status)
+			return { key: status.state };
+		if (handler === false || refused)
+			return { key: 'nohandler', text: _('The network service was started before the protocol was installed. Restart it (service network restart, which interrupts all connections for a moment), or restart the router.') };
+		if (failure == 'denied')
+			return { key: 'unknown', text: _('Your login may not see the state of this tunnel.') };
+		if (failure == 'late' || failure == 'broken')
+			return { key: 'unknown', text: _('The tunnel\'s service gave no usable answer.') };
+		if (!iface)
+			return { key: 'unknown', text: _('The network service does not know this interface yet: its settings were not applied.') };
+		if (fault)
+			return { key: 'failed', code: fault.code, text: errors.hints(fault.code).join(' ') };
+		if (!iface.autostart)
+			return { key: 'stopped' };
+		if (iface.pending)
+			return { key: 'absent', text: _('The tunnel\'s service is being started.') };
+
+		return { key: 'failed', text: _('The tunnel\'s service is not running. Connect starts it; the system log tells why it ended.') };
+	},
+
+	/* What is not wrong but should not stay so: a list of sentences. */
+	warnings(status, nowUnix) {
+		const list = [], tls = status?.tls;
+
+		if (tls?.verified_by == 'none')
+			list.push(_('The server\'s certificate is not verified: anybody on the way can read and change the traffic. Test connection shows the certificate, so that you can trust it.'));
+
+		if (tls?.not_after) {
+			const days = format.daysLeft(tls.not_after, nowUnix);
+
+			if (days < 0)
+				list.push(_('The server\'s certificate has expired.'));
+			else if (days < CERTIFICATE_WARNING_DAYS)
+				list.push(format.fill(N_(days, 'The server\'s certificate expires in one day.', 'The server\'s certificate expires in %s days.'), days));
+		}
+
+		for (const w of status?.options_warned ?? [])
+			if (w.option != 'verify' || tls?.verified_by != 'none')
+				list.push(format.fill(_('Option %s: %s'), w.option, errors.phrase(w.text)));
+
+		return list;
+	}
+});

@@ -1,0 +1,200 @@
+'use strict';
+'require baseclass';
+'require dom';
+'require sstp.api as api';
+'require sstp.dialog as dialog';
+'require sstp.errors as errors';
+'require sstp.format as format';
+'require sstp.report as report';
+
+/*
+ * Test connection: what each stage found, the server's certificates, and the question whether to trust one. All that a
+ * server or a certificate says becomes a text node.
+ */
+
+const LOOK_WORDS = { ok: _('passed'), failed: _('failed'), open: _('not reached') };
+
+function paragraph(text, className) {
+	return E('p', { 'class': className || '' }, [ text ]);
+}
+
+function stageRow(row) {
+	const details = [];
+
+	if (row.finding)
+		details.push(E('div', { 'class': 'sstp-finding' }, [ errors.phrase(row.finding) ]));
+
+	if (row.look == 'failed') {
+		details.push(E('div', { 'class': 'sstp-strong' }, [ errors.sentence(row.code, row.message) ]));
+
+		if (row.message && row.message != errors.sentence(row.code, row.message))
+			details.push(E('div', { 'class': 'sstp-finding' }, [ row.message ]));
+		for (const hint of errors.hints(row.code, row.hint))
+			details.push(E('div', { 'class': 'sstp-hint' }, [ hint ]));
+	}
+
+	return E('li', { 'class': `sstp-stage sstp-stage-${row.look}`, 'data-stage': row.stage }, [
+		dialog.mark(row.look),
+		E('div', { 'class': 'sstp-stage-name' }, [
+			errors.stage(row.stage),
+			E('span', { 'class': 'sstp-hidden' }, [ `: ${LOOK_WORDS[row.look]}` ])
+		]),
+		E('div', { 'class': 'sstp-stage-time' }, [ (row.ms >= 0) ? format.milliseconds(row.ms) : '' ]),
+		E('div', { 'class': 'sstp-stage-text' }, [ ...details ])
+	]);
+}
+
+function facts(pairs) {
+	return E('dl', { 'class': 'sstp-facts' }, pairs.filter(([ , value ]) => value).flatMap(([ name, value, className ]) => [
+		E('dt', {}, [ name ]),
+		E('dd', { 'class': className || '' }, [ value ])
+	]));
+}
+
+function validity(c) {
+	const days = format.daysLeft(c.not_after, Date.now() / 1000),
+	      text = format.fill(_('%s to %s'), format.day(c.not_before), format.day(c.not_after));
+
+	return (days < 0)
+		? format.fill(_('%s (expired)'), text)
+		: format.fill(N_(days, '%s (one day left)', '%s (%s days left)'), text, days);
+}
+
+function certificateFacts(c) {
+	return facts([
+		[ _('Subject'), c.subject || _('(none)') ],
+		[ _('Issuer'), (c.issuer == c.subject) ? _('itself (self-signed)') : c.issuer ],
+		[ _('Names'), (c.names ?? []).join(', ') ],
+		[ _('Valid'), validity(c) ],
+		[ _('SHA-256 fingerprint'), format.fingerprint(c.sha256), 'sstp-code' ]
+	]);
+}
+
+function chain(server) {
+	const list = server.chain ?? [];
+
+	if (!list.length)
+		return [];
+
+	return [ E('details', { 'class': 'sstp-chain' }, [
+		E('summary', {}, [ format.fill(N_(list.length, 'The server\'s certificate', 'The server\'s certificates (%s)'), list.length) ]),
+		E('ol', {}, list.map((c, i) => E('li', {}, [
+			certificateFacts(c),
+			(i == 0 && c.spki_sha256) ? facts([ [ _('Key pin'), `spki-sha256:${c.spki_sha256}`, 'sstp-code' ] ]) : ''
+		])))
+	]) ];
+}
+
+/* One server's part of the result, and what there is to trust in it. */
+function serverPart(server, single) {
+	const rows = report.rows(server), verdict = report.verdict(rows), failed = rows.find((r) => r.look == 'failed');
+
+	return {
+		node: E('section', { 'class': 'sstp-result' }, [
+			single ? '' : E('h5', {}, [ server.server ]),
+			E('p', { 'class': `sstp-verdict sstp-tone-${verdict.look}` }, [ dialog.mark(verdict.look), E('span', {}, [ verdict.text ]) ]),
+			E('ol', { 'class': 'sstp-stages' }, rows.map(stageRow)),
+			...chain(server)
+		]),
+		offer: (failed && errors.isTrustable(failed.code) && server.chain?.length)
+			? { server: server.server, code: failed.code, certificate: server.chain[0] } : null,
+		verified: server.verified_by,
+		certificate: server.chain?.[0],
+		server: server.server
+	};
+}
+
+return baseclass.extend({
+	/*
+	 * Opens the dialog and runs the probe. run() gives api.probe's answer; trust(pin, replace) stores a pin and resolves
+	 * to { value } or { failure }, or is null where the login may not. Resolves when the dialog was closed.
+	 */
+	open(name, run, trust) {
+		const d = dialog.open(format.fill(_('Test connection: %s'), name)),
+		      live = E('div', { 'role': 'status', 'aria-live': 'polite' }),
+		      result = E('div', {}),
+		      again = dialog.button(_('Test again'), 'neutral', () => start()),
+		      close = dialog.button(_('Close'), 'neutral', d.close),
+		      offers = E('span', { 'class': 'sstp-offers' });
+		let timer = null, turn = 0;
+
+		d.body.append(live, result);
+		d.footer.append(close, again, offers);
+		d.closed.then(() => {
+			turn++;
+			window.clearInterval(timer);
+		});
+
+		const show = (answer) => {
+			const parts = (answer.value?.servers ?? []).map((s, i, all) => serverPart(s, all.length == 1)),
+			      bad = answer.failure ? api.explain(answer) : null, error = answer.value?.error;
+
+			dom.content(live, []);
+			dom.content(result, [
+				bad ? E('p', { 'class': 'sstp-verdict sstp-tone-failed' }, [ dialog.mark('failed'), E('span', {}, [ bad ]) ]) : '',
+				error ? E('div', { 'class': 'sstp-result' }, [
+					E('p', { 'class': 'sstp-verdict sstp-tone-failed' }, [ dialog.mark('failed'), E('span', {}, [ errors.sentence(error.code, error.message) ]) ]),
+					paragraph(error.message ?? ''), ...errors.hints(error.code, error.hint).map((h) => paragraph(h, 'sstp-hint'))
+				]) : '',
+				(!bad && !error && !parts.length) ? paragraph(_('The router gave no usable answer.')) : '',
+				...parts.map((p) => p.node),
+				...(answer.value?.warnings ?? []).map((w) => paragraph(format.fill(_('Option %s: %s'), w.option, w.text), 'sstp-hint'))
+			]);
+
+			/* said once, as a whole, to those who listen; the eye finds it in the result */
+			live.appendChild(E('span', { 'class': 'sstp-hidden' }, [ [ bad, ...parts.map((p) => p.node.querySelector('.sstp-verdict').textContent) ].filter((t) => t).join('. ') ]));
+
+			dom.content(offers, trust ? parts.map((p) => p.offer ?? (p.verified == 'none' && p.certificate ? { server: p.server, certificate: p.certificate } : null)).filter((o) => o).map((offer, i, all) =>
+				dialog.button((all.length == 1) ? _('Trust this certificate\u2026') : format.fill(_('Trust %s\u2026'), offer.server), 'positive important', () => ask(offer))) : []);
+		};
+
+		const ask = (offer) => this.askTrust(offer).then((choice) => choice ? trust(choice.pin, choice.replace).then((done) => {
+			if (done.failure || done.value?.error) {
+				show({ value: { error: done.value?.error ?? { message: api.explain(done) } } });
+				return;
+			}
+
+			start();
+		}) : null);
+
+		const start = () => {
+			const mine = ++turn, begun = Date.now(),
+			      seconds = E('span', { 'aria-hidden': 'true' });
+
+			again.disabled = true;
+			dom.content(offers, []);
+			dom.content(result, []);
+			dom.content(live, E('p', { 'class': 'spinning sstp-running' }, [ _('Testing the connection\u2026'), ' ', seconds ]));
+			window.clearInterval(timer);
+			timer = window.setInterval(() => {
+				seconds.textContent = format.duration((Date.now() - begun) / 1000);
+			}, 1000);
+
+			return run().then((answer) => {
+				if (mine != turn)
+					return;
+
+				window.clearInterval(timer);
+				again.disabled = false;
+				show(answer);
+			});
+		};
+
+		start();
+		return d.closed;
+	},
+
+	/* Shows a certificate and asks. Resolves to { pin, replace }, or null. */
+	askTrust({ server, code, certificate }) {
+		const changed = code == 'CERT_PIN_MISMATCH';
+
+		return dialog.confirm(_('Trust this certificate?'), [
+			E('p', {}, [ format.fill(_('%s presented this certificate:'), server) ]),
+			certificateFacts(certificate),
+			changed ? E('p', { 'class': 'sstp-verdict sstp-tone-failed' }, [ dialog.mark('warn'), E('span', {}, [ _('It is not the one that was trusted before. If nobody renewed it, somebody may be in between.') ]) ]) : '',
+			E('p', {}, [ _('Compare the fingerprint with that of the server, seen on the server itself or told by its administrator. Only if every digit agrees, nobody is in between.') ]),
+			E('p', { 'class': 'sstp-hint' }, [ _('From then on this certificate is accepted, whoever signed it, and needs to be trusted again when it is renewed.') ])
+		], changed ? _('Trust it instead') : _('Trust this certificate'), changed ? 'negative important' : 'positive important')
+			.then((agreed) => agreed ? { pin: `sha256:${certificate.sha256}`, replace: changed } : null);
+	}
+});
