@@ -54,7 +54,6 @@ func (w *world) start(s setup) {
 // configure writes the router's configuration.
 func (r *router) configure(s setup) {
 	r.write("etc/vpn-ca.pem", string(r.w.certificate.RootPEM()))
-	r.write("etc/config/network", networkConfig(s))
 	for path, content := range s.files {
 		r.write(path, content)
 	}
@@ -64,8 +63,12 @@ func (r *router) configure(s setup) {
 	os.Remove(r.root + "/tmp/resolv.conf")
 	r.w.must(os.Symlink("resolv.conf.d/resolv.conf.auto", r.root+"/tmp/resolv.conf"))
 	// What the boot script does with a new system. A script that fails is kept, as there.
+	r.sh("config_generate")
+	if !r.has("etc/config/system") {
+		r.write("etc/config/system", "config system\n\toption hostname OpenWrt\n\toption log_buffer_size 128\n")
+	}
 	r.sh(`cd /etc/uci-defaults 2>/dev/null && for f in $(ls); do ( . ./$f ) >/dev/null 2>&1 && rm -f ./$f; done; uci commit; true`)
-	r.write("etc/config/network", networkConfig(s)) // the scripts may have thought of something
+	r.write("etc/config/network", networkConfig(s))
 	r.password()
 	if !s.noZone && r.has("etc/config/firewall") {
 		r.must(`i=0; while z=$(uci -q get firewall.@zone[$i].name); do

@@ -153,3 +153,15 @@ func ubusdIsRestarted(w *world) {
 	w.router.must("ifdown vpn")
 	w.waitDown("vpn", device, 5*time.Second)
 }
+
+func takeOver(w *world) {
+	r := w.up(setup{})
+	w.router.daemon("", "/usr/sbin/sstp", "daemon", "vpn")
+	w.until(3*time.Second, "the second daemon has started", func() string {
+		if len(w.router.daemons("vpn")) < 2 && w.router.daemons("vpn")[0].pid == r.daemon {
+			return "not yet"
+		}
+		return ""
+	})
+	w.backAfter(r.daemon)
+}

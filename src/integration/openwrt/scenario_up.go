@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,13 @@ func bootBringsItUp(w *world) {
 	w.oneDaemon("vpn")
 	w.check(w.events("auth") == 1, "%d log-ins, want one", w.events("auth"))
 	w.say("up %.2f s after the WAN", took.Seconds())
+	w.reaches(w.router.net, insideAddress, upLimit)
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.router.daemons("vpn")[0].pid))
+	w.must(err)
+	_, rss, _ := strings.Cut(string(status), "VmRSS:")
+	if f := strings.Fields(rss); len(f) > 1 {
+		w.find("resident memory of the daemon, just up: %s %s", f[0], f[1])
+	}
 }
 
 func theNetworkIsComplete(w *world) {
@@ -78,8 +86,7 @@ func downAndUp(w *world) {
 		}
 		return "the call has not ended"
 	})
-	out := w.router.must("ip route get %s; cat /etc/resolv.conf", publicAddress)
-	w.check(strings.Contains(out, "dev eth1"), "the default route did not come back to the WAN:\n%s", out)
+	out := w.router.read("tmp/resolv.conf.d/resolv.conf.auto")
 	w.check(!strings.Contains(out, insideAddress), "the tunnel's name server is still there:\n%s", out)
 	w.router.must("ifup vpn")
 	w.waitUp("vpn", upLimit)
@@ -176,6 +183,26 @@ func aServerByIPv6(w *world) {
 	way := w.router.must("ip -6 route get %s", serverAddress6)
 	w.check(strings.Contains(way, "via "+wanGateway6) && strings.Contains(way, "dev eth1"), "the way to the server is %s", way)
 	w.reaches(w.router.net, insideAddress, upLimit)
+}
+
+func twoTunnels(w *world) {
+	w.start(setup{serving: []string{"--user", "second:" + password}, vpn: options{"metric": "5"},
+		more: "config interface 'branch'\n\toption proto sstp\n\toption server " + serverName + "\n\toption username second\n\toption password " +
+			quote(password) + "\n\toption ca_cert /etc/vpn-ca.pem\n\toption defaultroute 0\n\toption peerdns 0\n"})
+	w.waitUp("vpn", upLimit)
+	w.waitUp("branch", upLimit)
+	w.oneDaemon("vpn")
+	w.oneDaemon("branch")
+	for _, name := range []string{"vpn", "branch"} {
+		t := w.tunnel(name)
+		w.check(t.Uplink == "wan" && t.Device == "sstp-"+name, "%s: device %s, uplink %s", name, t.Device, t.Uplink)
+		w.router.must("ping -c 1 -W 3 -I %s %s", t.Device, insideAddress)
+	}
+	w.check(w.tunnel("vpn").IPv4.Address != w.tunnel("branch").IPv4.Address, "both have the same address")
+	w.router.must("ifdown vpn")
+	w.waitDown("vpn", device, 5*time.Second)
+	w.check(w.notUp("branch") == "", "%s", w.notUp("branch"))
+	w.check(w.tunnel("branch").Reconnects == 0, "branch was disturbed when vpn ended")
 }
 
 func aLongName(w *world) {

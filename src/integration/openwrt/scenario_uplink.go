@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -54,4 +55,79 @@ func theWANIsLost(w *world) {
 	took := r.reconnected(1, upLimit)
 	w.check(took < 4*time.Second, "up only %.1f s after the WAN", took.Seconds())
 	r.livedOn()
+}
+
+func theWANComesLater(w *world) {
+	w.start(setup{vpn: options{"auto": "0"}})
+	w.router.must("ifdown wan; ifup vpn")
+	w.waitFailed("vpn", "NO_UPLINK", upLimit)
+	w.always(3*time.Second, "one daemon, waiting", func() string {
+		if list := w.router.daemons("vpn"); len(list) != 1 {
+			return fmt.Sprintf("daemons %v", list)
+		}
+		return is(w.tunnel("vpn").State, "waiting")
+	})
+	w.router.must("ifup wan")
+	took := w.waitUp("vpn", upLimit)
+	w.check(took < 3*time.Second, "up only %.1f s after the WAN", took.Seconds())
+	w.check(w.netifd("vpn").code() == "", "netifd still shows %s", w.netifd("vpn").code())
+}
+
+func anotherWANAddress(w *world) {
+	r := w.up(setup{serving: []string{"--single-session"}})
+	const other = "203.0.113.77"
+	w.setOption("wan", "ipaddr", []string{other + "/24"})
+	w.reload()
+	w.by("wan", other, upLimit)
+	r.livedOn()
+}
+
+func aNamedUplink(w *world) {
+	w.up(setup{wan: options{"metric": "10"}, wanb: options{"metric": "20"}, vpn: options{"tunlink": "wanb"}})
+	w.by("wanb", wanbAddress, upLimit)
+	w.router.must("ifdown wanb")
+	w.until(upLimit, "the daemon says that there is no uplink", func() string { return is(w.tunnel("vpn").LastError.Code, "NO_UPLINK") })
+	w.router.must("ifup wanb")
+	w.by("wanb", wanbAddress, upLimit)
+}
+
+// equalMetrics is the configuration of nearly everybody. The kernel has one default route of a metric: netifd replaces the
+// WAN's by the tunnel's, and does not lay it again when the tunnel's goes.
+func equalMetrics(w *world) {
+	r := w.up(setup{vpn: options{"hold": "2"}})
+	byWAN := func() string {
+		out, err := w.router.sh("ip route get %s", publicAddress)
+		if err != nil || !strings.Contains(out, "dev eth1") {
+			return fmt.Sprintf("%s (%v)", strings.TrimSpace(out), err)
+		}
+		return ""
+	}
+	w.router.must("ifdown vpn")
+	w.waitDown("vpn", device, 5*time.Second)
+	w.until(3*time.Second, "after ifdown the default route is the WAN's", byWAN)
+	w.router.must("ifup vpn")
+	w.waitUp("vpn", upLimit)
+	w.killServer()
+	w.until(upLimit, "netifd says it is down", func() string {
+		if w.netifd("vpn").Up {
+			return "up"
+		}
+		return ""
+	})
+	w.until(3*time.Second, "beyond hold the default route is the WAN's", byWAN)
+	w.serveVPN()
+	w.waitUp("vpn", 20*time.Second)
+	old := w.router.daemons("vpn")[0].pid
+	w.check(old != r.daemon, "it is the daemon of before ifdown")
+	w.must(syscall.Kill(old, syscall.SIGKILL))
+	w.until(upLimit, "up again after the daemon was killed", func() string {
+		if list := w.router.daemons("vpn"); len(list) != 1 || list[0].pid == old {
+			return fmt.Sprintf("daemons %v", list)
+		}
+		return w.notUp("vpn")
+	})
+	w.router.must("ifdown vpn")
+	w.waitDown("vpn", device, 5*time.Second)
+	w.until(3*time.Second, "after all that the default route is the WAN's", byWAN)
+	w.reaches(w.router.net, publicAddress, upLimit)
 }

@@ -11,6 +11,7 @@ var scenarios = []scenario{
 	{name: "lan", what: "ping and checksummed transfers from the LAN through the firewall and the tunnel", run: theLANGoesThrough},
 	{name: "ipv6-child", what: "vpn_6 gets an address by DHCPv6 or advertisement, in the firewall zone of vpn", run: theIPv6Child, limit: 2 * time.Minute},
 	{name: "ipv6-server", what: "a server that has only an IPv6 address", run: aServerByIPv6},
+	{name: "two-tunnels", what: "two tunnels at once, with two accounts", run: twoTunnels},
 	{name: "long-name", what: "an interface whose device name would be too long", run: aLongName},
 
 	{name: "wrong-password", what: "AUTH_FAILED, one log-in, a long wait", run: aWrongPassword},
@@ -22,16 +23,23 @@ var scenarios = []scenario{
 	{name: "bad-options", what: "INVALID_OPTIONS names the option, nothing is restarted; corrected, it comes up", run: badOptions},
 	{name: "odd-options", what: "booleans as words, numbers with blanks, doubled options: understood or named", run: oddOptions},
 
+	{name: "no-tun", what: "TUN_FAILED without /dev/net/tun, and where the device's name is taken; then it comes up", run: noDevice},
+
 	{name: "cut", what: "a cut call: addresses stay, a TCP connection from the LAN lives on, netifd hears nothing", run: aCutCall},
 	{name: "silent", what: "a server that falls silent is found out by echoes; the TCP connection lives on", run: aSilentServer},
 	{name: "hold", what: "the server is killed and comes back within hold: the TCP connection lives on", run: backWithinHold},
 	{name: "hold-by-name", what: "the same with the tunnel's own name server first in resolv.conf", run: backWithinHoldByName},
-	{name: "beyond-hold", what: "gone for longer than hold: down, default route back to WAN, up when the server is back", run: goneBeyondHold},
+	{name: "beyond-hold", what: "gone for longer than hold: down, and up when the server is back", run: goneBeyondHold},
 	{name: "new-address", what: "another address after the server came back: netifd has the new one alone", run: anotherAddress},
 	{name: "daemon-killed", what: "the daemon is killed: netifd starts it anew", run: theDaemonIsKilled},
 
 	{name: "second-wan", what: "a better WAN appears and goes: the tunnel moves there and back, TCP lives on", run: aSecondWAN},
 	{name: "wan-lost", what: "the only WAN goes and comes back", run: theWANIsLost},
+
+	{name: "wan-later", what: "the WAN comes up long after the tunnel was started", run: theWANComesLater},
+	{name: "wan-address", what: "the WAN gets another address", run: anotherWANAddress},
+	{name: "tunlink", what: "option tunlink: the named WAN, though another is better", run: aNamedUplink},
+	{name: "equal-metrics", what: "WAN and tunnel with the same metric: the WAN's default route is back when the tunnel is down", run: equalMetrics},
 
 	{name: "toggles", what: "defaultroute, peerdns and metric change live, without a new call", run: liveToggles},
 	{name: "password-change", what: "a password corrected with uci and reload_config takes effect at once", run: thePasswordChanges},
@@ -39,6 +47,7 @@ var scenarios = []scenario{
 	{name: "network-restart", what: "ubus call network restart: one daemon, up again", run: networkRestart},
 	{name: "service-restart", what: "/etc/init.d/network restart: one daemon, up again", run: serviceRestart},
 	{name: "netifd-killed", what: "netifd is killed: one daemon, up again", run: netifdIsKilled},
+	{name: "take-over", what: "a second daemon started by hand: in the end there is one, and it is netifd's", run: takeOver},
 	{name: "ubusd-restarted", what: "ubusd is killed and started: the tunnel lives on, its object is back, ifdown works", run: ubusdIsRestarted},
 
 	{name: "old-config", what: "the options of the package replaced: understood, unknown words warned of once", run: anOldConfiguration},
