@@ -1,0 +1,2 @@
+untrusted comment: signed by key 82e09918ffeb6483
+RWSC4JkY/+tkg5X59Kjdd32Cr2DHZTC0OCDv44UR/s6sHCDJF1r5Q+JJNyDg+m0u91nKk4OrRKOy93lejsWM7tzylCGtPU1Dsgg=
