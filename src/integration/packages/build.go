@@ -53,11 +53,17 @@ func (b *builder) run(wanted []target) error {
 	if err != nil {
 		return err
 	}
+	work, err := os.MkdirTemp("", "sstp-packages")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
 	bins := map[string]string{}
 	for _, t := range wanted {
 		if bins[t.env] == "" {
 			b.say("building the programs for %s", t.env)
-			if bins[t.env], err = b.compile(t); err != nil {
+			bins[t.env] = filepath.Join(work, fmt.Sprint(len(bins)))
+			if err := b.compile(t, bins[t.env]); err != nil {
 				return err
 			}
 		}
@@ -72,21 +78,17 @@ func (b *builder) run(wanted []target) error {
 	return nil
 }
 
-// compile builds the programs for an environment and returns the folder they are in.
-func (b *builder) compile(t target) (string, error) {
-	bin, err := filepath.Abs(filepath.Join(b.out, ".bin", strings.NewReplacer(" ", "-", "=", "-").Replace(t.env)))
-	if err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(bin, 0o755); err != nil {
-		return "", err
+// compile builds the programs for an environment into a folder.
+func (b *builder) compile(t target, bin string) error {
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		return err
 	}
 	args := slices.Concat([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version=" + b.upstream()},
 		b.gcflags, []string{"-o", bin + "/", "./src/cmd/sstp", "./src/cmd/sstp-dbus"})
 	cmd := exec.Command("go", args...)
 	cmd.Dir, cmd.Stderr = b.top, os.Stderr
 	cmd.Env = slices.Concat(os.Environ(), []string{"CGO_ENABLED=0", "GOOS=linux"}, strings.Fields(t.env))
-	return bin, cmd.Run()
+	return cmd.Run()
 }
 
 // folder writes the packages of an architecture and their indexes: what a router takes as a repository.

@@ -114,8 +114,6 @@ func (b *builder) checksums() error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && d.Name() == ".bin":
-			return fs.SkipDir
 		case d.IsDir() || strings.HasPrefix(d.Name(), "SHA256SUMS"):
 			return nil
 		}
