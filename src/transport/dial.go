@@ -106,6 +106,7 @@ func (c *connector) dialTCP(ctx context.Context, addr netip.AddrPort, device str
 	if c.o.DialTCP != nil {
 		return c.o.DialTCP(ctx, addr)
 	}
+	awaitSource(ctx, addr, device)
 	d := socketDialer(device, c.o.Congestion)
 	conn, err := d.DialTCP(ctx, "tcp", netip.AddrPort{}, addr)
 	if err != nil {
