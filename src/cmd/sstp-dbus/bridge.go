@@ -9,7 +9,7 @@ import (
 	"github.com/godbus/dbus/v5"
 	"github.com/godbus/dbus/v5/introspect"
 
-	"sstp/src/control"
+	"sstp/src/ubus"
 )
 
 // What the bus knows us by.
@@ -148,18 +148,10 @@ func (b *bridge) remove(t *tunnel) error {
 }
 
 // status asks the tunnel itself.
-func (t *tunnel) status(ctx context.Context) (control.Status, error) {
+func (t *tunnel) status(ctx context.Context) (ubus.Fields, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	fields, err := t.from.call(ctx, t.name, "status")
-	if err != nil {
-		return control.Status{}, err
-	}
-	s := control.ParseStatus(fields)
-	if s.Interface == "" {
-		s.Interface = t.name
-	}
-	return s, nil
+	return t.from.call(ctx, t.name, "status")
 }
 
 // tunnelPath is the path of a tunnel's object. What D-Bus does not allow in it is written as _ and its number.

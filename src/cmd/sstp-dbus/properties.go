@@ -1,14 +1,12 @@
 package main
 
 import (
-	"net/netip"
+	"math"
 	"reflect"
 	"slices"
-	"time"
 
 	"github.com/godbus/dbus/v5"
 
-	"sstp/src/control"
 	"sstp/src/ubus"
 )
 
@@ -17,58 +15,97 @@ type property struct {
 	name, signature string
 	// live properties change all the time: there is no signal for them, and each question is answered with a fresh value.
 	live  bool
-	value func(s control.Status) any
+	value reader
 }
 
 // properties are those of interface Tunnel. What a tunnel has not got at the moment is empty or 0.
 var properties = []property{
-	{"Name", "s", false, func(s control.Status) any { return s.Interface }},
-	{"State", "s", false, func(s control.Status) any { return s.State }},
-	{"Since", "x", false, func(s control.Status) any { return unix(s.Since) }},
-	{"Server", "s", false, func(s control.Status) any { return s.Server }},
-	{"ServerAddress", "s", false, func(s control.Status) any { return s.ServerAddress }},
-	{"Uplink", "s", false, func(s control.Status) any { return s.Uplink }},
-	{"Proxy", "s", false, func(s control.Status) any { return s.Proxy }},
-	{"Device", "s", false, func(s control.Status) any { return s.Device }},
-	{"MTU", "u", false, func(s control.Status) any { return uint32(s.MTU) }},
-	{"IPv4Address", "s", false, func(s control.Status) any { return text(s.IPv4.Address) }},
-	{"IPv4Peer", "s", false, func(s control.Status) any { return text(s.IPv4.Peer) }},
-	{"DNS", "as", false, func(s control.Status) any {
-		dns := []string{}
-		for _, a := range s.IPv4.DNS {
-			dns = append(dns, a.String())
+	{"Name", "s", false, text("interface")},
+	{"State", "s", false, text("state")},
+	{"Since", "x", false, moment("since")},
+	{"Server", "s", false, text("server")},
+	{"ServerAddress", "s", false, text("server_address")},
+	{"Uplink", "s", false, text("uplink")},
+	{"Proxy", "s", false, text("proxy")},
+	{"Device", "s", false, text("device")},
+	{"MTU", "u", false, count("mtu")},
+	{"IPv4Address", "s", false, in("ipv4", text("address"))},
+	{"IPv4Peer", "s", false, in("ipv4", text("peer"))},
+	{"DNS", "as", false, in("ipv4", texts("dns"))},
+	{"IPv6Address", "s", false, in("ipv6", text("address"))},
+	{"IPv6Peer", "s", false, in("ipv6", text("peer"))},
+	{"Authentication", "s", false, text("auth")},
+	{"CryptoBinding", "s", false, text("crypto_binding")},
+	{"TLS", "a{sv}", false, dictionary("tls")},
+	{"Reconnects", "u", false, count("reconnects")},
+	{"LastError", "a{sv}", false, dictionary("last_error")},
+	{"Version", "s", false, text("version")},
+	{"Attempt", "u", true, count("attempt")},
+	{"NextRetryMs", "u", true, count("next_retry_ms")},
+	{"UptimeSeconds", "t", true, total("uptime_s")},
+	{"RoundTripMs", "d", true, in("rtt_ms", milliseconds("last"))},
+	{"RxBytes", "t", true, in("counters", total("rx_bytes"))},
+	{"TxBytes", "t", true, in("counters", total("tx_bytes"))},
+	{"RxPackets", "t", true, in("counters", total("rx_packets"))},
+	{"TxPackets", "t", true, in("counters", total("tx_packets"))},
+	{"RxDropped", "t", true, in("counters", total("rx_dropped"))},
+	{"TxDropped", "t", true, in("counters", total("tx_dropped"))},
+}
+
+// reader takes a property's value out of a status.
+type reader func(status ubus.Fields) any
+
+func text(field string) reader { return func(s ubus.Fields) any { return valid(s.Text(field)) } }
+
+func texts(field string) reader {
+	return func(s ubus.Fields) any {
+		list := []string{}
+		for _, v := range s.List(field) {
+			item, _ := v.Str()
+			list = append(list, valid(item))
 		}
-		return dns
-	}},
-	{"IPv6Address", "s", false, func(s control.Status) any { return text(s.IPv6.Address) }},
-	{"IPv6Peer", "s", false, func(s control.Status) any { return text(s.IPv6.Peer) }},
-	{"Authentication", "s", false, func(s control.Status) any { return s.Auth }},
-	{"CryptoBinding", "s", false, func(s control.Status) any { return s.CryptoBinding }},
-	{"TLS", "a{sv}", false, func(s control.Status) any { return variants(s.Fields().Table("tls")) }},
-	{"Reconnects", "u", false, func(s control.Status) any { return uint32(s.Reconnects) }},
-	{"LastError", "a{sv}", false, func(s control.Status) any { return variants(s.Fields().Table("last_error")) }},
-	{"Version", "s", false, func(s control.Status) any { return s.Version }},
-	{"Attempt", "u", true, func(s control.Status) any { return uint32(s.Attempt) }},
-	{"NextRetryMs", "u", true, func(s control.Status) any { return uint32(s.NextRetry.Milliseconds()) }},
-	{"UptimeSeconds", "t", true, func(s control.Status) any { return uint64(s.Uptime / time.Second) }},
-	{"RoundTripMs", "d", true, func(s control.Status) any { return float64(s.RTT.Last) / float64(time.Millisecond) }},
-	{"RxBytes", "t", true, func(s control.Status) any { return s.Counters.RxBytes }},
-	{"TxBytes", "t", true, func(s control.Status) any { return s.Counters.TxBytes }},
-	{"RxPackets", "t", true, func(s control.Status) any { return s.Counters.RxPackets }},
-	{"TxPackets", "t", true, func(s control.Status) any { return s.Counters.TxPackets }},
-	{"RxDropped", "t", true, func(s control.Status) any { return s.Counters.RxDropped }},
-	{"TxDropped", "t", true, func(s control.Status) any { return s.Counters.TxDropped }},
+		return list
+	}
+}
+
+func count(field string) reader {
+	return func(s ubus.Fields) any { return uint32(min(max(number(s, field), 0), math.MaxUint32)) }
+}
+
+func moment(field string) reader { return func(s ubus.Fields) any { return number(s, field) } }
+
+func total(field string) reader { return func(s ubus.Fields) any { return uint64(number(s, field)) } }
+
+func milliseconds(field string) reader {
+	return func(s ubus.Fields) any {
+		v, _ := s.Get(field)
+		if f, ok := v.Float(); ok {
+			return f
+		}
+		n, _ := v.Num()
+		return float64(n)
+	}
+}
+
+func dictionary(field string) reader {
+	return func(s ubus.Fields) any { return variants(s.Table(field)) }
+}
+
+// in reads from a table inside of the status.
+func in(table string, inner reader) reader {
+	return func(s ubus.Fields) any { return inner(s.Table(table)) }
+}
+
+func number(s ubus.Fields, field string) int64 {
+	n, _ := s.Number(field)
+	return n
 }
 
 // values returns all properties of a status.
-func values(s control.Status) map[string]dbus.Variant {
+func values(status ubus.Fields) map[string]dbus.Variant {
 	all := make(map[string]dbus.Variant, len(properties))
 	for _, p := range properties {
-		v := p.value(s)
-		if text, ok := v.(string); ok {
-			v = valid(text)
-		}
-		all[p.name] = dbus.MakeVariant(v)
+		all[p.name] = dbus.MakeVariant(p.value(status))
 	}
 	return all
 }
@@ -82,20 +119,6 @@ func changed(before, now map[string]dbus.Variant) map[string]dbus.Variant {
 		}
 	}
 	return different
-}
-
-func unix(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.Unix()
-}
-
-func text(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
 }
 
 // variants turns a table of ubus into a dictionary of D-Bus, and what is in it likewise.
