@@ -11,9 +11,11 @@ import (
 const (
 	// userTimeoutMillis ends a connection whose data stays unacknowledged so long (RFC 5482).
 	userTimeoutMillis = 30_000
-	// notSentLowatBytes keeps what waits unsent in the kernel at about one TLS record: control packets cannot overtake
-	// what waits there, and packets grow old in it before a slow link.
-	notSentLowatBytes = 16 << 10
+	// notSentLowatBytes is how much may wait unsent in the kernel before a write has to wait itself: nothing can overtake
+	// it there. At 20 Mbit/s each KiB is 0.4 ms more of every round trip, and a fast link is not slower with 4 KiB than
+	// with 64: what the window has room for does not count as unsent. The kernel's buffer grows by itself; a fixed one
+	// would only bound the speed of a long line.
+	notSentLowatBytes = 4 << 10
 )
 
 // socketDialer returns a dialer that makes sockets as a long-lived tunnel needs them. TCP_NODELAY is set by package net.

@@ -114,7 +114,7 @@ func startAndCut(j job) (r result, err error) {
 	defer cmd.Process.Signal(syscall.SIGTERM)
 	lines := bufio.NewScanner(out)
 	for r.Elapsed == 0 && lines.Scan() {
-		if strings.Contains(lines.Text(), " up: ") {
+		if strings.Contains(lines.Text(), upText) {
 			r.Elapsed = time.Since(began)
 		}
 	}

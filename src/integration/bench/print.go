@@ -166,8 +166,8 @@ func printSizes(w io.Writer) {
 	}
 	fmt.Fprintln(w, "| sstp | file, KiB | squashfs-xz, KiB |\n|---|--:|--:|")
 	for line := range strings.Lines(string(out)) {
-		if f := strings.Fields(strings.ReplaceAll(line, "KiB", "")); len(f) == 3 && f[0] != "target" {
-			fmt.Fprintf(w, "| %s | %s | %s |\n", f[0], f[1], f[2])
+		if f := strings.Fields(line); len(f) == 5 && f[2] == "KiB" && f[4] == "KiB" {
+			fmt.Fprintf(w, "| %s | %s | %s |\n", f[0], f[1], f[3])
 		}
 	}
 }

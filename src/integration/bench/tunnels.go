@@ -105,9 +105,12 @@ func (t *tunnel) upSSTP(bed *integration.Bed, name string) error {
 	if t.program, err = t.client.Start("", sstpCommand(bed, name)...); err != nil {
 		return err
 	}
-	_, err = t.program.WaitFor(" up: ", 0, patience)
+	_, err = t.program.WaitFor(upText, 0, patience)
 	return err
 }
+
+// upText stands in the line in which the client says that it is up, and in no other.
+const upText = " on sstp-vpn, MTU "
 
 func sstpCommand(bed *integration.Bed, name string) []string {
 	return []string{filepath.Join(build, "sstp"), "up", "vpn", "--config", filepath.Join(bed.Dir, name)}
