@@ -22,10 +22,11 @@ func packet(typ, flags uint16, payload ...[]byte) []byte {
 }
 
 func TestRequestForARoute(t *testing.T) {
-	r := Route{Dst: netip.MustParsePrefix("192.0.2.1/32"), Gateway: netip.MustParseAddr("198.51.100.1"), Metric: 5}
+	r := Route{Dst: netip.MustParsePrefix("192.0.2.1/32"), Gateway: netip.MustParseAddr("198.51.100.1"), Metric: 5,
+		Source: netip.MustParseAddr("198.51.100.2")}
 	got, err := routeRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, r)
 	want := join(
-		u32(16+12+8+8+8),       // length
+		u32(16+12+8+8+8+8),     // length
 		u16(unix.RTM_NEWROUTE), //
 		u16(unix.NLM_F_REQUEST|unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_EXCL),
 		u32(1), u32(0), // sequence number, port
@@ -34,6 +35,7 @@ func TestRequestForARoute(t *testing.T) {
 		u32(0), // flags
 		u16(8), u16(unix.RTA_DST), []byte{192, 0, 2, 1},
 		u16(8), u16(unix.RTA_GATEWAY), []byte{198, 51, 100, 1},
+		u16(8), u16(unix.RTA_PREFSRC), []byte{198, 51, 100, 2},
 		u16(8), u16(unix.RTA_PRIORITY), u32(5),
 	)
 	if err != nil || !bytes.Equal(end(got), want) {
@@ -58,6 +60,7 @@ func TestRoutesThatMakeNoSense(t *testing.T) {
 		{Gateway: netip.MustParseAddr("192.0.2.1")},
 		{Dst: netip.MustParsePrefix("192.0.2.0/24"), Gateway: netip.MustParseAddr("192.0.2.1"), Metric: -1},
 		{Dst: netip.MustParsePrefix("127.0.0.1/32"), Device: "lo", Local: true},
+		{Dst: netip.MustParsePrefix("192.0.2.0/24"), Gateway: netip.MustParseAddr("192.0.2.1"), Source: netip.MustParseAddr("2001:db8::1")},
 	} {
 		if _, err := AddRoute(r); !errors.Is(err, unix.EINVAL) {
 			t.Errorf("AddRoute(%+v): %v, want EINVAL", r, err)

@@ -14,6 +14,7 @@ type Route struct {
 	Gateway netip.Addr   // invalid: the destination is on the link
 	Device  string       // may be empty where there is a gateway: the kernel finds the device
 	Metric  int          // 0: the kernel's default
+	Source  netip.Addr   // address of ours to speak from; invalid: the kernel's choice. Only AddRoute looks at it
 
 	// Local is set by RouteTo where the address is the machine's own; such a route is there by itself and cannot be added.
 	Local bool
@@ -138,6 +139,12 @@ func routeRequest(typ, flags uint16, r Route) ([]byte, error) {
 			return nil, err
 		}
 		request = appendAttr32(request, unix.RTA_OIF, uint32(index))
+	}
+	if r.Source.IsValid() && typ == unix.RTM_NEWROUTE {
+		if r.Source.Is4() != dst.Addr().Is4() {
+			return nil, unix.EINVAL
+		}
+		request = appendAttr(request, unix.RTA_PREFSRC, r.Source.AsSlice())
 	}
 	if r.Metric > 0 {
 		request = appendAttr32(request, unix.RTA_PRIORITY, uint32(r.Metric))
