@@ -34,7 +34,7 @@ func (w *world) up(s setup) *running {
 	w.reaches(from, insideAddress, upLimit) // the firewall hears of the new interface a little later
 	r := &running{w: w, conversation: w.converse(from)}
 	r.device = w.router.must("ip -o link show dev %s | cut -d: -f1,2", device)
-	w.until(5*time.Second, "scripts have heard of it", func() string {
+	w.until(upLimit, "scripts have heard of it", func() string {
 		if r.hotplug = w.router.hotplug("vpn"); len(r.hotplug) == 0 {
 			return "nothing"
 		}

@@ -62,7 +62,7 @@ func theNetworkIsComplete(w *world) {
 		}
 		return ""
 	})
-	w.until(5*time.Second, "scripts heard one ifup", func() string {
+	w.until(upLimit, "scripts heard one ifup", func() string {
 		if heard := w.router.hotplug("vpn"); !slices.Equal(heard, []string{"ifup"}) {
 			return fmt.Sprintf("%v", heard)
 		}

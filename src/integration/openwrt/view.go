@@ -140,7 +140,7 @@ func (w *world) tunnel(name string) tunnelStatus {
 }
 
 // upLimit is how long a tunnel may take to come up when nothing stands in its way.
-const upLimit = 10 * time.Second
+const upLimit = 20 * time.Second
 
 // waitUp waits until netifd and the daemon both say that a tunnel is up.
 func (w *world) waitUp(name string, within time.Duration) time.Duration {
@@ -240,7 +240,7 @@ func (w *world) explain() {
 	section := func(title, text string) { fmt.Printf("---- %s\n%s\n", title, strings.TrimRight(text, "\n")) }
 	for _, script := range []string{
 		"ubus call network.interface.vpn status", "ubus call sstp.vpn status", "ubus call sstp.vpn history",
-		"ip addr; ip route; cat /tmp/resolv.conf", "ps w", "cat /tmp/hotplug.log", "logread | tail -n 150",
+		"ip addr; ip route; ip -6 route; cat /tmp/resolv.conf", "netstat -tn", "ps w", "cat /tmp/hotplug.log", "logread | tail -n 150",
 	} {
 		out, _ := w.router.sh("%s", script)
 		section(script, out)
