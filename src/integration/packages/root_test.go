@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -53,6 +52,7 @@ func newRoot(t *testing.T) *root {
 		t.Skip("needs root, to install into a root file system")
 	}
 	r := &root{t, t.TempDir()}
+	os.Mkdir(filepath.Join(r.dir, "proc"), 0o755)
 	switch given := os.Getenv("ROOTFS"); {
 	case given == "":
 		r.busybox()
@@ -75,10 +75,6 @@ func newRoot(t *testing.T) *root {
 	r.write("sbin/ifdown", "#!/bin/sh\necho ifdown \"$@\" >>/tmp/calls\n", 0o755)
 	r.write("etc/init.d/rpcd", "#!/bin/sh\necho rpcd \"$@\" >>/tmp/calls\n", 0o755)
 	r.write("etc/init.d/network", "#!/bin/sh\necho network \"$@\" >>/tmp/calls\n", 0o755)
-	if err := unix.Mount("proc", filepath.Join(r.dir, "proc"), "proc", 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Unmount(filepath.Join(r.dir, "proc"), unix.MNT_DETACH) })
 	return r
 }
 
@@ -149,13 +145,10 @@ func (r *root) has(name string) bool {
 	return err == nil
 }
 
-// run runs a program inside of the root.
+// run runs a program inside of the root, with processes and a network of its own: scripts send signals by name.
 func (r *root) run(args ...string) (string, error) {
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Err = nil // the path is one of the root's
-	cmd.Path = args[0]
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: r.dir}
+	cmd := exec.Command("unshare", append([]string{
+		"--pid", "--fork", "--kill-child", "--net", "--mount-proc=" + filepath.Join(r.dir, "proc"), "chroot", r.dir}, args...)...)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
