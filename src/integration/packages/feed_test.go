@@ -82,3 +82,17 @@ func TestArchitecturesAreChosenByName(t *testing.T) {
 		t.Errorf("the refusal of an unknown architecture does not list the known ones: %v", err)
 	}
 }
+
+func TestOpenWrtAndWeCompileAlike(t *testing.T) {
+	ours, err := output(top, "make", "-s", "--eval", "print:;@echo $(GO_BUILD)", "print")
+	if err != nil {
+		t.Fatal(err)
+	}
+	feeds, err := output(top, "make", "-s", "-f", "openwrt/gcflags.mk", "--eval", "print:;@echo $(SSTP_GCFLAGS)", "print")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(ours, feeds) {
+		t.Errorf("the Makefile builds with\n%s\nand the feed with\n%s", ours, feeds)
+	}
+}
