@@ -42,15 +42,17 @@ func Withdraw(bus Bus, name string) { bus.Withdraw(PathPrefix + name) }
 func object(name string, t Tunnel) *ubus.Object {
 	return &ubus.Object{Path: PathPrefix + name, Methods: []ubus.Method{
 		{Name: "status", Handler: func(context.Context, *ubus.Request) (ubus.Fields, error) {
-			return t.Status().Fields(), nil
+			s := t.Status()
+			return s.Fields(), nil
 		}},
 		{Name: "history", Handler: func(context.Context, *ubus.Request) (ubus.Fields, error) {
-			entries := t.History()
-			events := make([]ubus.Value, 0, len(entries))
-			for _, e := range entries {
-				events = append(events, ubus.Tab(e.fields()...))
+			var events []ubus.Fields
+			for _, e := range t.History() {
+				events = append(events, e.fields())
 			}
-			return ubus.Fields{ubus.F("events", ubus.Array(events...))}, nil
+			var reply ubus.Fields
+			reply.AddTables("events", events)
+			return reply, nil
 		}},
 		{Name: "reconnect", Handler: func(_ context.Context, r *ubus.Request) (ubus.Fields, error) {
 			t.Reconnect("asked to reconnect by " + caller(r))
@@ -121,9 +123,10 @@ func (e *Events) Run(ctx context.Context) {
 		case <-e.wake:
 		}
 		for c, ok := e.take(); ok; c, ok = e.take() {
-			data := ubus.Fields{
-				ubus.F("interface", ubus.String(e.name)), ubus.F("state", ubus.String(c.state)), ubus.F("code", ubus.String(c.code)),
-			}
+			var data ubus.Fields
+			data.AddText("interface", e.name)
+			data.AddText("state", c.state)
+			data.AddText("code", c.code)
 			if e.bus.Send(ctx, Event, data) != nil && ctx.Err() != nil {
 				return
 			}

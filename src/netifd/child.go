@@ -12,7 +12,7 @@ import (
 // updateChild adds the interface NAME_6, which asks for addresses and prefixes by DHCPv6 on our device, after each
 // link-up: netifd removes it with the link. Without IPv6 on the link it is removed. status is our interface's. Nothing of
 // this makes the tunnel fail.
-func (i *Interface) updateChild(ctx context.Context, l Link, status ubus.Fields) {
+func (i *Interface) updateChild(ctx context.Context, l *Link, status ubus.Fields) {
 	if !i.o.IPv6 {
 		return
 	}
@@ -33,13 +33,9 @@ func (i *Interface) updateChild(ctx context.Context, l Link, status ubus.Fields)
 		i.o.Log(config.LogInfo, "no interface %s: the protocol dhcpv6 is not installed (package odhcp6c)", i.child())
 		return
 	}
-	args := ubus.Fields{
-		ubus.F("name", ubus.String(i.child())), ubus.F("ifname", ubus.String("@"+i.name)), ubus.F("proto", ubus.String("dhcpv6")),
-	}
-	if zone := i.zone(ctx, status); zone != "" {
-		args = append(args, ubus.F("zone", ubus.String(zone)))
-	}
-	i.childCall(ctx, "add", objectNetwork, "add_dynamic", append(args, i.o.Child...))
+	child := args("name", i.child(), "ifname", "@"+i.name, "proto", "dhcpv6")
+	child.AddSome("zone", i.zone(ctx, status))
+	i.childCall(ctx, "add", objectNetwork, "add_dynamic", append(child, i.o.Child...))
 }
 
 func (i *Interface) childCall(ctx context.Context, what, object, method string, args ubus.Fields) {
@@ -64,9 +60,7 @@ func (i *Interface) zone(ctx context.Context, status ubus.Fields) string {
 	if zone := status.Table("data").Text("zone"); zone != "" {
 		return zone
 	}
-	reply, err := i.call(ctx, objectUCI, "get", ubus.Fields{
-		ubus.F("config", ubus.String("firewall")), ubus.F("type", ubus.String("zone")),
-	})
+	reply, err := i.call(ctx, objectUCI, "get", args("config", "firewall", "type", "zone"))
 	if err == nil {
 		return zoneOf(reply.Table("values"), i.name)
 	}
@@ -80,12 +74,7 @@ func (i *Interface) zone(ctx context.Context, status ubus.Fields) string {
 func zoneOf(sections ubus.Fields, iface string) string {
 	for _, s := range sections {
 		t := s.Value.Fields()
-		networks := strings.Fields(t.Text("network"))
-		for _, v := range t.List("network") {
-			text, _ := v.Str()
-			networks = append(networks, strings.Fields(text)...)
-		}
-		if slices.Contains(networks, iface) {
+		if slices.Contains(strings.Fields(strings.Join(t.Texts("network"), " ")), iface) {
 			return t.Text("name")
 		}
 	}

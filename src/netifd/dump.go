@@ -27,68 +27,65 @@ type route struct {
 }
 
 // ports asks netifd for its interfaces.
-func (i *Interface) ports(ctx context.Context) ([]port, error) {
+func (i *Interface) ports(ctx context.Context) ([]*port, error) {
 	reply, err := i.call(ctx, objectInterface, "dump", nil)
 	if err != nil {
 		return nil, err
 	}
-	var ports []port
-	for _, v := range reply.List("interface") {
-		ports = append(ports, parsePort(v.Fields()))
+	var ports []*port
+	for _, f := range reply.Tables("interface") {
+		ports = append(ports, parsePort(f))
 	}
 	return ports, nil
 }
 
 // parsePort reads one interface of a dump. What it cannot read it leaves out.
-func parsePort(f ubus.Fields) port {
-	p := port{name: f.Text("interface"), proto: f.Text("proto"), device: f.Text("l3_device"), based: f.Text("device") != ""}
+func parsePort(f ubus.Fields) *port {
+	p := &port{name: f.Text("interface"), proto: f.Text("proto"), device: f.Text("l3_device"), based: f.Text("device") != ""}
 	p.up, _ = f.Flag("up")
 	p.metric, _ = f.Number("metric")
-	for _, list := range []string{"ipv4-address", "ipv6-address"} {
-		for _, v := range f.List(list) {
-			t := v.Fields()
-			addr, bits := t.Text("address"), numberOr(t, "mask", -1)
-			subnet, ok := prefix(addr, bits)
-			if !ok {
-				continue
-			}
-			p.addrs = append(p.addrs, subnet.Addr())
-			p.subnets = append(p.subnets, subnet.Masked())
-			if far, err := netip.ParseAddr(t.Text("ptpaddress")); err == nil {
-				p.subnets = append(p.subnets, netip.PrefixFrom(far, far.BitLen()))
-			}
+	for _, list := range []string{"ipv4-address", "ipv6-address", "ipv6-prefix-assignment"} {
+		for _, t := range f.Tables(list) {
+			p.address(t, list != "ipv6-prefix-assignment")
 		}
 	}
-	for _, v := range f.List("ipv6-prefix-assignment") {
-		t := v.Fields()
-		if subnet, ok := prefix(t.Text("address"), numberOr(t, "mask", -1)); ok {
-			p.subnets = append(p.subnets, subnet.Masked())
-		}
-	}
-	for _, v := range f.List("route") {
-		t := v.Fields()
-		to, ok := prefix(t.Text("target"), numberOr(t, "mask", -1))
+	for _, t := range f.Tables("route") {
+		to, ok := prefix(t, "target")
 		_, table := t.Get("table")
 		_, typed := t.Get("type") // such as unreachable
 		if !ok || table || typed {
 			continue // a route of another table is for packets that rules send there
 		}
-		p.routes = append(p.routes, route{to: to.Masked(), metric: numberOr(t, "metric", p.metric)})
+		metric, own := t.Number("metric")
+		if !own {
+			metric = p.metric
+		}
+		p.routes = append(p.routes, route{to.Masked(), metric})
 	}
 	return p
 }
 
-func prefix(addr string, bits int64) (netip.Prefix, bool) {
-	a, err := netip.ParseAddr(addr)
-	if err != nil || bits < 0 || bits > int64(a.BitLen()) {
+// address takes an address of the interface, or a prefix of which it has one.
+func (p *port) address(t ubus.Fields, own bool) {
+	subnet, ok := prefix(t, "address")
+	if !ok {
+		return
+	}
+	p.subnets = append(p.subnets, subnet.Masked())
+	if own {
+		p.addrs = append(p.addrs, subnet.Addr())
+	}
+	if far, err := netip.ParseAddr(t.Text("ptpaddress")); err == nil {
+		p.subnets = append(p.subnets, netip.PrefixFrom(far, far.BitLen()))
+	}
+}
+
+// prefix reads an address and the length beside it.
+func prefix(t ubus.Fields, name string) (netip.Prefix, bool) {
+	a, err := netip.ParseAddr(t.Text(name))
+	bits, ok := t.Number("mask")
+	if err != nil || !ok || bits < 0 || bits > int64(a.BitLen()) {
 		return netip.Prefix{}, false
 	}
 	return netip.PrefixFrom(a, int(bits)), true
-}
-
-func numberOr(t ubus.Fields, name string, otherwise int64) int64 {
-	if n, ok := t.Number(name); ok {
-		return n
-	}
-	return otherwise
 }

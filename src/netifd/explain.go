@@ -51,9 +51,7 @@ func Explain(ctx context.Context, bus Bus, name string) Explanation {
 
 // section reads the interface's options; configured is false where there are none, or nobody who reads them for us.
 func (i *Interface) section(ctx context.Context) (section ubus.Fields, configured bool) {
-	reply, err := i.call(ctx, objectUCI, "get", ubus.Fields{
-		ubus.F("config", ubus.String("network")), ubus.F("section", ubus.String(i.name)),
-	})
+	reply, err := i.call(ctx, objectUCI, "get", args("config", "network", "section", i.name))
 	section = reply.Table("values")
 	return section, err == nil && section.Text(".type") == "interface"
 }
@@ -105,18 +103,13 @@ func (i *Interface) explainKnown(s, section ubus.Fields) Explanation {
 
 // lastError returns the last failure in a status, as Failed wrote it; others come without a sentence.
 func lastError(s ubus.Fields) *LastError {
-	errs := s.List("errors")
+	errs := s.Tables("errors")
 	if len(errs) == 0 {
 		return nil
 	}
-	t := errs[len(errs)-1].Fields()
+	t := errs[len(errs)-1]
 	e := &LastError{Code: t.Text("code")}
-	details := t.List("data")
-	if len(details) > 0 {
-		e.Message, _ = details[0].Str()
-	}
-	if len(details) > 1 {
-		e.Hint, _ = details[1].Str()
-	}
+	details := append(t.Texts("data"), "", "")
+	e.Message, e.Hint = details[0], details[1]
 	return e
 }

@@ -81,15 +81,24 @@ func (i *Interface) call(ctx context.Context, object, method string, args ubus.F
 }
 
 // notify tells netifd of our interface.
-func (i *Interface) notify(ctx context.Context, action int64, more ...ubus.Field) error {
-	args := ubus.Fields{ubus.F("action", ubus.Int(action)), ubus.F("interface", ubus.String(i.name))}
-	_, err := i.call(ctx, objectInterface, "notify_proto", append(args, more...))
+func (i *Interface) notify(ctx context.Context, action int64, args ubus.Fields) error {
+	args.AddNumber("action", action)
+	args.AddText("interface", i.name)
+	_, err := i.call(ctx, objectInterface, "notify_proto", args)
 	return err
 }
 
 // status returns netifd's picture of an interface.
 func (i *Interface) status(ctx context.Context, name string) (ubus.Fields, error) {
-	return i.call(ctx, objectInterface, "status", ubus.Fields{ubus.F("interface", ubus.String(name))})
+	return i.call(ctx, objectInterface, "status", args("interface", name))
+}
+
+// args returns a table of texts: name, text, name, text and so on.
+func args(pairs ...string) (t ubus.Fields) {
+	for n := 0; n+1 < len(pairs); n += 2 {
+		t.AddText(pairs[n], pairs[n+1])
+	}
+	return t
 }
 
 // refused makes a failure of what netifd did not do. what goes on behind "netifd refused".

@@ -25,7 +25,7 @@ type Link struct {
 
 // peer returns the far end's address where the kernel may have a route to it by the device. A server that gives as its
 // inner address the one by which it is reached outside would have its own packets caught by that route.
-func (l Link) peer() netip.Addr {
+func (l *Link) peer() netip.Addr {
 	if l.Peer == l.Server || l.Peer == l.Local {
 		return netip.Addr{}
 	}
@@ -46,7 +46,7 @@ func (i *Interface) Up(ctx context.Context, l Link) error {
 		return fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd has the interface "+i.name+" down, so the link is not announced.").
 			WithHint("Start the interface with ifup " + i.name + ".")
 	}
-	if err := i.notify(ctx, actionLink, linkFields(l)...); err != nil {
+	if err := i.notify(ctx, actionLink, linkFields(&l)); err != nil {
 		what := "the link"
 		if status(err) == ubus.StatusUnknownError {
 			what = "the device " + l.Device
@@ -57,8 +57,8 @@ func (i *Interface) Up(ctx context.Context, l Link) error {
 	if err != nil {
 		return i.refused("to tell of the interface "+i.name, err)
 	}
-	if missing := notTaken(after, l); len(missing) > 0 {
-		if err := i.notify(ctx, actionLink, ubus.F("link-up", ubus.Bool(false))); err != nil {
+	if missing := notTaken(after, &l); len(missing) > 0 {
+		if err := i.notify(ctx, actionLink, linkDown()); err != nil {
 			i.o.Log(config.LogDebug, "taking the link back: %v", err)
 		}
 		return fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd did not take "+strings.Join(missing, ", ")+".")
@@ -66,80 +66,82 @@ func (i *Interface) Up(ctx context.Context, l Link) error {
 	i.mu.Lock()
 	i.up, i.owed = true, nil
 	i.mu.Unlock()
-	i.updateChild(ctx, l, after)
+	i.updateChild(ctx, &l, after)
 	return nil
 }
 
 // linkFields is the link as netifd wants it: complete, with real booleans, prefix lengths as text. netifd ignores a list
 // item that is written in any other way, and answers that all is well.
-func linkFields(l Link) ubus.Fields {
-	addr := ubus.Fields{ubus.F("ipaddr", ubus.String(l.Local.String())), ubus.F("mask", ubus.String("32"))}
-	route := ubus.Fields{ubus.F("target", ubus.String("0.0.0.0")), ubus.F("netmask", ubus.String("0"))}
+func linkFields(l *Link) (t ubus.Fields) {
+	addr, route := args("ipaddr", l.Local.String(), "mask", "32"), args("target", "0.0.0.0", "netmask", "0")
 	if p := l.peer(); p.IsValid() {
-		addr = append(addr, ubus.F("ptp", ubus.String(p.String())))
-		route = append(route, ubus.F("gateway", ubus.String(p.String())))
+		addr.AddText("ptp", p.String())
+		route.AddText("gateway", p.String())
 	}
-	f := ubus.Fields{
-		ubus.F("link-up", ubus.Bool(true)), ubus.F("keep", ubus.Bool(false)), ubus.F("ifname", ubus.String(l.Device)),
-		ubus.F("ipaddr", ubus.Array(ubus.Tab(addr...))),
-	}
+	t.AddFlag("link-up", true)
+	t.AddFlag("keep", false)
+	t.AddText("ifname", l.Device)
+	t.AddTables("ipaddr", []ubus.Fields{addr})
+	t.AddTables("routes", []ubus.Fields{route})
 	if l.Local6.IsValid() {
 		// A whole /64, so that the far end's address is on the link.
-		f = append(f, ubus.F("ip6addr", ubus.Array(ubus.Tab(
-			ubus.F("ipaddr", ubus.String(l.Local6.String())), ubus.F("mask", ubus.String("64"))))))
+		t.AddTables("ip6addr", []ubus.Fields{args("ipaddr", l.Local6.String(), "mask", "64")})
 	}
-	f = append(f, ubus.F("routes", ubus.Array(ubus.Tab(route...))))
 	if len(l.DNS) > 0 {
-		var servers []ubus.Value
+		var servers []string
 		for _, a := range l.DNS {
-			servers = append(servers, ubus.String(a.String()))
+			servers = append(servers, a.String())
 		}
-		f = append(f, ubus.F("dns", ubus.Array(servers...)))
+		t.AddTexts("dns", servers)
 	}
 	if len(l.Data) > 0 {
-		f = append(f, ubus.F("data", ubus.Tab(l.Data...)))
+		t.AddTable("data", l.Data)
 	}
-	return f
+	return t
+}
+
+// linkDown is the link as netifd wants it when it is gone.
+func linkDown() (t ubus.Fields) {
+	t.AddFlag("link-up", false)
+	return t
 }
 
 // notTaken lists what of a link is missing in netifd's status. What the user's options make inactive is there too.
-func notTaken(s ubus.Fields, l Link) (missing []string) {
+func notTaken(s ubus.Fields, l *Link) (missing []string) {
 	want := func(has bool, what string) {
 		if !has {
 			missing = append(missing, what)
 		}
 	}
-	up, _ := s.Flag("up")
-	want(up, "the link at all: the interface is not up")
-	if !up {
-		return missing
+	if up, _ := s.Flag("up"); !up {
+		return []string{"the link at all: the interface is not up"}
 	}
 	want(s.Text("l3_device") == l.Device, "the device "+l.Device)
 	inactive := s.Table("inactive")
-	both := func(name string) []ubus.Value { return slices.Concat(s.List(name), inactive.List(name)) }
-	want(hasAddress(both("ipv4-address"), l.Local, l.peer()), "the address "+l.Local.String())
-	if l.Local6.IsValid() {
-		want(hasAddress(both("ipv6-address"), l.Local6, netip.Addr{}), "the address "+l.Local6.String())
+	has := func(list, name, value, name2, value2 string) bool {
+		for _, t := range append(s.Tables(list), inactive.Tables(list)...) {
+			if t.Text(name) == value && (value2 == "" || t.Text(name2) == value2) {
+				return true
+			}
+		}
+		return false
 	}
-	want(slices.ContainsFunc(both("route"), func(v ubus.Value) bool {
-		t := v.Fields()
-		bits, ok := t.Number("mask")
-		return ok && bits == 0 && t.Text("target") == "0.0.0.0"
-	}), "the default route")
+	peer := ""
+	if p := l.peer(); p.IsValid() {
+		peer = p.String()
+	}
+	local := l.Local.String()
+	want(has("ipv4-address", "address", local, "ptpaddress", peer), "the address "+local)
+	if l.Local6.IsValid() {
+		local6 := l.Local6.String()
+		want(has("ipv6-address", "address", local6, "", ""), "the address "+local6)
+	}
+	want(has("route", "target", "0.0.0.0", "", ""), "the default route")
+	servers := append(s.Texts("dns-server"), inactive.Texts("dns-server")...)
 	for _, a := range l.DNS {
-		want(slices.ContainsFunc(both("dns-server"), func(v ubus.Value) bool {
-			text, _ := v.Str()
-			return text == a.String()
-		}), "the name server "+a.String())
+		want(slices.Contains(servers, a.String()), "the name server "+a.String())
 	}
 	return missing
-}
-
-func hasAddress(list []ubus.Value, addr, peer netip.Addr) bool {
-	return slices.ContainsFunc(list, func(v ubus.Value) bool {
-		t := v.Fields()
-		return t.Text("address") == addr.String() && (!peer.IsValid() || t.Text("ptpaddress") == peer.String())
-	})
 }
 
 // Down tells netifd that the link is gone, and then of the failure that took it. While the interface is being taken down
@@ -150,7 +152,7 @@ func (i *Interface) Down(ctx context.Context) error {
 	owed := i.owed
 	i.owed = nil
 	i.mu.Unlock()
-	err := i.notify(ctx, actionLink, ubus.F("link-up", ubus.Bool(false)))
+	err := i.notify(ctx, actionLink, linkDown())
 	switch status(err) {
 	case ubus.StatusPermissionDenied, ubus.StatusNotFound:
 		return nil

@@ -21,7 +21,7 @@ type ways struct {
 // usedWay is the way to one address, as it was when it was chosen.
 type usedWay struct {
 	server netip.Addr   // invalid: the server's name could not be resolved
-	way                 // name is empty where there was none
+	port   *port        // as it was; nil: there was none
 	locals []netip.Addr // addresses of the uplink, of the server's family
 }
 
@@ -44,8 +44,8 @@ func (i *Interface) Uplink() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, u := range i.ways.used {
-		if u.name != "" {
-			return u.name
+		if u.port != nil {
+			return u.port.name
 		}
 	}
 	return ""
@@ -67,17 +67,15 @@ func (i *Interface) Prepare(ctx context.Context, server netip.Addr) (device stri
 	if err != nil {
 		return "", i.refused("the list of interfaces", err)
 	}
-	w, ok := i.choose(ports, server)
-	if !ok {
+	w := i.choose(ports, server)
+	if w == nil {
 		i.remember(usedWay{server: server})
 		return "", i.noUplink(ports, server)
 	}
 	if !w.onLink {
-		args := ubus.Fields{
-			ubus.F("target", ubus.String(server.String())), ubus.F("v6", ubus.Bool(server.Is6())),
-			ubus.F("interface", ubus.String(w.name)),
-		}
-		reply, err := i.call(ctx, objectNetwork, "add_host_route", args)
+		a := args("target", server.String(), "interface", w.name)
+		a.AddFlag("v6", server.Is6())
+		reply, err := i.call(ctx, objectNetwork, "add_host_route", a)
 		switch {
 		case status(err) == ubus.StatusNotFound, err == nil && reply.Text("interface") != w.name:
 			i.remember(usedWay{server: server})
@@ -86,7 +84,21 @@ func (i *Interface) Prepare(ctx context.Context, server netip.Addr) (device stri
 			return "", i.refused("a route to the server "+server.String()+" by "+w.name, err)
 		}
 	}
-	i.remember(usedWay{server, w, sameFamily(w.addrs, server)})
+	i.remember(usedWay{server, w.port, sameFamily(w.addrs, server)})
+	return w.device, nil
+}
+
+// Device returns the network device of the uplink that leads to a server, as Prepare chooses it, and changes nothing.
+func (i *Interface) Device(ctx context.Context, server netip.Addr) (device string, err error) {
+	server = server.Unmap()
+	ports, err := i.ports(ctx)
+	if err != nil {
+		return "", i.refused("the list of interfaces", err)
+	}
+	w := i.choose(ports, server)
+	if w == nil {
+		return "", i.noUplink(ports, server)
+	}
 	return w.device, nil
 }
 
@@ -101,7 +113,7 @@ func (i *Interface) Resolved(ctx context.Context, err error) error {
 	if dumpErr != nil {
 		return err
 	}
-	if _, ok := i.someUplink(ports); ok {
+	if i.someUplink(ports) != nil {
 		return err
 	}
 	i.remember(usedWay{})
@@ -109,7 +121,7 @@ func (i *Interface) Resolved(ctx context.Context, err error) error {
 }
 
 // noUplink says why there is no way to a server; the invalid address stands for one whose name cannot be looked up.
-func (i *Interface) noUplink(ports []port, server netip.Addr) *fault.Error {
+func (i *Interface) noUplink(ports []*port, server netip.Addr) *fault.Error {
 	to := "a default route"
 	if server.IsValid() {
 		to = "a route to the server " + server.String()
@@ -118,20 +130,29 @@ func (i *Interface) noUplink(ports []port, server netip.Addr) *fault.Error {
 	if link == "" {
 		return fault.New(fault.NoUplink, fault.StageConnect, "No interface is up that has "+to+".")
 	}
-	at := slices.IndexFunc(ports, func(p port) bool { return p.name == link })
+	p := find(ports, link)
 	message := "The interface " + link + ", which option tunlink names, "
 	switch {
-	case at < 0:
+	case p == nil:
 		return fault.New(fault.NoUplink, fault.StageConnect, message+"does not exist.").
 			WithHint("Correct option tunlink, or remove it.")
-	case !ports[at].up:
+	case !p.up:
 		message += "is down."
-	case !i.candidate(ports[at]):
+	case !i.candidate(p):
 		message += "belongs to this tunnel itself."
 	default:
 		message += "does not have " + to + "."
 	}
 	return fault.New(fault.NoUplink, fault.StageConnect, message)
+}
+
+func find(ports []*port, name string) *port {
+	for _, p := range ports {
+		if p.name == name {
+			return p
+		}
+	}
+	return nil
 }
 
 func sameFamily(addrs []netip.Addr, server netip.Addr) []netip.Addr {

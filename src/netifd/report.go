@@ -21,18 +21,20 @@ func (i *Interface) Failed(ctx context.Context, f *fault.Error) {
 	if up {
 		return
 	}
-	details := []ubus.Value{ubus.String(string(f.Code)), ubus.String(f.Message)}
+	details := []string{string(f.Code), f.Message}
 	if f.Hint != "" {
-		details = append(details, ubus.String(f.Hint))
+		details = append(details, f.Hint)
 	}
-	if err := i.notify(ctx, actionError, ubus.F("error", ubus.Array(details...))); err != nil {
+	var report ubus.Fields
+	report.AddTexts("error", details)
+	if err := i.notify(ctx, actionError, report); err != nil {
 		i.o.Log(config.LogDebug, "netifd was not told of %s: %v", f.Code, err)
 	}
 }
 
 // BlockRestart keeps netifd from starting the interface again before somebody wants it or changes its options.
 func (i *Interface) BlockRestart(ctx context.Context) error {
-	if err := i.notify(ctx, actionBlockRestart); err != nil {
+	if err := i.notify(ctx, actionBlockRestart, nil); err != nil {
 		return i.refused("to leave the interface down", err)
 	}
 	return nil

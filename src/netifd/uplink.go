@@ -11,7 +11,7 @@ var overlays = []string{"sstp", "wireguard", "amneziawg", "openconnect", "openvp
 
 // way is how one interface leads to an address.
 type way struct {
-	port
+	*port        // nil: there is none
 	bits   int   // how specific
 	metric int64 // the smaller the better
 	onLink bool  // no router between
@@ -19,7 +19,7 @@ type way struct {
 
 // betterThan compares as the kernel does: the more specific way first, then the one with the smaller metric. Where netifd
 // has both as equals, the one that stands on a device of its own comes first.
-func (w way) betterThan(other way) bool {
+func (w *way) betterThan(other *way) bool {
 	switch {
 	case w.bits != other.bits:
 		return w.bits > other.bits
@@ -30,7 +30,7 @@ func (w way) betterThan(other way) bool {
 }
 
 // candidate says whether an interface may be the uplink at all.
-func (i *Interface) candidate(p port) bool {
+func (i *Interface) candidate(p *port) bool {
 	if !p.up || p.device == "" || p.device == i.o.Device || p.name == i.name || p.name == i.child() {
 		return false
 	}
@@ -40,45 +40,45 @@ func (i *Interface) candidate(p port) bool {
 	return !slices.Contains(overlays, p.proto)
 }
 
-// wayTo returns the best way of an interface to an address.
-func (p port) wayTo(addr netip.Addr) (best way, ok bool) {
-	consider := func(w way) {
-		if !ok || w.betterThan(best) {
-			best, ok = w, true
-		}
-	}
+// wayTo returns the best way of an interface to an address, nil where it does not lead there.
+func (p *port) wayTo(addr netip.Addr) (best *way) {
 	for _, s := range p.subnets {
 		if s.Contains(addr) {
-			consider(way{p, s.Bits(), p.metric, true})
+			best = better(best, &way{p, s.Bits(), p.metric, true})
 		}
 	}
 	for _, r := range p.routes {
 		if r.to.Contains(addr) {
-			consider(way{p, r.to.Bits(), r.metric, false})
+			best = better(best, &way{p, r.to.Bits(), r.metric, false})
 		}
 	}
-	return best, ok
+	return best
 }
 
-// choose returns the best way to an address over all interfaces that may be the uplink.
-func (i *Interface) choose(ports []port, addr netip.Addr) (best way, ok bool) {
+// better returns the better one of two ways, the first where they are equals; nil is no way.
+func better(a, b *way) *way {
+	if a == nil || b != nil && b.betterThan(a) {
+		return b
+	}
+	return a
+}
+
+// choose returns the best way to an address over all interfaces that may be the uplink, nil where there is none.
+func (i *Interface) choose(ports []*port, addr netip.Addr) (best *way) {
 	for _, p := range ports {
-		if !i.candidate(p) {
-			continue
-		}
-		if w, has := p.wayTo(addr); has && (!ok || w.betterThan(best)) {
-			best, ok = w, true
+		if i.candidate(p) {
+			best = better(best, p.wayTo(addr))
 		}
 	}
-	return best, ok
+	return best
 }
 
-// someUplink says whether there is an uplink that leads to more than its own network, and names it.
-func (i *Interface) someUplink(ports []port) (name string, ok bool) {
+// someUplink says whether there is an uplink that leads to more than its own network, and returns it.
+func (i *Interface) someUplink(ports []*port) *port {
 	for _, p := range ports {
 		if i.candidate(p) && slices.ContainsFunc(p.routes, func(r route) bool { return r.to.Bits() == 0 }) {
-			return p.name, true
+			return p
 		}
 	}
-	return "", false
+	return nil
 }

@@ -76,7 +76,7 @@ const (
 )
 
 // compare judges the way in use. A loss is told once; if nothing dials after it and there is another way, that is told.
-func (i *Interface) compare(ports []port, now time.Time) (v verdict, reason string, again time.Duration) {
+func (i *Interface) compare(ports []*port, now time.Time) (v verdict, reason string, again time.Duration) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	w := &i.ways
@@ -84,12 +84,13 @@ func (i *Interface) compare(ports []port, now time.Time) (v verdict, reason stri
 		return wayUnchanged, "", 0
 	}
 	gone := ""
-	for _, u := range w.used {
+	for n := range w.used {
+		u := &w.used[n]
 		trouble := i.trouble(ports, u)
 		if trouble == "" {
 			return i.improve(ports, u, now)
 		}
-		if u.name != "" && gone == "" {
+		if u.port != nil && gone == "" {
 			gone = trouble
 		}
 	}
@@ -98,45 +99,43 @@ func (i *Interface) compare(ports []port, now time.Time) (v verdict, reason stri
 		w.told = true
 		return wayLost, gone, time.Second
 	}
-	if name, ok := i.otherWay(ports); ok {
+	if p := i.otherWay(ports); p != nil {
 		w.used = nil // told; what comes next is a dial
-		return wayBetter, "uplink " + name + " is up", 0
+		return wayBetter, "uplink " + p.name + " is up", 0
 	}
 	return wayUnchanged, "", 0
 }
 
 // trouble says what is wrong with a way that was chosen before, "" where it still is as it was.
-func (i *Interface) trouble(ports []port, u usedWay) string {
-	if u.name == "" {
+func (i *Interface) trouble(ports []*port, u *usedWay) string {
+	if u.port == nil {
 		return "there is no uplink"
 	}
-	at := slices.IndexFunc(ports, func(p port) bool { return p.name == u.name })
-	if at < 0 {
-		return "uplink " + u.name + " is gone"
+	uplink := "uplink " + u.port.name
+	p := find(ports, u.port.name)
+	if p == nil {
+		return uplink + " is gone"
 	}
-	p := ports[at]
 	addrs := sameFamily(p.addrs, u.server)
-	_, leads := p.wayTo(u.server)
 	switch {
 	case !p.up:
-		return "uplink " + u.name + " went down"
-	case p.device != u.device:
-		return "uplink " + u.name + " has another device"
+		return uplink + " went down"
+	case p.device != u.port.device:
+		return uplink + " has another device"
 	case len(u.locals) > 0 && !slices.ContainsFunc(addrs, func(a netip.Addr) bool { return slices.Contains(u.locals, a) }):
-		return "uplink " + u.name + " has another address"
-	case !leads:
-		return "uplink " + u.name + " lost its route to the server"
+		return uplink + " has another address"
+	case p.wayTo(u.server) == nil:
+		return uplink + " lost its route to the server"
 	}
 	return ""
 }
 
 // improve looks for a better way than one that is good. The caller holds i.mu.
-func (i *Interface) improve(ports []port, u usedWay, now time.Time) (v verdict, reason string, again time.Duration) {
+func (i *Interface) improve(ports []*port, u *usedWay, now time.Time) (v verdict, reason string, again time.Duration) {
 	w := &i.ways
 	w.told = false
-	best, ok := i.choose(ports, u.server)
-	current, has := ports[slices.IndexFunc(ports, func(p port) bool { return p.name == u.name })].wayTo(u.server)
-	if !ok || best.name == u.name || has && !best.betterThan(current) {
+	best, current := i.choose(ports, u.server), find(ports, u.port.name).wayTo(u.server)
+	if best == nil || best.name == u.port.name || !best.betterThan(current) {
 		w.waiting = ""
 		return wayUnchanged, "", 0
 	}
@@ -147,21 +146,19 @@ func (i *Interface) improve(ports []port, u usedWay, now time.Time) (v verdict, 
 		return wayUnchanged, "", left
 	}
 	w.used = nil
-	return wayBetter, "uplink " + best.name + " is better than " + u.name, 0
+	return wayBetter, "uplink " + best.name + " is better than " + u.port.name, 0
 }
 
 // otherWay finds an uplink for one of the addresses that were tried.
-func (i *Interface) otherWay(ports []port) (name string, ok bool) {
+func (i *Interface) otherWay(ports []*port) *port {
 	for _, u := range i.ways.used {
 		if !u.server.IsValid() {
-			if name, ok = i.someUplink(ports); ok {
-				return name, true
+			if p := i.someUplink(ports); p != nil {
+				return p
 			}
-			continue
-		}
-		if w, has := i.choose(ports, u.server); has {
-			return w.name, true
+		} else if w := i.choose(ports, u.server); w != nil {
+			return w.port
 		}
 	}
-	return "", false
+	return nil
 }

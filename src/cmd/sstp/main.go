@@ -15,12 +15,17 @@ var version = "development"
 const usage = `sstp: an SSTP VPN client
 
 Usage:
+  sstp status [NAME] [--json]        what the tunnels do; exit code 1 when one is not up
+  sstp watch [NAME]                  the same, live
+  sstp reconnect NAME                end the call, if any, and dial now
+  sstp probe NAME [options]          try the servers of a tunnel stage by stage, without touching the network
+  sstp probe HOST[:PORT] [options]   the same with any server
   sstp up NAME [--config DIR]        bring the tunnel up without netifd; Ctrl-C ends it
-  sstp probe HOST[:PORT] [options]   try a server stage by stage, without touching the network
-  sstp probe NAME --config DIR       the same, with the options of interface NAME
+  sstp daemon NAME                   what netifd starts for an interface with option proto 'sstp'
   sstp version
 
 Options of probe:
+  --config DIR             read NAME from DIR/network instead of the router's configuration
   --user NAME              log in too; the password is asked for, or read from standard input
   --password-file FILE     read the password from the first line of FILE
   -o OPTION=VALUE          any option of the configuration, such as verify=none, server_name=vpn.example.org
@@ -43,6 +48,16 @@ func run(args []string, stdin *os.File, stdout, stderr *os.File) int {
 		return exitUsage
 	}
 	switch args[0] {
+	case "daemon":
+		return daemon(args[1:], stderr)
+	case "status":
+		return status(args[1:], stdout, stderr)
+	case "watch":
+		return watch(args[1:], stdout, stderr)
+	case "reconnect":
+		return reconnect(args[1:], stderr)
+	case "rpcd":
+		return rpcd(args[1:], stdin, stdout, stderr)
 	case "up":
 		return up(args[1:], stdout, stderr)
 	case "probe":

@@ -17,7 +17,10 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/netifd"
 	"sstp/src/session"
+	"sstp/src/transport"
+	"sstp/src/ubus"
 	"sstp/src/ucifile"
 )
 
@@ -33,18 +36,22 @@ func probe(args []string, stdin, stdout, stderr *os.File) int {
 		fmt.Fprintf(stderr, "error: %v\nhint: %s\n", err, probeUsage)
 		return exitUsage
 	}
-	t, err := probeTunnel(a, stdin, stderr)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	bus, err := ubus.Dial(ctx, busOptions())
+	if err == nil {
+		defer bus.Close()
+	}
+	t, err := probeTunnel(ctx, a, bus, stdin, stderr)
 	if err != nil {
 		complain(stderr, err)
 		return exitUsage
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	code := exitFailed
 	for _, server := range t.Servers {
 		fmt.Fprintf(stdout, "%s\n", server)
 		report := session.Probe(ctx, session.ProbeConfig{
-			Tunnel: t, Server: server, Dial: dialer(t, nil), InnerTLS: innerTLS(t), Random: rand.Reader,
+			Tunnel: t, Server: server, Dial: dialer(t, byUplink(t, bus)), InnerTLS: innerTLS(t), Random: rand.Reader,
 			Step: func(s session.Step) { printStep(stdout, s) },
 		})
 		printChain(stdout, report)
@@ -56,16 +63,10 @@ func probe(args []string, stdin, stdout, stderr *os.File) int {
 }
 
 // probeTunnel puts the options of a probe together: those of an interface, or defaults, and what the command line says.
-func probeTunnel(a arguments, stdin, stderr *os.File) (*config.Tunnel, error) {
-	name, values := "probe", config.Values{}
-	if dir, ok := a.values["--config"]; ok {
-		var err error
-		name = a.operands[0]
-		if values, err = ucifile.Read(dir, name); err != nil {
-			return nil, err
-		}
-	} else {
-		values["server"] = []string{a.operands[0]}
+func probeTunnel(ctx context.Context, a arguments, bus *ubus.Client, stdin, stderr *os.File) (*config.Tunnel, error) {
+	name, values, err := probeTarget(ctx, a, bus)
+	if err != nil {
+		return nil, err
 	}
 	for _, s := range a.settings {
 		option, value, ok := strings.Cut(s, "=")
@@ -94,6 +95,34 @@ func probeTunnel(a arguments, stdin, stderr *os.File) (*config.Tunnel, error) {
 		fmt.Fprintf(stderr, "warning: option %s: %s\n", w.Option, w.Text)
 	}
 	return t, err
+}
+
+// probeTarget finds out whether the operand is an interface, and returns its name and options; otherwise it is a server.
+func probeTarget(ctx context.Context, a arguments, bus *ubus.Client) (name string, values config.Values, err error) {
+	operand := a.operands[0]
+	if dir, ok := a.values["--config"]; ok {
+		values, err = ucifile.Read(dir, operand)
+		return operand, values, err
+	}
+	if bus != nil {
+		if values, err = uciOptions(ctx, bus, operand, ""); err == nil && checkProto(values, operand) == nil {
+			return operand, values, nil
+		}
+	}
+	if values, err = ucifile.Read("", operand); err == nil {
+		return operand, values, nil
+	}
+	return "probe", config.Values{"server": {operand}}, nil
+}
+
+// byUplink makes a probe leave by the uplink that the tunnel would take, where there is a netifd to ask: a tunnel that is up
+// must not carry the probe of its own server. Nothing in the network is changed for it.
+func byUplink(t *config.Tunnel, bus *ubus.Client) func(*transport.Options) {
+	if bus == nil {
+		return nil
+	}
+	iface := netifd.New(bus, t.Name, netifd.Options{Device: t.Device(), Tunlink: t.Tunlink})
+	return func(o *transport.Options) { o.Prepare = iface.Device }
 }
 
 // readPassword reads the first line of the file, or of standard input, which is not echoed on a terminal.
@@ -169,12 +198,17 @@ func printChain(w io.Writer, r *session.Report) {
 		if i > 0 {
 			continue
 		}
-		if len(c.DNSNames)+len(c.IPAddresses) > 0 {
-			fmt.Fprintf(w, "    names   %s\n", namesText(c))
+		if len(certificateNames(c)) > 0 {
+			fmt.Fprintf(w, "    names   %s\n", printable(strings.Join(certificateNames(c), ", ")))
 		}
-		leaf, key := sha256.Sum256(c.Raw), sha256.Sum256(c.RawSubjectPublicKeyInfo)
-		fmt.Fprintf(w, "    pin     sha256:%x\n    pin     spki-sha256:%s\n", leaf, base64.StdEncoding.EncodeToString(key[:]))
+		fmt.Fprintf(w, "    pin     %s\n    pin     spki-sha256:%s\n", fingerprint(c), keyHash(c))
 	}
+}
+
+// keyHash is the base64 of the hash of the certificate's key, as a pin has it.
+func keyHash(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 func verifiedText(by string) string {
@@ -192,12 +226,16 @@ func nameText(c *x509.Certificate, subject bool) string {
 	return printable(name.String())
 }
 
-func namesText(c *x509.Certificate) string {
+// certificateNames returns the names and addresses that a certificate is for.
+func certificateNames(c *x509.Certificate) []string {
 	names := append([]string(nil), c.DNSNames...)
 	for _, ip := range c.IPAddresses {
 		names = append(names, ip.String())
 	}
-	return printable(strings.Join(names, ", "))
+	for i := range names {
+		names[i] = printable(names[i])
+	}
+	return names
 }
 
 // printable keeps what a stranger's certificate says from controlling the terminal.

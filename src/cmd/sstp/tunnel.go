@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"net/netip"
 	"time"
 
 	"sstp/src/config"
 	"sstp/src/session"
 	"sstp/src/transport"
+	"sstp/src/tun"
 	"sstp/src/ucifile"
 )
 
@@ -24,17 +24,30 @@ func load(dir, name string) (*config.Tunnel, []config.Warning, error) {
 	return config.Parse(name, values)
 }
 
-// dialer reaches servers for a tunnel. prepare may be nil.
-func dialer(t *config.Tunnel, prepare func(context.Context, netip.Addr) (string, error)) session.Dialer {
+// dialer reaches servers for a tunnel. adjust may change how, and may be nil.
+func dialer(t *config.Tunnel, adjust func(*transport.Options)) session.Dialer {
 	return func(ctx context.Context, server config.Server, obs transport.Observer) (session.Conn, error) {
 		o := transport.FromTunnel(t, server)
 		o.Rand = rand.Reader
-		o.Prepare = prepare
+		if adjust != nil {
+			adjust(&o)
+		}
 		conn, err := transport.Connect(ctx, o, obs)
 		if err != nil {
 			return nil, err // not a nil *Conn in an interface
 		}
 		return conn, nil
+	}
+}
+
+// openDevice makes the tunnel's TUN device.
+func openDevice(t *config.Tunnel) func(name string, mtu int) (session.Device, error) {
+	return func(name string, mtu int) (session.Device, error) {
+		d, err := tun.Open(tun.Options{Name: name, MTU: mtu, Offload: t.Offload})
+		if err != nil {
+			return nil, err
+		}
+		return d, nil
 	}
 }
 

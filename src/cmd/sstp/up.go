@@ -14,7 +14,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/session"
-	"sstp/src/tun"
+	"sstp/src/transport"
 )
 
 // up runs one tunnel in the foreground, without netifd.
@@ -45,15 +45,8 @@ func up(args []string, stdout, stderr *os.File) int {
 	}
 	network := &hostNetwork{tunnel: t, logf: log.logf}
 	s := session.New(session.Config{
-		Tunnel: t, Warnings: warnings, Dial: dialer(t, network.prepare), Host: network, InnerTLS: innerTLS(t),
-		OpenDevice: func(name string, mtu int) (session.Device, error) {
-			d, err := tun.Open(tun.Options{Name: name, MTU: mtu, Offload: t.Offload})
-			if err != nil {
-				return nil, err
-			}
-			return d, nil
-		},
-		Random: rand.Reader, Log: log.logf, Changed: log.state,
+		Tunnel: t, Warnings: warnings, Dial: dialer(t, func(o *transport.Options) { o.Prepare = network.prepare }), Host: network, InnerTLS: innerTLS(t),
+		OpenDevice: openDevice(t), Random: rand.Reader, Log: log.logf, Changed: log.state,
 	})
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

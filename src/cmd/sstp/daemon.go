@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"sstp/src/config"
+	"sstp/src/control"
+	"sstp/src/fault"
+	"sstp/src/netifd"
+	"sstp/src/session"
+	"sstp/src/ubus"
+)
+
+// exitGaveUp is the daemon's exit code when options authfail or maxfail made it give up.
+const exitGaveUp = 3
+
+// Limits of the daemon's beginning and end.
+const (
+	readLimit   = 10 * time.Second // for the options
+	reportLimit = 4 * time.Second  // for telling netifd of a failure that ends the daemon
+	hastePause  = 5 * time.Second  // before an end that netifd would follow by a new start at once
+)
+
+// daemon runs one tunnel under netifd.
+func daemon(args []string, stderr *os.File) int {
+	if len(args) != 1 || args[0] == "" || strings.ContainsAny(args[0], "/\x00") || strings.HasPrefix(args[0], "-") {
+		fmt.Fprintf(stderr, "error: daemon takes the name of one interface\nhint: netifd starts it; by hand, ifup NAME does\n")
+		return exitUsage
+	}
+	d := &daemonRun{name: args[0], log: newSysLog(args[0], stderr)}
+	if !followParent() {
+		d.log.logf(config.LogInfo, "netifd, which started this, has ended")
+		return exitOK
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	d.hangups = make(chan os.Signal, 1)
+	signal.Notify(d.hangups, syscall.SIGHUP)
+
+	held, err := takeLock(ctx, runDir, d.name, d.log.logf)
+	if err != nil {
+		if ctx.Err() != nil {
+			return exitOK
+		}
+		d.log.logf(config.LogError, "%v", err)
+		d.pause(ctx)
+		return exitFailed
+	}
+	defer held.release()
+	return d.run(ctx)
+}
+
+// daemonRun is what one run of the daemon consists of.
+type daemonRun struct {
+	name    string
+	log     *sysLog
+	hangups chan os.Signal
+	bus     *ubus.Client
+	iface   *netifd.Interface                // for what can be said before the options are known
+	watched atomic.Pointer[netifd.Interface] // the tunnel's
+	running sync.WaitGroup
+}
+
+// run connects to the bus, reads the options and keeps the tunnel up until ctx ends.
+func (d *daemonRun) run(ctx context.Context) int {
+	o := busOptions()
+	o.Connected = func() {
+		if iface := d.watched.Load(); iface != nil {
+			iface.Recheck() // news may have been missed
+		}
+	}
+	o.Lost = func(err error) { d.log.logf(config.LogWarn, "%v", err) }
+	o.Log = func(line string) { d.log.logf(config.LogDebug, "ubus: %s", line) }
+	d.bus = ubus.New(o)
+	background, end := context.WithCancel(context.Background()) // ends after the tunnel, which still has to speak
+	defer d.running.Wait()
+	defer end()
+	d.iface = netifd.New(d.bus, d.name, netifd.Options{Log: d.log.logf})
+	d.running.Go(func() { d.bus.Run(background) })
+
+	limited, cancel := context.WithTimeout(ctx, readLimit)
+	values, err := options(limited, d.bus, d.name)
+	cancel()
+	var t *config.Tunnel
+	var warnings []config.Warning
+	if err == nil {
+		t, warnings, err = config.Parse(d.name, values)
+	}
+	if err != nil {
+		return d.giveUp(ctx, fault.Of(err, fault.InvalidOptions, fault.StageConfig), true, exitUsage)
+	}
+	d.log.setLevel(t.LogLevel)
+	for _, w := range warnings {
+		d.log.logf(config.LogWarn, "option %s: %s", w.Option, w.Text)
+	}
+	err = d.tunnel(ctx, background, t, warnings, childFields(values))
+	if err != nil {
+		return d.giveUp(ctx, fault.Of(err, fault.InvalidOptions, fault.StageConfig), false, exitGaveUp)
+	}
+	return exitOK
+}
+
+// giveUp makes netifd leave the interface down, after telling it why where the tunnel has not done so.
+func (d *daemonRun) giveUp(ctx context.Context, f *fault.Error, tell bool, code int) int {
+	report, cancel := context.WithTimeout(ctx, reportLimit)
+	defer cancel()
+	if tell {
+		d.log.logf(config.LogError, "%s: %s %s", f.Code, f.Message, f.Hint)
+		d.iface.Failed(report, f)
+	}
+	d.log.logf(config.LogError, "giving up until the interface is started or its options change")
+	if err := d.iface.BlockRestart(report); err != nil {
+		d.log.logf(config.LogError, "%v", err)
+		d.pause(ctx)
+	}
+	return code
+}
+
+// pause keeps netifd, which starts again at once what has ended, from doing so ten times a second.
+func (d *daemonRun) pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(hastePause):
+	}
+}
+
+// tunnel runs the session with everything around it. background outlives ctx.
+func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, warnings []config.Warning, child ubus.Fields) error {
+	iface := netifd.New(d.bus, d.name, netifd.Options{
+		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.logf,
+		Zone: func(iface string) string { return fileZone(defaultConfigDir, iface) },
+	})
+	d.watched.Store(iface)
+	events := control.NewEvents(d.bus, d.name)
+	var s *session.Session
+	var last session.State
+	names := newNames(func() bool { return iface.IsUp() && s.Status().State == session.Holding }, d.log.logf)
+	s = session.New(session.Config{
+		Tunnel: t, Warnings: warnings, Dial: netifdDialer(t, iface, names), Host: netifdHost{iface}, InnerTLS: innerTLS(t),
+		OpenDevice: netifdDevice(t, d.log.logf), Random: rand.Reader, Log: d.log.logf,
+		Changed: func(st session.Status, text string) {
+			d.log.logf(stateLevel(st.State), "%s: %s", st.State, text)
+			if st.State != last {
+				last = st.State
+				events.State(string(st.State), codeOf(st))
+			}
+		},
+	})
+	control.Publish(d.bus, d.name, tunnel{s, iface.Uplink, d.log, time.Now})
+	defer control.Withdraw(d.bus, d.name)
+	watching, end := context.WithCancel(ctx)
+	defer end()
+	var helpers sync.WaitGroup
+	defer helpers.Wait()
+	defer end()
+	helpers.Go(func() { iface.Watch(watching, s.UplinkLost, s.Reconnect) })
+	helpers.Go(func() {
+		for {
+			select {
+			case <-d.hangups:
+				s.Reconnect("SIGHUP")
+			case <-watching.Done():
+				return
+			}
+		}
+	})
+	d.running.Go(func() { events.Run(background) })
+	return s.Run(ctx)
+}
+
+// stateLevel keeps the steps of each call out of a quiet log.
+func stateLevel(s session.State) config.LogLevel {
+	switch s {
+	case session.Up, session.Waiting, session.Holding, session.Stopping:
+		return config.LogInfo
+	}
+	return config.LogDebug
+}
+
+// codeOf returns the failure that has to do with the state, "" where none has.
+func codeOf(st session.Status) string {
+	switch st.State {
+	case session.Waiting, session.Holding:
+		if st.LastError != nil {
+			return string(st.LastError.Code)
+		}
+	}
+	return ""
+}

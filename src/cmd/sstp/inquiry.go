@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"sstp/src/control"
+	"sstp/src/netifd"
+	"sstp/src/ubus"
+)
+
+// inquirer asks the bus about tunnels.
+type inquirer struct{ bus *ubus.Client }
+
+// answer is what is known of one tunnel: its daemon's status, or where there is none, what netifd and the configuration say.
+type answer struct {
+	name   string
+	fields ubus.Fields
+	runs   bool // it has a daemon
+}
+
+func (a *answer) up() bool { return a.runs && a.fields.Text("state") == "up" }
+
+// ask asks about one tunnel.
+func (q inquirer) ask(ctx context.Context, name string) (*answer, error) {
+	fields, err := q.bus.Call(ctx, control.PathPrefix+name, "status", nil)
+	if errors.Is(err, ubus.StatusNotFound) {
+		return &answer{name: name, fields: explained(name, netifd.Explain(ctx, q.bus, name))}, nil
+	}
+	return &answer{name: name, fields: fields, runs: true}, err
+}
+
+// explained writes down what is known of a tunnel without a daemon, as far as it can in the words of a status.
+func explained(name string, e netifd.Explanation) (f ubus.Fields) {
+	f.AddText("interface", name)
+	f.AddText("state", e.State)
+	f.AddText("explanation", e.Text)
+	f.AddSome("hint", e.Hint)
+	if e.Error != nil {
+		var last ubus.Fields
+		last.AddText("code", e.Error.Code)
+		last.AddSome("message", e.Error.Message)
+		last.AddSome("hint", e.Error.Hint)
+		f.AddTable("last_error", last)
+	}
+	return f
+}
+
+// about asks about one tunnel, or about all where name is empty.
+func (q inquirer) about(ctx context.Context, name string) (answers []*answer, err error) {
+	names := []string{name}
+	if name == "" {
+		if names, err = q.tunnels(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range names {
+		a, err := q.ask(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, a)
+	}
+	return answers, nil
+}
+
+// tunnels lists the names of all tunnels: those that run, those that netifd has, and those that are configured.
+func (q inquirer) tunnels(ctx context.Context) ([]string, error) {
+	objects, err := q.bus.List(ctx, control.PathPrefix+"*")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, o := range objects {
+		names = append(names, strings.TrimPrefix(o.Path, control.PathPrefix))
+	}
+	if dump, err := q.bus.Call(ctx, "network.interface", "dump", nil); err == nil {
+		for _, f := range dump.Tables("interface") {
+			if f.Text("proto") == "sstp" {
+				names = append(names, f.Text("interface"))
+			}
+		}
+	}
+	for _, section := range sstpSections(ctx, q.bus) {
+		names = append(names, section.Text(".name"))
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// sstpSections reads the configured interfaces of protocol sstp.
+func sstpSections(ctx context.Context, bus caller) (sections []ubus.Fields) {
+	var match, args ubus.Fields
+	match.AddText("proto", "sstp")
+	args.AddText("config", "network")
+	args.AddText("type", "interface")
+	args.AddTable("match", match)
+	reply, err := bus.Call(ctx, "uci", "get", args)
+	if err != nil {
+		return nil
+	}
+	for _, f := range reply.Table("values") {
+		sections = append(sections, f.Value.Fields())
+	}
+	return sections
+}

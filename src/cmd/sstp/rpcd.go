@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"sstp/src/config"
+	"sstp/src/fault"
+	"sstp/src/ubus"
+)
+
+// rpcdLimit bounds a call of the plugin: rpcd ends a plugin after 30 s as OpenWrt starts it.
+const rpcdLimit = 25 * time.Second
+
+// maxRPCD is the most that a caller may send.
+const maxRPCD = 256 << 10
+
+// rpcdSignature is the plugin's answer to "list": its methods, and of each argument a value of its type. rpcd reads at most
+// 1 KiB of it.
+const rpcdSignature = `{"tunnels":{},"probe":{"interface":"","options":{}},"trust":{"interface":"","fingerprint":"","replace":false}}`
+
+// rpcd is the plugin of that name: object sstp, for LuCI. It answers "list", and "call METHOD" with the arguments on its
+// standard input; both ways it is JSON.
+func rpcd(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	switch {
+	case len(args) == 1 && args[0] == "list":
+		fmt.Fprintln(stdout, rpcdSignature)
+		return exitOK
+	case len(args) != 2 || args[0] != "call":
+		fmt.Fprintln(stderr, "error: this is called by rpcd, as list or call METHOD")
+		return exitUsage
+	}
+	request, err := readRequest(stdin)
+	if err != nil {
+		printJSON(stdout, failure(err))
+		return exitOK
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rpcdLimit)
+	defer cancel()
+	bus, err := ubus.Dial(ctx, busOptions())
+	if err != nil {
+		fmt.Fprintf(stderr, "error: %v\n", err)
+		return exitFailed
+	}
+	defer bus.Close()
+	var reply ubus.Fields
+	switch args[1] {
+	case "tunnels":
+		reply = rpcdTunnels(ctx, bus)
+	case "probe":
+		reply = rpcdProbe(ctx, bus, request)
+	case "trust":
+		reply = rpcdTrust(ctx, bus, request)
+	default:
+		return exitUsage
+	}
+	printJSON(stdout, reply)
+	return exitOK
+}
+
+func readRequest(r io.Reader) (ubus.Fields, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxRPCD+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) == 0 {
+		return nil, nil
+	}
+	v, err := ubus.ParseJSON(text)
+	if err != nil || len(text) > maxRPCD || v.Type() != ubus.TypeTable {
+		return nil, invalid("The arguments are not a JSON object of at most 256 KiB.")
+	}
+	return v.Fields(), nil
+}
+
+func invalid(message string) *fault.Error {
+	return fault.New(fault.InvalidOptions, fault.StageConfig, message)
+}
+
+// failure is the answer to a call that failed as a whole.
+func failure(err error) (reply ubus.Fields) {
+	reply.AddTable("error", faultFields(fault.Of(err, fault.InvalidOptions, fault.StageConfig)))
+	return reply
+}
+
+func faultFields(f *fault.Error) (t ubus.Fields) {
+	t.AddText("code", string(f.Code))
+	t.AddText("stage", string(f.Stage))
+	t.AddText("message", f.Message)
+	t.AddText("hint", f.Hint)
+	return t
+}
+
+// callerSession is the caller's rpcd session; its rights are the caller's. A caller on the bus itself, root, has none.
+func callerSession(request ubus.Fields) string { return request.Text("ubus_rpc_session") }
+
+// rpcdTunnels lists the configured tunnels, with what a page needs to show them and no secret: who may see their status need
+// not be allowed to read the configuration.
+func rpcdTunnels(ctx context.Context, bus caller) (reply ubus.Fields) {
+	var list []ubus.Fields
+	for _, section := range sstpSections(ctx, bus) {
+		verify, disabled, auto := section.Text("verify"), section.Text("disabled"), section.Text("auto")
+		if verify == "" {
+			verify = "full"
+		}
+		var t ubus.Fields
+		t.AddText("interface", section.Text(".name"))
+		t.AddFlag("disabled", disabled == "1" || disabled == "true")
+		t.AddFlag("auto", auto != "0" && auto != "false")
+		t.AddTexts("server", section.Texts("server"))
+		t.AddText("verify", verify)
+		list = append(list, t)
+	}
+	reply.AddText("version", version)
+	reply.AddTables("tunnels", list)
+	return reply
+}
+
+// rpcdTrust stores a fingerprint of a server's certificate as cert_pin, by the rights of the caller's session, and commits
+// it, which makes netifd start the tunnel anew.
+func rpcdTrust(ctx context.Context, bus caller, request ubus.Fields) ubus.Fields {
+	name, pin := request.Text("interface"), request.Text("fingerprint")
+	if err := trust(ctx, bus, name, pin, request); err != nil {
+		return failure(err)
+	}
+	return nil
+}
+
+func trust(ctx context.Context, bus caller, name, pin string, request ubus.Fields) error {
+	// The options' own reader says what a pin is.
+	if _, _, err := config.Parse("trust", config.Values{"server": {"localhost"}, "cert_pin": {pin}}); err != nil || pin == "" {
+		return invalid("The fingerprint must be sha256: and 64 hexadecimal digits, or spki-sha256: and the base64 of the key's hash.")
+	}
+	id := callerSession(request)
+	values, err := uciOptions(ctx, bus, name, id)
+	if err == nil {
+		err = checkProto(values, name)
+	}
+	if err != nil {
+		return uciFault("read", name, err)
+	}
+	pins := values["cert_pin"]
+	if replace, _ := request.Flag("replace"); replace {
+		pins = nil
+	}
+	if !slices.Contains(pins, pin) {
+		pins = append(slices.Clone(pins), pin)
+	}
+	var change, set, commit ubus.Fields
+	change.AddTexts("cert_pin", pins)
+	set.AddText("config", "network")
+	set.AddText("section", name)
+	set.AddTable("values", change)
+	set.AddSome("ubus_rpc_session", id)
+	if _, err := bus.Call(ctx, "uci", "set", set); err != nil {
+		return uciFault("change", name, err)
+	}
+	commit.AddText("config", "network")
+	commit.AddSome("ubus_rpc_session", id)
+	if _, err := bus.Call(ctx, "uci", "commit", commit); err != nil {
+		return uciFault("save", name, err)
+	}
+	return nil
+}
+
+// uciFault says why the configuration could not be read or changed.
+func uciFault(what, name string, err error) error {
+	var f *fault.Error
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.Is(err, ubus.StatusPermissionDenied):
+		return invalid("You may not " + what + " the options of interface " + name + ".").
+			WithHint("Log in as a user who may change the network's configuration.")
+	case errors.Is(err, ubus.StatusNotFound):
+		return invalid("There is no interface " + name + ", or no rpcd that would " + what + " its options.")
+	}
+	return invalid("rpcd did not " + what + " the options of interface " + name + ": " + err.Error() + ".").Wrap(err)
+}

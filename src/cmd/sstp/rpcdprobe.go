@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"strings"
+	"time"
+
+	"sstp/src/config"
+	"sstp/src/session"
+	"sstp/src/ubus"
+)
+
+// rpcdProbe tries the servers of a tunnel stage by stage. The options of the call go before those of the interface, so that
+// a form can be tried before it is saved.
+func rpcdProbe(ctx context.Context, bus *ubus.Client, request ubus.Fields) ubus.Fields {
+	t, warnings, err := probeOptions(ctx, bus, request)
+	var reply ubus.Fields
+	if err != nil {
+		reply = failure(err)
+	}
+	var warned []ubus.Fields
+	for _, w := range warnings {
+		var f ubus.Fields
+		f.AddText("option", w.Option)
+		f.AddText("text", w.Text)
+		warned = append(warned, f)
+	}
+	reply.AddTables("warnings", warned)
+	if err != nil {
+		return reply
+	}
+	var servers []ubus.Fields
+	for _, server := range t.Servers {
+		report := session.Probe(ctx, session.ProbeConfig{
+			Tunnel: t, Server: server, Dial: dialer(t, byUplink(t, bus)), InnerTLS: innerTLS(t), Random: rand.Reader,
+		})
+		servers = append(servers, reportFields(report))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	reply.AddTables("servers", servers)
+	return reply
+}
+
+// probeOptions puts the options of a probe together.
+func probeOptions(ctx context.Context, bus caller, request ubus.Fields) (*config.Tunnel, []config.Warning, error) {
+	name, stored := request.Text("interface"), config.Values{}
+	if name != "" {
+		var err error
+		if stored, err = uciOptions(ctx, bus, name, callerSession(request)); err == nil {
+			err = checkProto(stored, name)
+		}
+		if err != nil {
+			return nil, nil, uciFault("read", name, err)
+		}
+	} else {
+		name = "probe"
+	}
+	given := config.Values{}
+	for _, f := range request.Table("options") {
+		list, ok := texts(f.Value)
+		if !ok {
+			return nil, nil, invalid("Option " + f.Name + " must be a text or a list of texts.")
+		}
+		given[f.Name] = list
+	}
+	return config.Parse(name, overlay(stored, given))
+}
+
+// overlay puts the given options over the stored ones. A password is stored for a user: where another one is given without
+// a password, there is none.
+func overlay(stored, given config.Values) config.Values {
+	v := config.Values{}
+	for name, list := range stored {
+		v[name] = list
+	}
+	_, withPassword := given["password"]
+	if _, ok := given["username"]; ok && !withPassword && last(given, "username") != last(stored, "username") {
+		delete(v, "password")
+	}
+	for name, list := range given {
+		v[name] = list
+	}
+	return v
+}
+
+func reportFields(r *session.Report) (t ubus.Fields) {
+	var stages, chain []ubus.Fields
+	for _, s := range r.Steps {
+		var f ubus.Fields
+		f.AddText("stage", string(s.Stage))
+		f.AddFlag("ok", s.Err == nil)
+		f.AddDouble("ms", float64(s.Took)/float64(time.Millisecond))
+		if s.Err == nil {
+			f.AddText("finding", printable(s.Finding))
+		} else {
+			f.AddText("code", string(s.Err.Code))
+			f.AddText("message", s.Err.Message)
+			f.AddText("hint", s.Err.Hint)
+		}
+		stages = append(stages, f)
+	}
+	for _, c := range r.Chain {
+		chain = append(chain, certificateFields(c))
+	}
+	t.AddText("server", r.Server.String())
+	t.AddFlag("ok", r.Failed() == nil)
+	t.AddText("verified_by", r.VerifiedBy)
+	t.AddTables("stages", stages)
+	t.AddTables("chain", chain)
+	return t
+}
+
+func certificateFields(c *x509.Certificate) (t ubus.Fields) {
+	t.AddText("subject", nameText(c, true))
+	t.AddText("issuer", nameText(c, false))
+	t.AddCount("not_before", c.NotBefore.Unix())
+	t.AddCount("not_after", c.NotAfter.Unix())
+	t.AddTexts("names", certificateNames(c))
+	t.AddText("sha256", strings.TrimPrefix(fingerprint(c), "sha256:"))
+	t.AddText("spki_sha256", keyHash(c))
+	return t
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"sstp/src/config"
+	"sstp/src/fault"
+	"sstp/src/ubus"
+	"sstp/src/ucifile"
+)
+
+// Environment of the daemon, and of every command that speaks to the bus.
+const (
+	configEnv = "SSTP_CONFIG" // netifd's JSON with the interface's options
+	socketEnv = "UBUS_SOCKET" // ubusd's socket, where it is not in its usual place
+)
+
+// caller is what the commands need of the bus.
+type caller interface {
+	Call(ctx context.Context, object, method string, args ubus.Fields) (ubus.Fields, error)
+}
+
+// options reads the options of an interface from the best source there is: what netifd handed over, which is what it goes
+// by itself; the configuration as ubus gives it, read by libuci; and the file, read by ourselves.
+func options(ctx context.Context, bus caller, name string) (config.Values, error) {
+	if handed, ok := os.LookupEnv(configEnv); ok {
+		return config.ParseJSON([]byte(handed))
+	}
+	if values, err := uciOptions(ctx, bus, name, ""); err == nil {
+		return values, checkProto(values, name)
+	}
+	return ucifile.Read("", name)
+}
+
+// uciOptions reads an interface section through rpcd. With a session, rpcd's rules for it apply, and its changes that are not
+// saved yet are there.
+func uciOptions(ctx context.Context, bus caller, name, session string) (config.Values, error) {
+	var args ubus.Fields
+	args.AddText("config", "network")
+	args.AddText("section", name)
+	args.AddSome("ubus_rpc_session", session)
+	reply, err := bus.Call(ctx, "uci", "get", args)
+	if err != nil {
+		return nil, err
+	}
+	return uciValues(reply.Table("values")), nil
+}
+
+// uciValues turns a section as rpcd gives it into options. What begins with a dot is about the section.
+func uciValues(section ubus.Fields) config.Values {
+	values := config.Values{}
+	for _, f := range section {
+		if strings.HasPrefix(f.Name, ".") {
+			continue
+		}
+		if list, ok := texts(f.Value); ok {
+			values[f.Name] = list
+		}
+	}
+	return values
+}
+
+// texts returns the values of an option, which is a text or a list of texts.
+func texts(v ubus.Value) (list []string, ok bool) {
+	if s, ok := v.Str(); ok {
+		return []string{s}, true
+	}
+	if v.Type() != ubus.TypeArray {
+		return nil, false
+	}
+	for _, item := range v.Items() {
+		s, ok := item.Str()
+		if !ok {
+			return nil, false
+		}
+		list = append(list, s)
+	}
+	return list, true
+}
+
+func checkProto(v config.Values, name string) error {
+	if proto := v["proto"]; len(proto) != 1 || proto[0] != "sstp" {
+		return fault.New(fault.InvalidOptions, fault.StageConfig, "Interface "+name+" is of protocol '"+strings.Join(proto, " ")+"', not sstp.").
+			WithHint("Name an interface with option proto 'sstp'.")
+	}
+	return nil
+}
+
+// busOptions says how to reach ubusd.
+func busOptions() ubus.Options { return ubus.Options{Socket: os.Getenv(socketEnv)} }

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"sstp/src/control"
+	"sstp/src/ubus"
+)
+
+// commandLimit bounds what a command asks of the bus.
+const commandLimit = 10 * time.Second
+
+// connectBus reaches the bus for a command, or says why it cannot.
+func connectBus(ctx context.Context, stderr io.Writer) *ubus.Client {
+	bus, err := ubus.Dial(ctx, busOptions())
+	if err != nil {
+		fmt.Fprintf(stderr, "error: the message bus cannot be reached: %v\nhint: on OpenWrt ubusd must run; without it, start a tunnel with sstp up\n", errors.Unwrap(err))
+		return nil
+	}
+	return bus
+}
+
+// withJSON takes --json out of the arguments.
+func withJSON(args []string) (rest []string, json bool) {
+	rest = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--json" })
+	return rest, len(rest) < len(args)
+}
+
+// onlyName returns the name of an interface that is a command's only argument, "" where there is none and none is needed.
+func onlyName(args []string, stderr io.Writer, usage string, needed bool) (name string, ok bool) {
+	a, err := parseArgs(args)
+	if err == nil && len(a.settings) == 0 && len(a.operands) <= 1 && (len(a.operands) == 1 || !needed) {
+		if len(a.operands) == 1 {
+			name = a.operands[0]
+		}
+		return name, true
+	}
+	if err == nil {
+		err = errors.New("that is not how it is called")
+	}
+	fmt.Fprintf(stderr, "error: %v\nhint: %s\n", err, usage)
+	return "", false
+}
+
+// status prints what the tunnels do.
+func status(args []string, stdout, stderr io.Writer) int {
+	args, json := withJSON(args)
+	name, ok := onlyName(args, stderr, "sstp status [NAME] [--json]", false)
+	if !ok {
+		return exitUsage
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	bus := connectBus(ctx, stderr)
+	if bus == nil {
+		return exitFailed
+	}
+	defer bus.Close()
+	answers, err := inquirer{bus}.about(ctx, name)
+	if err != nil {
+		fmt.Fprintf(stderr, "error: %v\n", err)
+		return exitFailed
+	}
+	code := exitOK
+	var list []ubus.Fields
+	for i, a := range answers {
+		if !a.up() {
+			code = exitFailed
+		}
+		list = append(list, a.fields)
+		if !json {
+			if i > 0 {
+				fmt.Fprintln(stdout)
+			}
+			a.print(stdout, time.Now())
+		}
+	}
+	switch {
+	case json && name != "":
+		printJSON(stdout, list[0])
+	case json:
+		var all ubus.Fields
+		all.AddTables("tunnels", list)
+		printJSON(stdout, all)
+	}
+	if len(answers) == 0 {
+		if !json {
+			fmt.Fprintln(stdout, "there is no interface with option proto 'sstp'")
+		}
+		code = exitFailed
+	}
+	return code
+}
+
+func printJSON(w io.Writer, f ubus.Fields) {
+	w.Write(append(ubus.AppendJSON(nil, ubus.Tab(f...)), '\n'))
+}
+
+// watch prints the status again and again: on a terminal as a page that is kept up to date, otherwise a line for each change.
+func watch(args []string, stdout *os.File, stderr io.Writer) int {
+	name, ok := onlyName(args, stderr, "sstp watch [NAME]", false)
+	if !ok {
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	bus := connectBus(ctx, stderr)
+	if bus == nil {
+		return exitFailed
+	}
+	defer bus.Close()
+	changed := make(chan struct{}, 1)
+	bus.Listen(control.Event, func(string, ubus.Fields) {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})
+	page := isTerminal(stdout)
+	told := map[string]string{}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		answers, err := inquirer{bus}.about(ctx, name)
+		switch {
+		case ctx.Err() != nil:
+			return exitOK
+		case err != nil:
+			fmt.Fprintf(stderr, "error: %v\n", err)
+			return exitFailed
+		case page:
+			io.WriteString(stdout, "\x1b[H\x1b[J")
+			for _, a := range answers {
+				a.print(stdout, time.Now())
+				fmt.Fprintln(stdout)
+			}
+		default:
+			for _, a := range answers {
+				if line := a.headline(); told[a.name] != line {
+					told[a.name] = line
+					fmt.Fprintf(stdout, "%s %s\n", time.Now().Format("15:04:05"), line)
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return exitOK
+		case <-tick.C:
+		case <-changed:
+		}
+	}
+}
+
+// reconnect makes a daemon dial anew.
+func reconnect(args []string, stderr io.Writer) int {
+	name, ok := onlyName(args, stderr, "sstp reconnect NAME", true)
+	if !ok {
+		return exitUsage
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	bus := connectBus(ctx, stderr)
+	if bus == nil {
+		return exitFailed
+	}
+	defer bus.Close()
+	_, err := bus.Call(ctx, control.PathPrefix+name, "reconnect", nil)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, ubus.StatusNotFound):
+		if a, askErr := (inquirer{bus}).ask(ctx, name); askErr == nil {
+			a.print(stderr, time.Now())
+			return exitFailed
+		}
+	}
+	fmt.Fprintf(stderr, "error: %v\n", err)
+	return exitFailed
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"sstp/src/ubus"
+)
+
+// statusRows is how a status is laid out for people: a label and, behind "=", pieces between semicolons. Each piece names one
+// field in braces, and is left out where the field is not there.
+const statusRows = `
+={explanation}
+next try=in {next_retry_ms}
+server={server};, {server_address};, by {uplink};, through the proxy {proxy}
+TLS={tls.version};, {tls.cipher};, by {tls.path}; ({tls.path_reason})
+verified by={tls.verified_by}
+certificate={tls.subject};, valid until {tls.not_after}
+log-in={auth};, binding {crypto_binding}
+address={ipv4.address};, server {ipv4.peer}
+name server={ipv4.dns}
+IPv6={ipv6.address};, server {ipv6.peer}
+device={device};, MTU {mtu}
+round trip={rtt_ms.last} ms;, {rtt_ms.min};, to {rtt_ms.max};, {rtt_ms.avg} on average
+received={counters.rx_bytes};, {counters.rx_packets} packets;, {counters.rx_dropped} dropped
+sent={counters.tx_bytes};, {counters.tx_packets} packets;, {counters.tx_dropped} dropped
+reconnected={reconnects} times
+last error={last_error.code};, {last_error.time};: {last_error.message}
+hint={last_error.hint}
+try={hint}`
+
+// headline says in one line how a tunnel is.
+func (a *answer) headline() string {
+	line := a.name + ": " + a.fields.Text("state")
+	switch {
+	case a.up():
+		line += ", " + a.fields.Table("ipv4").Text("address")
+	default:
+		if code := a.fields.Table("last_error").Text("code"); code != "" {
+			line += ", " + code
+		}
+	}
+	return line
+}
+
+// print prints all that is known of a tunnel, for people.
+func (a *answer) print(w io.Writer, now time.Time) {
+	title := a.name + ": " + a.fields.Text("state")
+	if s, ok := a.fields.Number("uptime_s"); ok {
+		title += " for " + span(time.Duration(s)*time.Second)
+	} else if at, ok := a.fields.Number("since"); ok {
+		title += " for " + span(now.Sub(time.Unix(at, 0)))
+	}
+	fmt.Fprintln(w, title)
+	for _, row := range strings.Split(statusRows[1:], "\n") {
+		label, pieces, _ := strings.Cut(row, "=")
+		if label == "hint" && a.up() {
+			continue // it worked since
+		}
+		text := ""
+		for _, piece := range strings.Split(pieces, ";") {
+			before, rest, _ := strings.Cut(piece, "{")
+			path, after, _ := strings.Cut(rest, "}")
+			if value := fieldText(a.fields, path, now); value != "" {
+				text += before + value + after
+			}
+		}
+		if text = strings.TrimPrefix(text, ", "); text != "" {
+			printRow(w, label, text)
+		}
+	}
+	for _, warned := range a.fields.Tables("options_warned") {
+		printRow(w, "warning", "option "+warned.Text("option")+": "+warned.Text("text"))
+	}
+}
+
+func printRow(w io.Writer, label, text string) {
+	fmt.Fprintf(w, "  %-12s%s\n", label, printableLine(text))
+}
+
+// fieldText writes a field for people, "" where it is not there or nothing worth a word.
+func fieldText(f ubus.Fields, path string, now time.Time) string {
+	table, name, inner := strings.Cut(path, ".")
+	if inner {
+		f = f.Table(table)
+	} else {
+		name = path
+	}
+	v, ok := f.Get(name)
+	if !ok {
+		return ""
+	}
+	n, number := v.Num()
+	switch {
+	case name == "next_retry_ms":
+		return span(time.Duration(n) * time.Millisecond)
+	case name == "not_after":
+		return time.Unix(n, 0).UTC().Format(time.DateOnly)
+	case name == "time":
+		return span(now.Sub(time.Unix(n, 0))) + " ago"
+	case name == "rx_bytes", name == "tx_bytes":
+		return bytesText(uint64(n))
+	case number && n == 0 && name == "reconnects":
+		return ""
+	case number:
+		return strconv.FormatInt(n, 10)
+	case v.Type() == ubus.TypeDouble:
+		d, _ := v.Float()
+		return strconv.FormatFloat(d, 'f', 1, 64)
+	}
+	return strings.Join(f.Texts(name), ", ")
+}
+
+// span writes a duration for people: two units of it.
+func span(d time.Duration) string {
+	s := max(int64((d+time.Second/2)/time.Second), 0)
+	units := "d h min s"
+	sizes := [...]int64{86400, 3600, 60, 1}
+	text := ""
+	for _, size := range sizes {
+		unit, rest, _ := strings.Cut(units, " ")
+		units = rest
+		if n := s / size; n > 0 || size == 1 && text == "" {
+			if text != "" {
+				return text + " " + strconv.FormatInt(n, 10) + " " + unit
+			}
+			text = strconv.FormatInt(n, 10) + " " + unit
+			s %= size
+		} else if text != "" {
+			return text
+		}
+	}
+	return text
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"sstp/src/config"
+	"sstp/src/control"
+	"sstp/src/session"
+	"sstp/src/transport"
+)
+
+// tunnel is the daemon's tunnel, as its object on the bus shows it.
+type tunnel struct {
+	session *session.Session
+	uplink  func() string
+	log     *sysLog
+	now     func() time.Time
+}
+
+func (t tunnel) Status() control.Status { return statusOf(t.session.Status(), t.uplink(), t.now()) }
+
+func (t tunnel) History() []control.Entry {
+	var entries []control.Entry
+	for _, e := range t.session.History() {
+		entries = append(entries, control.Entry{Time: e.Time, State: string(e.State), Code: string(e.Code), Text: e.Text})
+	}
+	return entries
+}
+
+func (t tunnel) Reconnect(reason string) { t.session.Reconnect(reason) }
+
+func (t tunnel) SetLogLevel(level int) { t.log.setLevel(config.LogLevel(level)) }
+
+// statusOf writes a session's status down for the bus.
+func statusOf(s session.Status, uplink string, now time.Time) control.Status {
+	c := control.Status{
+		Interface: s.Interface, State: string(s.State), Since: s.Since, Server: s.Server, Uplink: uplink,
+		Attempt: s.Attempt, Auth: s.Auth, CryptoBinding: s.CryptoBinding, Device: s.Device, MTU: s.MTU,
+		IPv4: control.IPv4{Address: s.Local, Peer: s.Peer, DNS: s.DNS}, IPv6: control.IPv6{Address: s.Local6, Peer: s.Peer6},
+		RTT: control.RTT{Last: s.RTT.Last, Min: s.RTT.Min, Avg: s.RTT.Avg, Max: s.RTT.Max},
+		Counters: control.Counters{
+			RxBytes: s.Counters.RxBytes, TxBytes: s.Counters.TxBytes,
+			RxPackets: s.Counters.RxPackets, TxPackets: s.Counters.TxPackets,
+			RxDropped: s.Counters.RxDropped, TxDropped: s.Counters.TxDropped,
+		},
+		Reconnects: s.Reconnects, Version: version,
+	}
+	if !s.NextRetry.IsZero() {
+		c.NextRetry = max(s.NextRetry.Sub(now), time.Millisecond)
+	}
+	if !s.UpSince.IsZero() {
+		c.Uptime = now.Sub(s.UpSince)
+	}
+	if callRuns(s) {
+		c.ServerAddress, c.Proxy, c.TLS = s.Info.Server.String(), s.Info.Proxy, tlsOf(s.Info)
+	} else {
+		c.Auth, c.CryptoBinding, c.RTT = "", "", control.RTT{}
+	}
+	if e := s.LastError; e != nil {
+		c.LastError = &control.Error{Code: string(e.Code), Stage: string(e.Stage), Message: e.Message, Hint: e.Hint, Time: s.LastErrorTime}
+	}
+	for _, w := range s.Warnings {
+		c.Warned = append(c.Warned, control.Warning{Option: w.Option, Text: w.Text})
+	}
+	return c
+}
+
+// callRuns says whether what the status tells of the connection is about one that is there.
+func callRuns(s session.Status) bool {
+	switch s.State {
+	case session.SSTP, session.Auth, session.Network, session.Up:
+		return s.Info.Leaf != nil
+	}
+	return false
+}
+
+func tlsOf(info transport.Info) *control.TLS {
+	leaf := info.Leaf
+	return &control.TLS{
+		Version: info.TLSVersion, Cipher: info.CipherSuite, VerifiedBy: info.VerifiedBy,
+		Subject: printable(leaf.Subject.String()), Issuer: printable(leaf.Issuer.String()), NotAfter: leaf.NotAfter,
+		Fingerprint: fingerprint(leaf),
+	}
+}
+
+// fingerprint is the certificate's pin, as option cert_pin takes it.
+func fingerprint(c *x509.Certificate) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(c.Raw)) }
