@@ -102,6 +102,18 @@ func equalMetrics(w *world) {
 		}
 		return ""
 	}
+	w.setOption("vpn", "defaultroute", "0")
+	w.reload()
+	w.until(3*time.Second, "without option defaultroute it is the WAN's", byWAN)
+	r.sameCall()
+	w.setOption("vpn", "defaultroute", "1")
+	w.reload()
+	w.until(3*time.Second, "with it again the tunnel's", func() string {
+		if byWAN() == "" {
+			return "it is the WAN's"
+		}
+		return ""
+	})
 	w.router.must("ifdown vpn")
 	w.waitDown("vpn", device, 5*time.Second)
 	w.until(3*time.Second, "after ifdown the default route is the WAN's", byWAN)
