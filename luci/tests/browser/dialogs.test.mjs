@@ -55,7 +55,7 @@ describe('test connection and trust', { skip: chromium ? false : 'there is no Ch
 			const failed = recorded(name).servers[0].stages.find((s) => !s.ok), text = await dialog.innerText();
 
 			assert.ok(text.includes(errors.CODES[code]) && text.includes(failed.message), text);
-			for (const hint of errors.hints(code, failed.hint))
+			for (const hint of errors.hints(code, failed.hint, true))
 				assert.ok(text.includes(hint), text);
 			assert.equal(await dialog.getByRole('button', { name: 'Trust this certificate…' }).count(), code.startsWith('CERT_') ? 1 : 0);
 		}));

@@ -87,6 +87,12 @@ describe('protocol form', { skip: chromium ? false : 'there is no Chromium on th
 		await refused({ auth: [ 'pap' ], verify: 'none' }, /Methods: PAP and CHAP would give the password away/);
 		await refused({ auth: [ 'mschapv9' ] }, /Methods: Choose one of the listed methods/);
 		await refused({ server: [ 'http://a' ] }, /Server: Enter a host name/);
+		await form({ server: [ 'a' ], auth: [ 'eap-tls' ] }, async (page) => {
+			await saved(page);
+			assert.match(await field(page, 'auth').locator('[role=alert]').innerText(), /EAP-TLS needs/, 'LuCI itself would refuse in silence');
+			await field(page, 'auth').getByRole('button').first().click();
+			assert.equal(await field(page, 'auth').locator('[role=alert]').count(), 0);
+		});
 		await form({ server: [ 'a' ], auth: [ 'pap' ] }, async (page) => assert.equal(typeof await saved(page), 'object'));
 	});
 

@@ -1,23 +1,9 @@
 // Records the answers of a real daemon on a real router into this folder. Run by
 //   go run ./src/integration/openwrt --rootfs DIR --serve -- node luci/tests/recorded/record.mjs
-import { request } from 'node:http';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { control, names, pause, shell } from '../control.mjs';
 
-function control(method, path, body) {
-	return new Promise((resolve, reject) => {
-		const req = request({ socketPath: process.env.SSTP_LUCI_CONTROL, method, path }, (res) => {
-			let text = '';
-
-			res.setEncoding('utf8').on('data', (c) => text += c).on('end', () => (res.statusCode == 200) ? resolve(text) : reject(new Error(text)));
-		});
-
-		req.on('error', reject).end(body);
-	});
-}
-
-const shell = (script) => control('POST', '/run', script);
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const quote = (s) => `'${s.replaceAll("'", "'\\''")}'`;
 
 async function ubus(object, method, args = {}) {
@@ -53,8 +39,6 @@ function keep(name, value) {
 	writeFileSync(fileURLToPath(new URL(`${name}.json`, import.meta.url)), JSON.stringify(value, null, '\t') + '\n');
 	console.log(name);
 }
-
-const names = JSON.parse(await control('GET', '/names'));
 
 async function configure(options) {
 	const all = { proto: 'sstp', server: names.server, username: names.username, password: names.password, ...options };

@@ -195,6 +195,7 @@ class Option {
 
 	getUIElement() {
 		return {
+			node: this.input,
 			setValue: (v) => {
 				this.set(v);
 				this.changed();

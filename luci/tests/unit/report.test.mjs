@@ -59,6 +59,7 @@ test('the state of a tunnel whose daemon does not answer', () => {
 	const failed = report.state({ tunnel, status: null, failure: 'absent', iface: { autostart: true, errors: [ { code: 'AUTH_FAILED' } ] }, handler: true });
 
 	assert.deepEqual([ failed.key, failed.code ], [ 'failed', 'AUTH_FAILED' ]);
+	assert.deepEqual(report.state({ tunnel, status: null, failure: 'absent', iface: { autostart: false, errors: [ { code: 'AUTH_FAILED' } ] }, handler: true }).key, 'stopped', 'somebody wants it to be down');
 });
 
 test('every state that can come out has words', () => {

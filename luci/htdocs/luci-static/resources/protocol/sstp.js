@@ -91,17 +91,37 @@ return network.registerProtocol('sstp', {
 			options[name].validate = (section_id, v) => single(v);
 		};
 
+		/* As LuCI marks a field and counts it in its tab, with the sentence below: a refused save says nothing else. */
+		const mark = (o, text) => {
+			const widget = o.getUIElement(sid)?.node, shown = widget?.parentNode.querySelector('.sstp-field-error');
+
+			if (!widget || (shown?.textContent ?? '') == text)
+				return;
+
+			shown?.remove();
+			widget.classList.toggle('cbi-input-invalid', text != '');
+
+			if (text)
+				widget.parentNode.insertBefore(E('div', { 'class': 'sstp-field-error', 'role': 'alert' }, [ text ]), widget.nextSibling);
+
+			ui.tabs?.updateTabs();
+		};
+
 		/* What is wrong with an option as a whole and beside the others: LuCI looks at lists and files only item by item. */
 		const checkWhole = (name, single) => {
 			const o = options[name], error = () => {
-				const bad = [].concat(value(name) || []).map(single).find((ok) => ok !== true);
+				const bad = [].concat(value(name) || []).map((v) => single(v)).find((ok) => ok !== true);
 
-				return bad ?? validate.together(value)[name] ?? null;
+				return bad ?? validate.together(value)[name] ?? '';
 			};
 
 			check(name, single);
-			o.isValid = () => error() === null;
-			o.getValidationError = () => error() ?? '';
+			o.getValidationError = error;
+			o.onchange = () => mark(o, '');
+			o.isValid = () => {
+				mark(o, error());
+				return error() == '';
+			};
 		};
 
 		/* A choice that is not written while it is what it would be anyway. */
@@ -209,8 +229,11 @@ return network.registerProtocol('sstp', {
 		o.placeholder = 'sha256:\u2026';
 		o.depends('verify', 'full');
 		o.depends('verify', 'pin');
-		o.onchange = () => options.verify.triggerValidation(sid);
 		checkWhole('cert_pin', validate.pin);
+		o.onchange = () => {
+			mark(options.cert_pin, '');
+			options.verify.triggerValidation(sid);
+		};
 
 		o = add('sstp_security', form.FileUpload, 'ca_cert', _('Certificate authority'), _('PEM file with the authority that signed the server\'s certificate. It replaces the router\'s own list for this tunnel.'));
 		o.root_directory = '/etc/luci-uploads';

@@ -39,7 +39,9 @@ function rows(title, names) {
 				const text = values[i] ?? '';
 
 				c.dt.hidden = c.dd.hidden = (text === '');
-				setText(c.dd, text);
+
+				if (c.dd.textContent !== text)
+					dom.content(c.dd, dialog.breakable(text));
 			});
 			node.hidden = !values.some((v) => v);
 		}
@@ -260,7 +262,7 @@ return baseclass.extend({
 			groups.security.update(tls ? [ tlsText(tls), report.verified(tls.verified_by), certificateText(tls, now), commonName(tls.issuer), format.fingerprint(tls.fingerprint?.replace(/^sha256:/, '')), errors.method(s.auth), errors.phrase(s.crypto_binding) ] : []);
 			groups.network.update([ live ? s?.device : '', s?.ipv4?.address, s?.ipv4?.peer, (s?.ipv4?.dns ?? []).join(', '), s?.ipv6?.address, (live && s?.mtu) ? String(s.mtu) : '', rttText(s?.rtt_ms),
 				c?.rx_packets >= 0 && live ? format.fill(_('%s received, %s sent'), format.count(c.rx_packets), format.count(c.tx_packets)) : '',
-				(c?.rx_dropped > 0 || c?.tx_dropped > 0) ? format.fill(_('%s received, %s sent'), format.count(c.rx_dropped), format.count(c.tx_dropped)) : '' ]);
+				(live && (c?.rx_dropped > 0 || c?.tx_dropped > 0)) ? format.fill(_('%s received, %s sent'), format.count(c.rx_dropped), format.count(c.tx_dropped)) : '' ]);
 
 			const history = JSON.stringify(model.history ?? []);
 

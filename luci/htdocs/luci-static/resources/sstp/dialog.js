@@ -57,6 +57,12 @@ return baseclass.extend({
 		return d.closed.then(() => agreed);
 	},
 
+	/* A text as nodes, with places where a long fingerprint may be broken. */
+	breakable(text) {
+		return (/^([0-9A-F]{2}:){8}/.test(text))
+			? text.split(/(?<=:)/).flatMap((part) => [ part, E('wbr') ]) : [ text ];
+	},
+
 	/* A mark with a shape of its own beside its colour. look: ok, failed, warn, busy, off, open. */
 	mark(look) {
 		const shapes = {

@@ -66,6 +66,13 @@ const HINTS = {
 	NETIFD_REFUSED:         _('Check the settings of the interface; the system log has the network service\'s own words.')
 };
 
+/* The same where the button to trust the certificate is in sight; the daemon tells how to do it by hand. */
+const HINTS_AT_BUTTON = {
+	CERT_UNTRUSTED:     _('If it is your server, trust its certificate with the button below, or upload the authority that signed it under Security.'),
+	CERT_NAME_MISMATCH: _('Enter a name that the certificate has as the server, or under Security as the name in the certificate. If it is your server, you can trust the certificate as it is with the button below.'),
+	CERT_PIN_MISMATCH:  _('If the server\'s certificate was renewed, trust the new one with the button below. Otherwise somebody may be in between.')
+};
+
 /* The daemon's usual hints, by which those are told apart that know more about the case at hand. */
 const USUAL_HINTS = [
 	'Correct the named option in the interface\'s configuration.',
@@ -95,9 +102,6 @@ const USUAL_HINTS = [
 	'Check that /dev/net/tun exists (package kmod-tun) and that the device\'s name is free.',
 	'Check the interface\'s configuration; logread has netifd\'s own words.'
 ];
-
-/* For these the daemon tells how to store a fingerprint by hand, where this page has a button. */
-const BY_BUTTON = [ 'CERT_UNTRUSTED', 'CERT_NAME_MISMATCH', 'CERT_PIN_MISMATCH' ];
 
 const METHODS = {
 	'mschapv2':     'MS-CHAPv2',
@@ -173,11 +177,12 @@ return baseclass.extend({
 		return Object.hasOwn(CODES, code) ? CODES[code] : (other || code || '');
 	},
 
-	/* What to do: a list of ours and of what the daemon knows beyond that. */
-	hints(code, text) {
-		const special = text && !USUAL_HINTS.includes(text) && !BY_BUTTON.includes(code);
+	/* What to do: a list of ours and of what the daemon knows beyond that. atButton: the button to trust is in sight. */
+	hints(code, text, atButton) {
+		const special = text && !USUAL_HINTS.includes(text) && !Object.hasOwn(HINTS_AT_BUTTON, code),
+		      ours = (atButton && Object.hasOwn(HINTS_AT_BUTTON, code)) ? HINTS_AT_BUTTON[code] : Object.hasOwn(HINTS, code) ? HINTS[code] : '';
 
-		return [ Object.hasOwn(HINTS, code) ? HINTS[code] : '', special ? text : '' ].filter((h) => h);
+		return [ ours, special ? text : '' ].filter((h) => h);
 	},
 
 	method(name) {

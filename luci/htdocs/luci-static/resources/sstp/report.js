@@ -85,10 +85,8 @@ return baseclass.extend({
 			return { key: 'unknown', text: _('The tunnel\'s service gave no usable answer.') };
 		if (!iface)
 			return { key: 'unknown', text: _('The network service does not know this interface yet: its settings were not applied.') };
-		if (fault)
-			return { key: 'failed', code: fault.code, text: errors.hints(fault.code).join(' ') };
-		if (!iface.autostart)
-			return { key: 'stopped' };
+		if (fault || !iface.autostart)
+			return { key: iface.autostart ? 'failed' : 'stopped', ...(fault ? { code: fault.code, text: errors.hints(fault.code).join(' ') } : {}) };
 		if (iface.pending)
 			return { key: 'absent', text: _('The tunnel\'s service is being started.') };
 

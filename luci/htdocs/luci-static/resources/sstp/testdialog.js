@@ -18,7 +18,7 @@ function paragraph(text, className) {
 	return E('p', { 'class': className || '' }, [ text ]);
 }
 
-function stageRow(row) {
+function stageRow(row, trustable) {
 	const details = [];
 
 	if (row.finding)
@@ -29,7 +29,7 @@ function stageRow(row) {
 
 		if (row.message && row.message != errors.sentence(row.code, row.message))
 			details.push(E('div', { 'class': 'sstp-finding' }, [ row.message ]));
-		for (const hint of errors.hints(row.code, row.hint))
+		for (const hint of errors.hints(row.code, row.hint, trustable))
 			details.push(E('div', { 'class': 'sstp-hint' }, [ hint ]));
 	}
 
@@ -47,7 +47,7 @@ function stageRow(row) {
 function facts(pairs) {
 	return E('dl', { 'class': 'sstp-facts' }, pairs.filter(([ , value ]) => value).flatMap(([ name, value, className ]) => [
 		E('dt', {}, [ name ]),
-		E('dd', { 'class': className || '' }, [ value ])
+		E('dd', { 'class': className || '' }, [ ...dialog.breakable(value) ])
 	]));
 }
 
@@ -86,14 +86,14 @@ function chain(server) {
 }
 
 /* One server's part of the result, and what there is to trust in it. */
-function serverPart(server, single) {
+function serverPart(server, single, mayTrust) {
 	const rows = report.rows(server), verdict = report.verdict(rows), failed = rows.find((r) => r.look == 'failed');
 
 	return {
 		node: E('section', { 'class': 'sstp-result' }, [
 			single ? '' : E('h5', {}, [ server.server ]),
 			E('p', { 'class': `sstp-verdict sstp-tone-${verdict.look}` }, [ dialog.mark(verdict.look), E('span', {}, [ verdict.text ]) ]),
-			E('ol', { 'class': 'sstp-stages' }, rows.map(stageRow)),
+			E('ol', { 'class': 'sstp-stages' }, rows.map((r) => stageRow(r, mayTrust && server.chain?.length > 0))),
 			...chain(server)
 		]),
 		offer: (failed && errors.isTrustable(failed.code) && server.chain?.length)
@@ -126,7 +126,7 @@ return baseclass.extend({
 		});
 
 		const show = (answer) => {
-			const parts = (answer.value?.servers ?? []).map((s, i, all) => serverPart(s, all.length == 1)),
+			const parts = (answer.value?.servers ?? []).map((s, i, all) => serverPart(s, all.length == 1, trust != null)),
 			      bad = answer.failure ? api.explain(answer) : null, error = answer.value?.error;
 
 			dom.content(live, []);
