@@ -12,6 +12,7 @@ type port struct {
 	name    string
 	proto   string
 	up      bool
+	pending bool   // it is being set up: its program runs
 	device  string // the one that has the addresses
 	based   bool   // it stands on a device of its own, as netifd sees it
 	metric  int64
@@ -43,6 +44,7 @@ func (i *Interface) ports(ctx context.Context) ([]*port, error) {
 func parsePort(f ubus.Fields) *port {
 	p := &port{name: f.Text("interface"), proto: f.Text("proto"), device: f.Text("l3_device"), based: f.Text("device") != ""}
 	p.up, _ = f.Flag("up")
+	p.pending, _ = f.Flag("pending")
 	p.metric, _ = f.Number("metric")
 	for _, list := range []string{"ipv4-address", "ipv6-address", "ipv6-prefix-assignment"} {
 		for _, t := range f.Tables(list) {

@@ -101,13 +101,16 @@ func (i *Interface) explainKnown(s, section ubus.Fields) Explanation {
 	return Explanation{State: StateDown, Text: "The interface " + i.name + " is down.", Hint: "logread -e netifd; logread -e sstp"}
 }
 
-// lastError returns the last failure in a status, as Failed wrote it; others come without a sentence.
+// lastError returns the last failure in a status, as Failed wrote it.
 func lastError(s ubus.Fields) *LastError {
 	errs := s.Tables("errors")
 	if len(errs) == 0 {
 		return nil
 	}
 	t := errs[len(errs)-1]
+	if t.Text("subsystem") != "sstp" {
+		return nil // what netifd says of the interface as such is said by the explanation
+	}
 	e := &LastError{Code: t.Text("code")}
 	details := append(t.Texts("data"), "", "")
 	e.Message, e.Hint = details[0], details[1]

@@ -30,7 +30,10 @@ type Options struct {
 	Child ubus.Fields
 	// Zone finds the firewall zone of an interface where the bus does not know it; "" means none. It may be nil.
 	Zone func(iface string) string
-	Log  func(level config.LogLevel, format string, args ...any)
+	// Unwanted is called by Watch when netifd has the interface down for some seconds, or has no such interface any more,
+	// although its program, which is ours, still runs. It may be nil.
+	Unwanted func()
+	Log      func(level config.LogLevel, format string, args ...any)
 }
 
 // Interface is one interface of netifd, with protocol sstp. Its methods may be called from any goroutine.
@@ -44,6 +47,8 @@ type Interface struct {
 	up   bool         // netifd has the link
 	owed *fault.Error // to be reported when the link is down
 	ways ways
+
+	downSince time.Time // of Watch: when netifd was first seen to have the interface down
 }
 
 // New returns the interface called name.

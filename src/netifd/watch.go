@@ -13,6 +13,7 @@ const (
 	settle    = 50 * time.Millisecond // netifd's news come in bursts
 	proveGood = 2 * time.Second       // a better uplink must stay for so long before the tunnel moves to it
 	askAgain  = 5 * time.Second       // after netifd did not answer
+	orphaned  = 5 * time.Second       // after which a program whose interface is down knows that netifd has forgotten it
 )
 
 // Watch follows the uplinks until ctx ends. It calls lost when the way that a dial or a call uses is gone: the interface is
@@ -56,7 +57,11 @@ func (i *Interface) check(ctx context.Context, lost, better func(reason string))
 	if err != nil {
 		return askAgain
 	}
-	report, reason, again := i.compare(ports, time.Now())
+	now := time.Now()
+	report, reason, again := i.compare(ports, now)
+	if left := i.wanted(ports, now); left > 0 && (again == 0 || left < again) {
+		again = left
+	}
 	switch report {
 	case wayLost:
 		lost(reason)
@@ -64,6 +69,27 @@ func (i *Interface) check(ctx context.Context, lost, better func(reason string))
 		better(reason)
 	}
 	return again
+}
+
+// wanted looks whether netifd has the interface running, as it must while its program runs. A netifd that has replaced
+// itself by a new one, as on "network restart", does not know of programs that it started before: where it does not
+// start the interface again, nobody would ever end them. It returns when to look again, 0 for not.
+func (i *Interface) wanted(ports []*port, now time.Time) (again time.Duration) {
+	if p := find(ports, i.name); p != nil && (p.up || p.pending) {
+		i.downSince = time.Time{}
+		return 0
+	}
+	if i.downSince.IsZero() {
+		i.downSince = now
+	}
+	if left := orphaned - now.Sub(i.downSince); left > 0 {
+		return left
+	}
+	i.downSince = now
+	if i.o.Unwanted != nil {
+		i.o.Unwanted()
+	}
+	return 0
 }
 
 // verdict is what a look at the uplinks came to.

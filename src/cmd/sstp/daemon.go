@@ -96,33 +96,46 @@ func (d *daemonRun) run(ctx context.Context) int {
 		t, warnings, err = config.Parse(d.name, values)
 	}
 	if err != nil {
-		return d.giveUp(ctx, fault.Of(err, fault.InvalidOptions, fault.StageConfig), true, exitUsage)
+		d.waitForOptions(ctx, fault.Of(err, fault.InvalidOptions, fault.StageConfig))
+		return exitOK
 	}
 	d.log.setLevel(t.LogLevel)
 	for _, w := range warnings {
 		d.log.logf(config.LogWarn, "option %s: %s", w.Option, w.Text)
 	}
-	err = d.tunnel(ctx, background, t, warnings, childFields(values))
-	if err != nil {
-		return d.giveUp(ctx, fault.Of(err, fault.InvalidOptions, fault.StageConfig), false, exitGaveUp)
+	if d.tunnel(ctx, background, t, warnings, childFields(values)) != nil {
+		d.giveUp(ctx)
+		return exitGaveUp
 	}
 	return exitOK
 }
 
-// giveUp makes netifd leave the interface down, after telling it why where the tunnel has not done so.
-func (d *daemonRun) giveUp(ctx context.Context, f *fault.Error, tell bool, code int) int {
+// waitForOptions shows what is wrong with the options, and waits for netifd to end us because they have changed. An end
+// of our own would be followed by a new start at once, or by none at all, whatever becomes of the options.
+func (d *daemonRun) waitForOptions(ctx context.Context, f *fault.Error) {
+	d.log.logf(config.LogError, "%s: %s %s", f.Code, f.Message, f.Hint)
+	report, cancel := context.WithTimeout(ctx, reportLimit)
+	d.iface.Failed(report, f)
+	cancel()
+	control.Publish(d.bus, d.name, misconfigured{d.name, f, time.Now()})
+	watching, end := context.WithCancel(ctx)
+	defer end()
+	d.iface = netifd.New(d.bus, d.name, netifd.Options{Unwanted: end})
+	d.watched.Store(d.iface)
+	ignore := func(string) {}
+	d.running.Go(func() { d.iface.Watch(watching, ignore, ignore) })
+	<-watching.Done()
+}
+
+// giveUp makes netifd leave the interface down. Why, the tunnel has told.
+func (d *daemonRun) giveUp(ctx context.Context) {
 	report, cancel := context.WithTimeout(ctx, reportLimit)
 	defer cancel()
-	if tell {
-		d.log.logf(config.LogError, "%s: %s %s", f.Code, f.Message, f.Hint)
-		d.iface.Failed(report, f)
-	}
-	d.log.logf(config.LogError, "giving up until the interface is started or its options change")
+	d.log.logf(config.LogError, "giving up; ifup %s starts it again", d.name)
 	if err := d.iface.BlockRestart(report); err != nil {
 		d.log.logf(config.LogError, "%v", err)
 		d.pause(ctx)
 	}
-	return code
 }
 
 // pause keeps netifd, which starts again at once what has ended, from doing so ten times a second.
@@ -135,7 +148,13 @@ func (d *daemonRun) pause(ctx context.Context) {
 
 // tunnel runs the session with everything around it. background outlives ctx.
 func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, warnings []config.Warning, child ubus.Fields) error {
+	ctx, forgotten := context.WithCancel(ctx)
+	defer forgotten()
 	iface := netifd.New(d.bus, d.name, netifd.Options{
+		Unwanted: func() {
+			d.log.logf(config.LogWarn, "netifd has the interface down and did not end this; stopping")
+			forgotten()
+		},
 		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.logf,
 		Zone: func(iface string) string { return fileZone(defaultConfigDir, iface) },
 	})

@@ -24,7 +24,7 @@ address={ipv4.address};, server {ipv4.peer}
 name server={ipv4.dns}
 IPv6={ipv6.address};, server {ipv6.peer}
 device={device};, MTU {mtu}
-round trip={rtt_ms.last} ms;, {rtt_ms.min};, to {rtt_ms.max};, {rtt_ms.avg} on average
+round trip={rtt_ms.last} ms; ({rtt_ms.min}; to {rtt_ms.max};, {rtt_ms.avg} on average)
 received={counters.rx_bytes};, {counters.rx_packets} packets;, {counters.rx_dropped} dropped
 sent={counters.tx_bytes};, {counters.tx_packets} packets;, {counters.tx_dropped} dropped
 reconnected={reconnects} times
@@ -57,8 +57,11 @@ func (a *answer) print(w io.Writer, now time.Time) {
 	fmt.Fprintln(w, title)
 	for _, row := range strings.Split(statusRows[1:], "\n") {
 		label, pieces, _ := strings.Cut(row, "=")
-		if label == "hint" && a.up() {
-			continue // it worked since
+		switch {
+		case label == "hint" && a.up(): // it worked since
+			continue
+		case (label == "received" || label == "sent") && a.fields.Text("device") == "": // nothing, by nothing
+			continue
 		}
 		text := ""
 		for _, piece := range strings.Split(pieces, ";") {

@@ -8,6 +8,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/control"
+	"sstp/src/fault"
 	"sstp/src/session"
 	"sstp/src/transport"
 )
@@ -33,6 +34,26 @@ func (t tunnel) History() []control.Entry {
 func (t tunnel) Reconnect(reason string) { t.session.Reconnect(reason) }
 
 func (t tunnel) SetLogLevel(level int) { t.log.setLevel(config.LogLevel(level)) }
+
+// misconfigured stands for a tunnel that cannot be: its options are wrong.
+type misconfigured struct {
+	name  string
+	fault *fault.Error
+	since time.Time
+}
+
+func (m misconfigured) Status() control.Status {
+	s := session.Status{Interface: m.name, State: session.Waiting, Since: m.since, LastError: m.fault, LastErrorTime: m.since}
+	return statusOf(s, "", m.since)
+}
+
+func (m misconfigured) History() []control.Entry {
+	return []control.Entry{{Time: m.since, State: string(session.Waiting), Code: string(m.fault.Code), Text: m.fault.Message}}
+}
+
+func (m misconfigured) Reconnect(string) {}
+
+func (m misconfigured) SetLogLevel(int) {}
 
 // statusOf writes a session's status down for the bus.
 func statusOf(s session.Status, uplink string, now time.Time) control.Status {
