@@ -28,6 +28,8 @@ type Options struct {
 	IPv6    bool   // add the child interface NAME_6
 	// Child holds options of the child interface beside those that are made here, such as ip6table.
 	Child ubus.Fields
+	// LayRoute lays a default route where the kernel has none of its metric, and says whether it had to. It may be nil.
+	LayRoute func(DefaultRoute) (laid bool, err error)
 	// Zone finds the firewall zone of an interface where the bus does not know it; "" means none. It may be nil.
 	Zone func(iface string) string
 	// Unwanted is called by Watch when netifd has the interface down for some seconds, or has no such interface any more,

@@ -1,0 +1,64 @@
+package netifd
+
+import (
+	"context"
+	"net/netip"
+
+	"sstp/src/ubus"
+)
+
+// DefaultRoute is an IPv4 default route of the main table, as netifd believes the kernel to have it.
+type DefaultRoute struct {
+	Device  string
+	Gateway netip.Addr // invalid: the device is a line to one neighbour
+	Metric  int
+	Source  netip.Addr // invalid: none is demanded
+}
+
+// DefaultRoutes lists the default routes of all interfaces that are up, but for ours and its child.
+//
+// The kernel has one IPv4 default route of a metric. When the tunnel comes up with the metric of its uplink, which is how
+// nearly everybody has it, netifd replaces the uplink's default route by the tunnel's. When the tunnel's goes, netifd does not
+// lay the other again: the router would be left without any. The caller lays what is missing.
+func (i *Interface) DefaultRoutes(ctx context.Context) ([]DefaultRoute, error) {
+	reply, err := i.call(ctx, objectInterface, "dump", nil)
+	if err != nil {
+		return nil, i.refused("the list of interfaces", err)
+	}
+	var list []DefaultRoute
+	for _, f := range reply.Tables("interface") {
+		name, device := f.Text("interface"), f.Text("l3_device")
+		if up, _ := f.Flag("up"); !up || device == "" || device == i.o.Device || name == i.name || name == i.child() {
+			continue
+		}
+		metric, _ := f.Number("metric")
+		for _, t := range f.Tables("route") {
+			if r, ok := defaultRoute(t, metric); ok {
+				r.Device = device
+				list = append(list, r)
+			}
+		}
+	}
+	return list, nil
+}
+
+// defaultRoute reads a route of an interface; ok is false where it is another than an IPv4 default route of the main table.
+func defaultRoute(t ubus.Fields, metric int64) (r DefaultRoute, ok bool) {
+	to, ok := prefix(t, "target")
+	_, table := t.Get("table")
+	_, typed := t.Get("type") // such as unreachable
+	if !ok || !to.Addr().Is4() || to.Bits() != 0 || table || typed {
+		return r, false
+	}
+	if own, has := t.Number("metric"); has {
+		metric = own
+	}
+	r.Metric = int(metric)
+	if via, err := netip.ParseAddr(t.Text("nexthop")); err == nil && !via.IsUnspecified() {
+		r.Gateway = via
+	}
+	if from, err := netip.ParsePrefix(t.Text("source")); err == nil && from.IsSingleIP() {
+		r.Source = from.Addr()
+	}
+	return r, true
+}
