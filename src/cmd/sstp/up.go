@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sstp/src/config"
+	"sstp/src/control"
 	"sstp/src/session"
 	"sstp/src/transport"
 )
@@ -44,10 +45,17 @@ func up(args []string, stdout, stderr *os.File) int {
 		log.logf(config.LogWarn, "option %s: %s", w.Option, w.Text)
 	}
 	network := &hostNetwork{tunnel: t, logf: log.logf}
+	offered := offerLocally(control.LocalFolder, t.Name, log)
+	defer offered.close()
 	s := session.New(session.Config{
 		Tunnel: t, Warnings: warnings, Dial: dialer(t, func(o *transport.Options) { o.Prepare = network.prepare }), Host: network, InnerTLS: innerTLS(t),
-		OpenDevice: openDevice(t), Random: rand.Reader, Log: log.logf, Changed: log.state,
+		OpenDevice: openDevice(t), Random: rand.Reader, Log: log.logf,
+		Changed: func(st session.Status, text string) {
+			log.state(st, text)
+			offered.state(st)
+		},
 	})
+	offered.show(s, log)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	hangups := make(chan os.Signal, 1)
@@ -91,16 +99,28 @@ func bytesText(n uint64) string {
 type lineLog struct {
 	mu    sync.Mutex
 	w     io.Writer
-	level config.LogLevel
+	level config.LogLevel // by mu
 }
 
 var levelNames = [...]string{"error", "warning", "info", "debug", "trace"}
 
 func (l *lineLog) logf(level config.LogLevel, format string, args ...any) {
-	if level > l.level {
+	if !l.lets(level) {
 		return
 	}
 	l.line(levelNames[min(int(level), len(levelNames)-1)], fmt.Sprintf(format, args...))
+}
+
+func (l *lineLog) lets(level config.LogLevel) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return level <= l.level
+}
+
+func (l *lineLog) setLevel(level config.LogLevel) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.level = level
 }
 
 func (l *lineLog) state(st session.Status, text string) { l.line(string(st.State), text) }

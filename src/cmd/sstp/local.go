@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"sstp/src/config"
+	"sstp/src/control"
+	"sstp/src/session"
+)
+
+// local offers the tunnel of sstp up on a socket, as the daemon offers its own on ubus.
+type local struct {
+	bus     *control.Local
+	events  *control.Events
+	last    session.State
+	sending sync.WaitGroup
+	end     context.CancelFunc
+}
+
+// offerLocally makes the tunnel's socket. Without one the tunnel works all the same: nil, and a line in the log.
+func offerLocally(folder, name string, log *lineLog) *local {
+	bus, err := control.ListenLocal(control.LocalSocket(folder, name))
+	if err != nil {
+		log.logf(config.LogWarn, "no status for other programs: %v", err)
+		return nil
+	}
+	l := &local{bus: bus, events: control.NewEvents(bus, name)}
+	ctx, end := context.WithCancel(context.Background())
+	l.end = end
+	l.sending.Go(func() { l.events.Run(ctx) })
+	return l
+}
+
+// show makes the tunnel answer.
+func (l *local) show(s *session.Session, log *lineLog) {
+	if l != nil {
+		noUplink := func() string { return "" } // there are no interfaces by name without netifd
+		control.Publish(l.bus, s.Status().Interface, upTunnel{tunnel{session: s, uplink: noUplink, now: time.Now}, log})
+	}
+}
+
+// state tells a change of state.
+func (l *local) state(st session.Status) {
+	if l != nil && st.State != l.last {
+		l.last = st.State
+		l.events.State(string(st.State), codeOf(st))
+	}
+}
+
+func (l *local) close() {
+	if l != nil {
+		l.end()
+		l.sending.Wait()
+		l.bus.Close()
+	}
+}
+
+// upTunnel is the tunnel of sstp up, which logs to the terminal.
+type upTunnel struct {
+	tunnel
+	log *lineLog
+}
+
+func (t upTunnel) SetLogLevel(level int) { t.log.setLevel(config.LogLevel(level)) }
