@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 
+	"sstp/src/config"
 	"sstp/src/ubus"
 )
 
@@ -15,18 +16,35 @@ type DefaultRoute struct {
 	Source  netip.Addr // invalid: none is demanded
 }
 
-// DefaultRoutes lists the default routes of all interfaces that are up, but for ours and its child.
+// MendRoutes lays those default routes of other interfaces again that netifd believes to be there and the kernel does not
+// have.
 //
 // The kernel has one IPv4 default route of a metric. When the tunnel comes up with the metric of its uplink, which is how
 // nearly everybody has it, netifd replaces the uplink's default route by the tunnel's. When the tunnel's goes, netifd does not
-// lay the other again: the router would be left without any. The caller lays what is missing.
-func (i *Interface) DefaultRoutes(ctx context.Context) ([]DefaultRoute, error) {
-	reply, err := i.call(ctx, objectInterface, "dump", nil)
-	if err != nil {
-		return nil, i.refused("the list of interfaces", err)
+// lay the other again: the router would be left without any.
+func (i *Interface) MendRoutes(ctx context.Context) {
+	if i.o.LayRoute == nil {
+		return
 	}
-	var list []DefaultRoute
-	for _, f := range reply.Tables("interface") {
+	dump, err := i.call(ctx, objectInterface, "dump", nil)
+	if err != nil {
+		i.o.Log(config.LogDebug, "default routes: %v", err)
+		return
+	}
+	for _, r := range i.defaultRoutes(dump) {
+		laid, err := i.o.LayRoute(r)
+		switch {
+		case laid:
+			i.o.Log(config.LogInfo, "the default route by %s is there again", r.Device)
+		case err != nil: // most often another one of this metric is in its place, the tunnel's
+			i.o.Log(config.LogTrace, "the default route by %s: %v", r.Device, err)
+		}
+	}
+}
+
+// defaultRoutes lists the default routes of all interfaces that are up, but for what is ours.
+func (i *Interface) defaultRoutes(dump ubus.Fields) (list []DefaultRoute) {
+	for _, f := range dump.Tables("interface") {
 		name, device := f.Text("interface"), f.Text("l3_device")
 		if up, _ := f.Flag("up"); !up || device == "" || device == i.o.Device || name == i.name || name == i.child() {
 			continue
@@ -39,7 +57,7 @@ func (i *Interface) DefaultRoutes(ctx context.Context) ([]DefaultRoute, error) {
 			}
 		}
 	}
-	return list, nil
+	return list
 }
 
 // defaultRoute reads a route of an interface; ok is false where it is another than an IPv4 default route of the main table.

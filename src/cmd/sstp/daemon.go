@@ -15,7 +15,6 @@ import (
 	"sstp/src/config"
 	"sstp/src/control"
 	"sstp/src/fault"
-	"sstp/src/hostnet"
 	"sstp/src/netifd"
 	"sstp/src/session"
 	"sstp/src/ubus"
