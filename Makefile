@@ -1,25 +1,23 @@
 # make test    everything that can be tested on this machine     make demo    see a tunnel at work
 # make build   sstp and sstp-lab into build/                     make size    flash and memory of the router's binary
-# make interop the same scenarios against a server of your own   make bench-micro  Go benchmarks of each stage
+# make interop the same scenarios against a server of your own   make bench   ratios against what else there is, in one run
+# make packages what routers install, into build/packages        make bench-micro   Go benchmarks of each stage
+# make test-openwrt ROOTFS=...   the router's scenarios and the web interface with the real netifd, rpcd and LuCI
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LDFLAGS      = -s -w -X main.version=$(VERSION)
-# Inlining makes the router's binary a tenth larger. It pays only where bytes are moved and enciphered, and in the curves of
-# the handshake: everywhere else it is off. The last pattern that matches a package counts.
-HOT          = internal/poll internal/sync sync/... syscall internal/bytealg internal/abi internal/runtime/atomic internal/runtime/sys \
-	golang.org/x/sys/unix crypto/cipher crypto/subtle vendor/golang.org/x/crypto/... crypto/internal/fips140deps/... \
-	$(addprefix crypto/internal/fips140/,aes/... alias subtle sha256 sha512 hmac nistec/... edwards25519/field bigmod mlkem) \
-	$(addprefix sstp/src/,datapath tun offload sstp ppp)
-GO_BUILD     = CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -gcflags=all=-l $(HOT:%=-gcflags=%=)
+include openwrt/gcflags.mk
+GO_BUILD     = CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' $(SSTP_GCFLAGS)
 # Packages whose tests need neither a network namespace nor a program of this machine: they run on emulated processors too.
-PORTABLE     = fault sstp ppp auth offload config ucifile transport tun datapath hostnet ubus session lab
-DEBIAN       = qemu-user iperf3 iproute2 iputils-ping squashfs-tools procps
+PORTABLE     = fault sstp ppp auth offload config ucifile transport tun datapath hostnet ubus control netifd session lab
+DEBIAN       = qemu-user iperf3 iproute2 iputils-ping squashfs-tools procps busybox dbus
 SIZE_LIMIT_KIB = 1600
 
-.PHONY: build setup check unit emulated namespaces test size demo interop bench-micro clean
+.PHONY: build setup check unit web emulated namespaces test size demo interop bench bench-micro test-openwrt packages \
+	test-packages release openwrt-check clean
 
 build:
-	@mkdir -p build && echo "building build/sstp and build/sstp-lab, version $(VERSION)"
+	@mkdir -p build && echo "building the programs into build/, version $(VERSION)"
 	@$(GO_BUILD) -o build/ ./src/cmd/...
 
 # Installs what is missing, where this machine has apt and we may use it.
@@ -38,6 +36,10 @@ check:
 
 unit:
 	go test -race ./src/...
+
+# The web interface's parts, lint rules, and pages in a browser against a stand-in for LuCI.
+web:
+	@sh luci/tests/run
 
 # The same tests on the routers' processors, big-endian MIPS first.
 emulated:
@@ -58,7 +60,7 @@ size: build
 	@if [ "$$(id -u)" != 0 ]; then echo "skipped: measuring the resident memory needs root"; else \
 	go test -count=1 -tags namespaces -run TestResidentMemory -v ./src/integration | grep -E '^(resident|---|FAIL|ok|    )'; fi
 
-test: setup check unit emulated size namespaces
+test: setup check unit web emulated size namespaces
 	@echo "all tests passed"
 
 demo: setup build
@@ -66,6 +68,23 @@ demo: setup build
 
 interop: setup build
 	@go run ./src/integration/interop
+
+bench: setup build
+	@go run ./src/integration/bench
+
+# Takes an OpenWrt x86-64 root file system: a folder, or the rootfs.tar.gz of a release.
+test-openwrt: build
+	@go run ./src/integration/openwrt -rootfs "$(ROOTFS)"
+	@test -z "$(ROOTFS)" || go run ./src/integration/openwrt -rootfs "$(ROOTFS)" --serve -- luci/tests/router
+
+packages release:
+	@go run ./src/integration/packages -gcflags '$(SSTP_GCFLAGS)' $(if $(filter release,$@),-release) $(PACKAGES)
+
+test-packages: packages
+	@go test -count=1 -tags packages ./src/integration/packages
+
+openwrt-check:
+	@TOPDIR='$(TOPDIR)' go test -count=1 -v -tags openwrt -run OpenWrt ./src/integration/packages
 
 bench-micro:
 	go test -run '^$$' -bench . -benchmem $(PORTABLE:%=./src/%)
