@@ -80,7 +80,7 @@ func (f *feed) script(name, which string) (string, error) {
 		return "", nil
 	}
 	if !ok {
-		return "", fmt.Errorf("Package/%s/%s is not read from a file of openwrt/", name, which)
+		return "", fmt.Errorf("the script Package/%s/%s is not read from a file of openwrt/", name, which)
 	}
 	text, err := os.ReadFile(filepath.Join(f.folder, strings.TrimSuffix(file, ")")))
 	return string(text), err

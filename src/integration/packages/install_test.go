@@ -347,7 +347,15 @@ func built(t *testing.T, of target, name string) []byte {
 	if err != nil || len(found) != 1 {
 		t.Fatalf("packages of %s for %s: %v, %v; make packages builds them", name, of.arch, found, err)
 	}
-	files, err := unpackIPK(found[0])
+	packed, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	outer, err := untar(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := untar(outer["data.tar.gz"].data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,27 +7,10 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 )
 
-// unpackIPK reads the files of a package back.
-func unpackIPK(file string) (payload, error) {
-	packed, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	return unpackData(packed)
-}
-
-func unpackData(packed []byte) (payload, error) {
-	outer, err := untar(packed)
-	if err != nil {
-		return nil, err
-	}
-	return untar(outer["data.tar.gz"].data)
-}
-
+// untar reads the files of a compressed tar back.
 func untar(packed []byte) (payload, error) {
 	z, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
