@@ -25,6 +25,17 @@ func DeviceExists(name string) bool {
 	return err == nil
 }
 
+// HasCarrier tells whether a network device is up and its cable, or what it has in place of one, is connected. A device
+// that the kernel does not tell of is believed to be.
+func HasCarrier(name string) bool {
+	ifr, err := unix.NewIfreq(name)
+	if err != nil || ioctl(unix.SIOCGIFFLAGS, ifr) != nil {
+		return true
+	}
+	const up = unix.IFF_UP | unix.IFF_RUNNING
+	return ifr.Uint16()&up == up
+}
+
 // deviceName returns the name of a device by its number.
 func deviceName(index int) (string, error) {
 	ifr, err := unix.NewIfreq("")

@@ -12,13 +12,52 @@ import (
 // WatchDefaultRoute calls gone each time when an IPv4 default route of the main table may have gone, until ctx ends: deleted,
 // or with an address. The kernel says nothing of routes that go with their device.
 func WatchDefaultRoute(ctx context.Context, gone func()) error {
+	return listen(ctx, unix.RTMGRP_IPV4_ROUTE|unix.RTMGRP_IPV4_IFADDR, gone, maybeGone)
+}
+
+// WatchCarrier calls changed each time when a network device has been connected or disconnected, until ctx ends.
+func WatchCarrier(ctx context.Context, changed func()) error {
+	known := carriers{}
+	return listen(ctx, unix.RTMGRP_LINK, changed, known.news)
+}
+
+// carriers remembers by number which devices are connected.
+type carriers map[uint32]bool
+
+// news goes through the messages of one datagram and says whether one of them changes what is known.
+func (c carriers) news(b []byte) (changed bool) {
+	for len(b) > 0 {
+		m, rest, err := cutMessage(b)
+		if err != nil {
+			return changed
+		}
+		if b = rest; len(m.Payload) < unix.SizeofIfInfomsg {
+			continue
+		}
+		index, flags := native.Uint32(m.Payload[4:]), native.Uint32(m.Payload[8:]) // struct ifinfomsg
+		switch m.Type {
+		case unix.RTM_NEWLINK:
+			now := flags&unix.IFF_RUNNING != 0
+			if before, known := c[index]; !known || before != now {
+				c[index], changed = now, true
+			}
+		case unix.RTM_DELLINK:
+			delete(c, index)
+			changed = true
+		}
+	}
+	return changed
+}
+
+// listen calls happened for each datagram of the kernel's news in which interesting finds something, until ctx ends.
+func listen(ctx context.Context, groups uint32, happened func(), interesting func(b []byte) bool) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
 		return fmt.Errorf("netlink socket: %w", err)
 	}
 	socket := os.NewFile(uintptr(fd), "netlink")
 	defer socket.Close()
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV4_IFADDR}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}); err != nil {
 		return fmt.Errorf("netlink socket: %w", err)
 	}
 	defer context.AfterFunc(ctx, func() { socket.Close() })()
@@ -29,11 +68,11 @@ func WatchDefaultRoute(ctx context.Context, gone func()) error {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, unix.ENOBUFS): // there was more news than fits: it may have been among it
-			gone()
+			happened()
 		case err != nil:
 			return fmt.Errorf("netlink news: %w", err)
-		case maybeGone(buf[:n]):
-			gone()
+		case interesting(buf[:n]):
+			happened()
 		}
 	}
 }

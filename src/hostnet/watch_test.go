@@ -86,3 +86,41 @@ func TestWhatTellsOfALostDefaultRoute(t *testing.T) {
 		}
 	}
 }
+
+func TestNewsOfCarriers(t *testing.T) {
+	link := func(typ uint16, index, flags uint32) []byte {
+		return packet(typ, 0, join(make([]byte, 4), u32(index), u32(flags), u32(0)))
+	}
+	known := carriers{}
+	for _, step := range []struct {
+		what string
+		b    []byte
+		want bool
+	}{
+		{"a device that was not known", link(unix.RTM_NEWLINK, 2, unix.IFF_UP|unix.IFF_RUNNING), true},
+		{"something else about it", link(unix.RTM_NEWLINK, 2, unix.IFF_UP|unix.IFF_RUNNING|unix.IFF_PROMISC), false},
+		{"its cable is pulled", link(unix.RTM_NEWLINK, 2, unix.IFF_UP), true},
+		{"and is out", link(unix.RTM_NEWLINK, 2, unix.IFF_UP), false},
+		{"two at once", join(link(unix.RTM_NEWLINK, 2, unix.IFF_UP), link(unix.RTM_NEWLINK, 3, 0)), true},
+		{"it is gone", link(unix.RTM_DELLINK, 2, 0), true},
+		{"half a message", link(unix.RTM_NEWLINK, 3, unix.IFF_RUNNING)[:20], false},
+		{"a message with half a one", packet(unix.RTM_NEWLINK, 0, make([]byte, 8)), false},
+	} {
+		if got := known.news(step.b); got != step.want {
+			t.Errorf("%s: %v, want %v", step.what, got, step.want)
+		}
+	}
+}
+
+func TestALoopbackThatIsUpHasACarrier(t *testing.T) {
+	inNamespace(t)
+	if HasCarrier("lo") {
+		t.Error("a device that is down has none")
+	}
+	if err := SetUp("lo", 0); err != nil {
+		t.Fatal(err)
+	}
+	if !HasCarrier("lo") || !HasCarrier("nowhere") {
+		t.Error("lo is up, and what the kernel does not tell of is believed")
+	}
+}

@@ -28,6 +28,9 @@ type Options struct {
 	IPv6    bool   // add the child interface NAME_6
 	// Child holds options of the child interface beside those that are made here, such as ip6table.
 	Child ubus.Fields
+	// Carrier says whether a network device is connected: netifd keeps an interface with static addresses up without. It
+	// may be nil.
+	Carrier func(device string) bool
 	// LayRoute lays a default route where the kernel has none of its metric, and says whether it had to. It may be nil.
 	LayRoute func(DefaultRoute) (laid bool, err error)
 	// Zone finds the firewall zone of an interface where the bus does not know it; "" means none. It may be nil.

@@ -138,6 +138,8 @@ func (i *Interface) noUplink(ports []*port, server netip.Addr) *fault.Error {
 			WithHint("Correct option tunlink, or remove it.")
 	case !p.up:
 		message += "is down."
+	case !i.connected(p):
+		message += "is not connected."
 	case !i.candidate(p):
 		message += "belongs to this tunnel itself."
 	default:

@@ -35,10 +35,12 @@ func (i *Interface) candidate(p *port) bool {
 		return false
 	}
 	if i.o.Tunlink != "" {
-		return p.name == i.o.Tunlink
+		return p.name == i.o.Tunlink && i.connected(p)
 	}
-	return !slices.Contains(overlays, p.proto)
+	return i.connected(p) && !slices.Contains(overlays, p.proto)
 }
+
+func (i *Interface) connected(p *port) bool { return i.o.Carrier == nil || i.o.Carrier(p.device) }
 
 // wayTo returns the best way of an interface to an address, nil where it does not lead there.
 func (p *port) wayTo(addr netip.Addr) (best *way) {

@@ -150,6 +150,8 @@ func (i *Interface) trouble(ports []*port, u *usedWay) string {
 		return uplink + " has another device"
 	case len(u.locals) > 0 && !slices.ContainsFunc(addrs, func(a netip.Addr) bool { return slices.Contains(u.locals, a) }):
 		return uplink + " has another address"
+	case !i.connected(p):
+		return uplink + " is not connected"
 	case p.wayTo(u.server) == nil:
 		return uplink + " lost its route to the server"
 	}

@@ -178,11 +178,32 @@ func (p *jsonParser) number() Value {
 		n, _ := strconv.ParseInt(text, 10, 64)
 		return Int(n)
 	}
-	f, _ := strconv.ParseFloat(text, 64)
-	if math.IsInf(f, 0) {
-		f = math.Copysign(math.MaxFloat64, f)
+	return Double(decimal(text))
+}
+
+// decimal reads a number with a fraction or an exponent, right to a few units in the last of its 15 digits. Nothing that we
+// exchange needs more, and strconv.ParseFloat takes 7 KiB of flash.
+func decimal(text string) float64 {
+	digits, exponent, _ := strings.Cut(strings.ToLower(text), "e")
+	power, _ := strconv.ParseInt(exponent, 10, 32)
+	f, fraction := 0.0, false
+	for _, c := range strings.TrimPrefix(digits, "-") {
+		if c == '.' {
+			fraction = true
+			continue
+		}
+		if f = f*10 + float64(c-'0'); fraction {
+			power--
+		}
 	}
-	return Double(f)
+	f = min(f*math.Pow10(int(power)), math.MaxFloat64)
+	if math.IsNaN(f) { // more digits before the point than a number can have, and an exponent that takes them all away
+		f = 0
+	}
+	if text[0] == '-' {
+		f = -f
+	}
+	return f
 }
 
 func (p *jsonParser) digits() (n int) {

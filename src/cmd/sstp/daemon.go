@@ -15,6 +15,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/control"
 	"sstp/src/fault"
+	"sstp/src/hostnet"
 	"sstp/src/netifd"
 	"sstp/src/session"
 	"sstp/src/ubus"
@@ -155,7 +156,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 			d.log.logf(config.LogWarn, "netifd has the interface down and did not end this; stopping")
 			forgotten()
 		},
-		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.logf, LayRoute: layRoute,
+		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.logf, LayRoute: layRoute, Carrier: hostnet.HasCarrier,
 		Zone: func(iface string) string { return fileZone(defaultConfigDir, iface) },
 	})
 	d.watched.Store(iface)
@@ -183,6 +184,11 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	defer end()
 	helpers.Go(func() { iface.Watch(watching, s.UplinkLost, s.Reconnect) })
 	helpers.Go(func() { keepDefaultRoutes(watching, iface, d.log.logf) })
+	helpers.Go(func() {
+		if err := hostnet.WatchCarrier(watching, iface.Recheck); err != nil {
+			d.log.logf(config.LogDebug, "%v", err)
+		}
+	})
 	helpers.Go(func() {
 		for {
 			select {

@@ -73,21 +73,25 @@ func (q inquirer) tunnels(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	var names []string
+	add := func(name string) {
+		if at, known := slices.BinarySearch(names, name); !known {
+			names = slices.Insert(names, at, name)
+		}
+	}
 	for _, o := range objects {
-		names = append(names, strings.TrimPrefix(o.Path, control.PathPrefix))
+		add(strings.TrimPrefix(o.Path, control.PathPrefix))
 	}
 	if dump, err := q.bus.Call(ctx, "network.interface", "dump", nil); err == nil {
 		for _, f := range dump.Tables("interface") {
 			if f.Text("proto") == "sstp" {
-				names = append(names, f.Text("interface"))
+				add(f.Text("interface"))
 			}
 		}
 	}
 	for _, section := range sstpSections(ctx, q.bus) {
-		names = append(names, section.Text(".name"))
+		add(section.Text(".name"))
 	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
+	return names, nil
 }
 
 // sstpSections reads the configured interfaces of protocol sstp.

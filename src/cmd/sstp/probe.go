@@ -17,6 +17,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/hostnet"
 	"sstp/src/netifd"
 	"sstp/src/session"
 	"sstp/src/transport"
@@ -121,7 +122,7 @@ func byUplink(t *config.Tunnel, bus *ubus.Client) func(*transport.Options) {
 	if bus == nil {
 		return nil
 	}
-	iface := netifd.New(bus, t.Name, netifd.Options{Device: t.Device(), Tunlink: t.Tunlink})
+	iface := netifd.New(bus, t.Name, netifd.Options{Device: t.Device(), Tunlink: t.Tunlink, Carrier: hostnet.HasCarrier})
 	return func(o *transport.Options) { o.Prepare = iface.Device }
 }
 
