@@ -14,16 +14,17 @@ type options map[string]any
 
 // setup is what differs between the routers of the scenarios.
 type setup struct {
-	vpn     options           // of interface vpn, over the defaults
-	wan     options           // of interface wan
-	wanb    options           // of interface wanb
-	more    string            // text behind the rest of /etc/config/network
-	files   map[string]string // further files of the router
-	web     bool              // start uhttpd
-	noVPN   bool              // no interface vpn
-	noZone  bool              // vpn is in no zone of the firewall
-	serving []string          // further arguments of the lab server
-	silent  bool              // no lab server
+	vpn         options           // of interface vpn, over the defaults
+	wan         options           // of interface wan
+	wanb        options           // of interface wanb
+	more        string            // text behind the rest of /etc/config/network
+	files       map[string]string // further files of the router
+	web         bool              // start uhttpd
+	noVPN       bool              // no interface vpn
+	noForwarder bool              // the router's programs ask netifd's name servers themselves
+	noZone      bool              // vpn is in no zone of the firewall
+	serving     []string          // further arguments of the lab server
+	silent      bool              // no lab server
 }
 
 // The account of the scenarios. The password holds what shells, UCI and JSON each treat in a way of their own.
@@ -59,9 +60,13 @@ func (r *router) configure(s setup) {
 	}
 	// Each event of an interface that netifd tells to scripts; what a tunnel did and did not do is seen in it.
 	r.write("etc/hotplug.d/iface/01-record", "echo \"$ACTION $INTERFACE\" >> /tmp/hotplug.log\n")
-	// There is no dnsmasq that would write it.
-	os.Remove(r.root + "/tmp/resolv.conf")
-	r.w.must(os.Symlink("resolv.conf.d/resolv.conf.auto", r.root+"/tmp/resolv.conf"))
+	if s.noForwarder {
+		os.Remove(r.root + "/tmp/resolv.conf")
+		r.w.must(os.Symlink("resolv.conf.d/resolv.conf.auto", r.root+"/tmp/resolv.conf"))
+	} else {
+		r.write("tmp/resolv.conf", "nameserver 127.0.0.1\n")
+		r.forwardNames()
+	}
 	// What the boot script does with a new system. A script that fails is kept, as there.
 	r.sh("config_generate")
 	if !r.has("etc/config/system") {

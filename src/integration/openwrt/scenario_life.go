@@ -105,7 +105,7 @@ func backWithinHold(w *world) {
 }
 
 func backWithinHoldByName(w *world) {
-	r := w.up(setup{vpn: options{"dns_metric": "0"}, wan: options{"dns_metric": "100"}})
+	r := w.up(setup{noForwarder: true, vpn: options{"dns_metric": "0"}, wan: options{"dns_metric": "100"}})
 	first := strings.Fields(w.router.must("grep nameserver /etc/resolv.conf"))[1]
 	w.check(first == insideAddress, "the first name server is %s, not the tunnel's", first)
 	w.killServer()

@@ -47,7 +47,7 @@ func theNetworkIsComplete(w *world) {
 	kernel("the kernel's address", "ip addr show dev "+device, "inet "+insideClient+" peer "+insideAddress+"/32", "mtu 1400", "inet6 fe80:", ",UP,")
 	kernel("the way to the server", "ip route get "+serverAddress, "via "+wanGateway, "dev eth1")
 	kernel("the way to everything else", "ip route get "+behindAddress, "dev "+device, "src "+insideClient)
-	kernel("resolv.conf", "cat /etc/resolv.conf", "# Interface vpn\nnameserver "+insideAddress, "nameserver "+wanGateway)
+	kernel("resolv.conf.auto", "cat /tmp/resolv.conf.d/resolv.conf.auto", "# Interface vpn\nnameserver "+insideAddress, "nameserver "+wanGateway)
 
 	t := w.tunnel("vpn")
 	w.check(t.Interface == "vpn" && t.Device == device && t.MTU == 1400 && t.Server == serverName+":443" &&

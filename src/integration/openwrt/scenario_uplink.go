@@ -61,11 +61,11 @@ func theWANComesLater(w *world) {
 	w.start(setup{vpn: options{"auto": "0"}})
 	w.router.must("ifdown wan; ifup vpn")
 	w.waitFailed("vpn", "NO_UPLINK", upLimit)
-	w.always(3*time.Second, "one daemon, waiting", func() string {
+	w.always(3*time.Second, "one daemon, which says that there is no uplink", func() string {
 		if list := w.router.daemons("vpn"); len(list) != 1 {
 			return fmt.Sprintf("daemons %v", list)
 		}
-		return is(w.tunnel("vpn").State, "waiting")
+		return is(w.tunnel("vpn").LastError.Code, "NO_UPLINK")
 	})
 	w.router.must("ifup wan")
 	took := w.waitUp("vpn", upLimit)

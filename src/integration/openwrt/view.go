@@ -240,7 +240,7 @@ func (w *world) explain() {
 	section := func(title, text string) { fmt.Printf("---- %s\n%s\n", title, strings.TrimRight(text, "\n")) }
 	for _, script := range []string{
 		"ubus call network.interface.vpn status", "ubus call sstp.vpn status", "ubus call sstp.vpn history",
-		"ip addr; ip route; ip -6 route; cat /tmp/resolv.conf", "netstat -tn", "ps w", "cat /tmp/hotplug.log", "logread | tail -n 150",
+		"ip addr; ip route; ip -6 route; cat /tmp/resolv.conf.d/resolv.conf.auto", "netstat -tn", "ps w", "cat /tmp/hotplug.log", "logread | tail -n 150",
 	} {
 		out, _ := w.router.sh("%s", script)
 		section(script, out)
