@@ -343,9 +343,12 @@ func (s *scene) wantStopped(out string, err error) {
 // built reads a program out of the package that was built for a target.
 func built(t *testing.T, of target, name string) []byte {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(packagesFolder(), of.arch, name+"_*.ipk"))
-	if err != nil || len(found) != 1 {
-		t.Fatalf("packages of %s for %s: %v, %v; make packages builds them", name, of.arch, found, err)
+	found, err := filepath.Glob(filepath.Join(top, "build/packages", of.arch, name+"_*.ipk"))
+	switch {
+	case err != nil || len(found) > 1:
+		t.Fatalf("packages of %s for %s: %v, %v", name, of.arch, found, err)
+	case len(found) == 0:
+		t.Skipf("the package of %s for %s is not built: make packages", name, of.arch)
 	}
 	packed, err := os.ReadFile(found[0])
 	if err != nil {
@@ -364,12 +367,4 @@ func built(t *testing.T, of target, name string) []byte {
 		t.Fatal(fmt.Errorf("%s has no program usr/sbin/%s", found[0], name))
 	}
 	return e.data
-}
-
-// packagesFolder is where `make packages` wrote to.
-func packagesFolder() string {
-	if given := os.Getenv("PACKAGES"); given != "" {
-		return given
-	}
-	return "../../../build/packages"
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,4 +71,32 @@ func TestWhatIsNoCatalogueIsRefusedByLine(t *testing.T) {
 			t.Errorf("%q compiles to %q", po, got)
 		}
 	}
+}
+
+func FuzzCatalogue(f *testing.F) {
+	po, err := os.ReadFile("testdata/catalogue.po")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(po))
+	f.Add("msgid \"a\"\nmsgid_plural \"b\"\nmsgstr[0] \"c\"\nmsgstr[1] \"\"\n")
+	f.Fuzz(func(t *testing.T, po string) {
+		lmo, err := compileLMO(po)
+		if err != nil || lmo == nil {
+			return
+		}
+		end := len(lmo) - 4
+		at := int(binary.BigEndian.Uint32(lmo[end:]))
+		if at > end || (end-at)%16 != 0 {
+			t.Fatalf("the index lies from %d to %d", at, end)
+		}
+		last := uint32(0)
+		for ; at < end; at += 16 {
+			key, offset, length := binary.BigEndian.Uint32(lmo[at:]), binary.BigEndian.Uint32(lmo[at+8:]), binary.BigEndian.Uint32(lmo[at+12:])
+			if key < last || uint64(offset)+uint64(length) > uint64(end) {
+				t.Fatalf("entry %08x after %08x, text from %d with %d bytes", key, last, offset, length)
+			}
+			last = key
+		}
+	})
 }

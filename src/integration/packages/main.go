@@ -13,7 +13,7 @@ import (
 
 func main() {
 	var o options
-	flag.StringVar(&o.out, "out", "build/packages", "folder to write to")
+	flag.StringVar(&o.out, "out", "", "folder to write to; build/packages or, for a release, build/release by default")
 	flag.StringVar(&o.gcflags, "gcflags", "", "arguments of go build for the compiler")
 	flag.StringVar(&o.arch, "arch", "", "architectures, separated by commas; all of them by default")
 	flag.StringVar(&o.usign, "usign-key", "", "secret key of usign to sign the indexes for opkg with")
@@ -32,6 +32,12 @@ type options struct {
 }
 
 func run(o options) error {
+	switch {
+	case o.out == "" && o.release:
+		o.out = "build/release"
+	case o.out == "":
+		o.out = "build/packages"
+	}
 	b, err := newBuilder(".", o.out)
 	if err != nil {
 		return err
@@ -54,6 +60,9 @@ func run(o options) error {
 	}
 	if o.release {
 		if err := b.releasable(); err != nil {
+			return err
+		}
+		if err := b.clean(); err != nil {
 			return err
 		}
 	}

@@ -28,6 +28,17 @@ func (b *builder) releasable() error {
 	return nil
 }
 
+// clean removes what another release has left in the folder, which must be nothing else.
+func (b *builder) clean() error {
+	if _, err := os.Stat(filepath.Join(b.out, "SHA256SUMS")); err == nil {
+		return os.RemoveAll(b.out)
+	}
+	if inside, _ := os.ReadDir(b.out); len(inside) > 0 {
+		return fmt.Errorf("%s holds something that is no release: give an empty folder", b.out)
+	}
+	return nil
+}
+
 // releaseFiles writes the sources, the public keys and the notes.
 func (b *builder) releaseFiles(wanted []target) error {
 	sources, err := b.sources()
