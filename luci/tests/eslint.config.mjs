@@ -59,7 +59,7 @@ function undeclared() {
 		create(context) {
 			return {
 				Program() {
-					const source = context.sourceCode, names = [ ...source.text.matchAll(/^'require (\S+?)(?: as (\S+))?';$/gm) ].map(([ , module, as ]) => as ?? module.split('.').pop());
+					const source = context.sourceCode, names = [ ...source.text.matchAll(/'require ([^' ]+)(?: as ([^' ]+))?';/g) ].map(([ , module, as ]) => as ?? module.split('.').pop());
 
 					for (const ref of source.scopeManager.globalScope.through)
 						if (!names.includes(ref.identifier.name))

@@ -14,7 +14,7 @@ export function load(name) {
 
 	if (!loaded.has(name)) {
 		const source = readFileSync(resources + name.replaceAll('.', '/') + '.js', 'utf8');
-		const needs = [ ...source.matchAll(/^'require (\S+?)(?: as (\S+))?';$/gm) ]
+		const needs = [ ...source.matchAll(/'require ([^' ]+)(?: as ([^' ]+))?';/g) ]
 			.map(([ , module, as ]) => [ as ?? module.split('.').pop(), load(module) ]);
 
 		loaded.set(name, new Function('_', 'N_', ...needs.map(([ as ]) => as), source)(

@@ -69,7 +69,7 @@ describe('protocol form', { skip: chromium ? false : 'there is no Chromium on th
 
 	test('wrong values are refused as they are typed, with what to enter', () => form({ server: [ 'a' ] }, async (page) => {
 		for (const [ name, value, want ] of [ [ 'server', 'https://vpn', /without https/ ], [ 'port', '0', /1 to 65535/ ], [ 'cert_pin', 'sha1:00', /64 hexadecimal/ ], [ 'server_name', 'a:1', /without a port/ ], [ 'sni', 'a:1', /single -/ ],
-			[ 'proxy', 'socks5://x:1', /http:\/\/host:port/ ], [ 'path_secret', 'a b', /without blanks/ ], [ 'mtu', '9000', /576 to 1500/ ], [ 'keepalive', '3', /two numbers/ ], [ 'hold', '-1', /0 to 86400/ ], [ 'maxfail', 'x', /0 to 1000000/ ], [ 'congestion', 'a b', /cubic/ ] ]) {
+			[ 'proxy', 'socks5://x:1', /http:\/\/host:port/ ], [ 'path_secret', 'a b', /without blanks/ ], [ 'mtu', '9000', /576 to 1500/ ], [ 'keepalive', '3', /two numbers: how many requests/ ], [ 'hold', '-1', /0 to 86400/ ], [ 'maxfail', 'x', /0 to 1000000/ ], [ 'congestion', 'a b', /cubic/ ] ]) {
 			await input(page, name).fill(value);
 			assert.match(await error(page, name), want, name);
 			await input(page, name).fill('');

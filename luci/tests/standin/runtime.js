@@ -448,7 +448,7 @@ async function load(name) {
 
 	return modules[name] ??= (async () => {
 		const source = await (await fetch(L.resource(`${name.replaceAll('.', '/')}.js`))).text(),
-		      needs = [ ...source.matchAll(/^'require (\S+?)(?: as (\S+))?';$/gm) ].map(([ , module, as ]) => [ as ?? module.split('.').pop(), module ]),
+		      needs = [ ...source.matchAll(/'require ([^' ]+)(?: as ([^' ]+))?';/g) ].map(([ , module, as ]) => [ as ?? module.split('.').pop(), module ]),
 		      values = await Promise.all(needs.map(([ , module ]) => load(module)));
 
 		return new Function(...needs.map(([ as ]) => as), `${source}\n//# sourceURL=${name}.js`)(...values);

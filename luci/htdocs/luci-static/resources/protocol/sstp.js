@@ -190,7 +190,7 @@ return network.registerProtocol('sstp', {
 		o.rmempty = false;
 		checkWhole('server', validate.server);
 
-		o = add('general', form.Value, 'port', _('Port'), _('For the servers that name none.'));
+		o = add('general', form.Value, 'port', _('Port'), _('For servers entered without a port.'));
 		o.placeholder = '443';
 		check('port', validate.port);
 
@@ -290,7 +290,7 @@ return network.registerProtocol('sstp', {
 		o.nocreate = true;
 		o.optional = true;
 
-		o = add('advanced', form.Value, 'proxy', _('HTTP proxy'), _('Through which to reach the server.'));
+		o = add('advanced', form.Value, 'proxy', _('HTTP proxy'), _('The server is reached through this proxy.'));
 		o.placeholder = 'http://user:password@proxy.example.org:3128';
 		o.password = true;
 		check('proxy', validate.proxy);
@@ -309,11 +309,11 @@ return network.registerProtocol('sstp', {
 		o.placeholder = '1400';
 		check('mtu', validate.mtu);
 
-		o = add('advanced', form.Value, 'keepalive', _('Keepalive'), _('How many questions may stay unanswered, and the seconds of silence after which one is asked.'));
+		o = add('advanced', form.Value, 'keepalive', _('Keepalive'), _('How many requests may stay unanswered, and after how many seconds of silence one is sent.'));
 		o.placeholder = '3 10';
 		check('keepalive', validate.keepalive);
 
-		o = add('advanced', form.Value, 'hold', _('Hold time'), _('For so many seconds addresses and routes stay while a lost connection is dialed again, so that what runs through the tunnel lives on.'));
+		o = add('advanced', form.Value, 'hold', _('Hold time'), _('Seconds for which addresses and routes stay while a lost connection is dialed again, so that what runs through the tunnel lives on.'));
 		o.placeholder = '30';
 		check('hold', validate.seconds);
 
@@ -326,7 +326,7 @@ return network.registerProtocol('sstp', {
 		o = add('advanced', form.Flag, 'offload', _('Large segments'), _('Lets the kernel hand over many packets at once. Switch it off only where traffic stalls.'));
 		o.default = o.enabled;
 
-		o = add('advanced', form.Value, 'congestion', _('TCP congestion control'), _('Of the connection to the server.'));
+		o = add('advanced', form.Value, 'congestion', _('TCP congestion control'), _('For the connection to the server.'));
 		o.placeholder = _('the router\'s default');
 		check('congestion', validate.congestion);
 
@@ -344,7 +344,7 @@ return network.registerProtocol('sstp', {
 			if (!uci.get('network', sid, name))
 				continue;
 
-			o = add('advanced', form.Value, name, _('Old options of %s').replace('%s', program), _('Left by the former SSTP package. Known words still work, unless the option of their own is set here; the status page names those that do not. Clear this once all is set above.'));
+			o = add('advanced', form.Value, name, _('Old options of %s').replace('%s', program), _('Left by the former SSTP package. What is known in it still works, unless its own option is set; the status page names what does not. Clear it once everything is set above.'));
 		}
 	}
 });

@@ -9,7 +9,9 @@
  */
 
 const SIZE = { width: 600, height: 140 };
-const SPAN_MS = 300 * 1000;
+
+/* A graph that has just begun shows less time, so that there is something to see; it widens to the last of these. */
+const SPANS = [ 60, 120, 300 ];
 
 function svg(tag, attrs, children) {
 	const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
@@ -42,7 +44,8 @@ return baseclass.extend({
 			grid, ...lines.flatMap((l) => l.area ? [ l.area, l.line ] : [ l.line ]), cursor
 		      ]),
 		      plot = E('div', { 'class': 'sstp-plot' }, [ picture, labels, empty ]);
-		let points = [], frame = { now: 0, span: SPAN_MS, top: spec.least }, place = null;
+		const times = E('div', { 'class': 'sstp-xlabels', 'aria-hidden': 'true' });
+		let points = [], frame = { now: 0, span: 0, top: spec.least }, place = null;
 
 		const legend = () => {
 			const p = (place === null) ? points[points.length - 1] : graph.nearest(points, place, frame);
@@ -80,14 +83,23 @@ return baseclass.extend({
 					time
 				]),
 				plot,
-				E('div', { 'class': 'sstp-xlabels', 'aria-hidden': 'true' }, [ 5, 4, 3, 2, 1, 0 ].map((m) =>
-					E('span', {}, [ m ? format.fill(_('\u2212%s min', 'minutes ago, below a graph'), m) : _('now') ])))
+				times
 			]),
 
 			update(newPoints, nowMs) {
 				points = newPoints;
 
-				const seen = points.filter((p) => p.at >= nowMs - SPAN_MS), keys = spec.series.map((s) => s.key),
+				const oldest = points.find((p) => p.at >= nowMs - 1000 * SPANS[SPANS.length - 1])?.at ?? nowMs,
+				      seconds = SPANS.find((s) => nowMs - oldest <= 1000 * s) ?? SPANS[SPANS.length - 1], parts = (seconds > 120) ? 5 : 4;
+
+				if (frame.span != 1000 * seconds) {
+					frame.span = 1000 * seconds;
+					dom.content(times, Array.from({ length: parts + 1 }, (x, i) => seconds * (1 - i / parts)).map((s) => E('span', {}, [
+						!s ? _('now') : (seconds > 120) ? format.fill(_('\u2212%s min', 'minutes ago, below a graph'), s / 60) : format.fill(_('\u2212%s s', 'seconds ago, below a graph'), s)
+					])));
+				}
+
+				const seen = points.filter((p) => p.at >= nowMs - frame.span), keys = spec.series.map((s) => s.key),
 				      { top, ticks } = graph.scale(graph.max(seen, keys), spec.least);
 
 				if (top != frame.top || !grid.childNodes.length) {

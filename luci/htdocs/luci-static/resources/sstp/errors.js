@@ -53,7 +53,7 @@ const HINTS = {
 	HTTP_REFUSED:           _('Something answers that is not the VPN service: check server, port, the name in the certificate and the path secret.'),
 	NOT_SSTP:               _('Check server and port, and that SSTP is enabled on the server.'),
 	SSTP_REJECTED:          _('Check the server\'s log for the reason.'),
-	CRYPTO_BINDING_FAILED:  _('Something on the way opens the encryption, or the server was set up with another certificate than it presents.'),
+	CRYPTO_BINDING_FAILED:  _('Something on the way decrypts the traffic, or the server was set up with another certificate than the one it presents.'),
 	PPP_NEGOTIATION_FAILED: _('Check the server\'s PPP settings and its log.'),
 	AUTH_FAILED:            _('Check user name and password.'),
 	AUTH_METHOD_REFUSED:    _('Allow one of the server\'s methods under Log-in, or enable one of yours on the server.'),

@@ -20,7 +20,7 @@ function shown(name, value) {
 	if (name == 'password')
 		return '\u2022'.repeat(8);
 	if (name == 'proxy')
-		return value.replace(/:[^:/@]*@/, ':\u2022\u2022\u2022\u2022@');
+		return value.replace(/:[^:@\x2f]*@/, ':\u2022\u2022\u2022\u2022@');
 	if (name == 'defaultroute' || name == 'peerdns')
 		return (value == '1') ? _('yes') : _('no');
 

@@ -192,7 +192,7 @@ return baseclass.extend({
 			E('p', {}, [ format.fill(_('%s presented this certificate:'), server) ]),
 			certificateFacts(certificate),
 			changed ? E('p', { 'class': 'sstp-verdict sstp-tone-failed' }, [ dialog.mark('warn'), E('span', {}, [ _('It is not the one that was trusted before. If nobody renewed it, somebody may be in between.') ]) ]) : '',
-			E('p', {}, [ _('Compare the fingerprint with that of the server, seen on the server itself or told by its administrator. Only if every digit agrees, nobody is in between.') ]),
+			E('p', {}, [ _('Compare the fingerprint with that of the server, seen on the server itself or told by its administrator. Only if every digit agrees can you be sure that nobody is in between.') ]),
 			E('p', { 'class': 'sstp-hint' }, [ _('From then on this certificate is accepted, whoever signed it, and needs to be trusted again when it is renewed.') ])
 		], changed ? _('Trust it instead') : _('Trust this certificate'), changed ? 'negative important' : 'positive important')
 			.then((agreed) => agreed ? { pin: `sha256:${certificate.sha256}`, replace: changed } : null);

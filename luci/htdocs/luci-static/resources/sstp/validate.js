@@ -131,7 +131,7 @@ return baseclass.extend({
 		const m = v.match(/^([0-9]+)[ ,]+([0-9]+)$/);
 
 		return v === '' || (m !== null && isWhole(m[1], 1, 100) && isWhole(m[2], 1, 3600)) ||
-			_('Enter two numbers: how many questions may stay unanswered (1 to 100) and the seconds between them (1 to 3600), such as 3 10.');
+			_('Enter two numbers: how many requests may stay unanswered (1 to 100) and the seconds between them (1 to 3600), such as 3 10.');
 	},
 
 	seconds(v) {
