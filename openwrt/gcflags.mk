@@ -4,6 +4,6 @@
 # the handshake: everywhere else it is off. The last pattern that matches a package counts.
 SSTP_HOT = internal/poll internal/sync sync/... syscall internal/bytealg internal/abi internal/runtime/atomic internal/runtime/sys \
 	golang.org/x/sys/unix crypto/cipher crypto/subtle vendor/golang.org/x/crypto/... crypto/internal/fips140deps/... \
-	$(addprefix crypto/internal/fips140/,aes/... alias subtle sha256 sha512 hmac nistec/... edwards25519/field bigmod mlkem) \
+	$(addprefix crypto/internal/fips140/,aes/... alias subtle sha256 sha512 hmac nistec/... edwards25519/field) \
 	$(addprefix sstp/src/,datapath tun offload sstp ppp)
 SSTP_GCFLAGS = -gcflags=all=-l $(SSTP_HOT:%=-gcflags=%=)
