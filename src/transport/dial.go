@@ -112,7 +112,12 @@ func (c *connector) dialTCP(ctx context.Context, addr netip.AddrPort, device str
 	if err != nil {
 		return nil, err // and not a nil *net.TCPConn that is no nil net.Conn
 	}
-	return conn, nil
+	socket, err := newDirect(conn)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return socket, nil
 }
 
 // dialFault makes one failure of all that were met. An answer tells more than silence, and silence more than a route

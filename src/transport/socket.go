@@ -45,11 +45,11 @@ func socketDialer(device, congestion string) *net.Dialer {
 
 // congestionNote says where the kernel has another congestion control than the one asked for.
 func (c *connector) congestionNote(conn net.Conn) string {
-	tcp, ok := conn.(*net.TCPConn)
+	socket, ok := conn.(syscall.Conn)
 	if !ok || c.o.Congestion == "" {
 		return ""
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := socket.SyscallConn()
 	if err != nil {
 		return ""
 	}
