@@ -1,0 +1,122 @@
+package netifdtest
+
+import (
+	"context"
+	"strconv"
+
+	"sstp/src/ubus"
+)
+
+type handler func(args ubus.Fields) (ubus.Fields, error)
+
+func (n *Netifd) objects() []*ubus.Object {
+	return []*ubus.Object{
+		{Path: "network", Methods: []ubus.Method{
+			n.method("reload", func(ubus.Fields) (ubus.Fields, error) {
+				n.Reloads++
+				return nil, nil
+			}),
+			n.method("add_host_route", n.addHostRoute),
+			n.method("add_dynamic", n.addDynamic),
+			n.method("get_proto_handlers", func(ubus.Fields) (reply ubus.Fields, _ error) {
+				for _, p := range n.Protocols {
+					reply.AddTable(p, nil)
+				}
+				return reply, nil
+			}),
+		}},
+		{Path: "network.interface", Methods: []ubus.Method{
+			n.method("dump", func(ubus.Fields) (reply ubus.Fields, _ error) {
+				var list []ubus.Fields
+				for _, i := range n.ifaces {
+					f := ubus.Fields{ubus.F("interface", ubus.String(i.Name))}
+					list = append(list, append(f, i.status()...))
+				}
+				reply.AddTables("interface", list)
+				return reply, nil
+			}),
+			n.method("status", n.onInterface(func(i *Iface, _ ubus.Fields) (ubus.Fields, error) { return i.status(), nil })),
+			n.method("notify_proto", n.onInterface(n.notifyProto)),
+			n.method("remove", n.onInterface(func(i *Iface, _ ubus.Fields) (ubus.Fields, error) {
+				if !i.Dynamic {
+					return nil, ubus.StatusPermissionDenied
+				}
+				n.remove(i)
+				return nil, nil
+			})),
+		}},
+		{Path: "network.interface.vpn_6", Methods: []ubus.Method{
+			n.method("remove", func(ubus.Fields) (ubus.Fields, error) {
+				if i := n.find("vpn_6"); i != nil {
+					n.remove(i)
+				}
+				return nil, nil
+			}),
+		}},
+		{Path: "uci", Methods: []ubus.Method{
+			n.method("ready", func(ubus.Fields) (ubus.Fields, error) { return nil, nil }),
+			n.method("get", n.uciGet), n.method("set", n.uciSet), n.method("commit", n.uciCommit),
+		}},
+	}
+}
+
+// method runs a handler under the lock and notes that it was called.
+func (n *Netifd) method(name string, h handler) ubus.Method {
+	return ubus.Method{Name: name, Handler: func(_ context.Context, r *ubus.Request) (ubus.Fields, error) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		call := name
+		if name == "notify_proto" {
+			action, _ := r.Args.Number("action")
+			call += " " + strconv.FormatInt(action, 10)
+		}
+		n.Calls = append(n.Calls, call)
+		if status, refused := n.Refuse[call]; refused {
+			return nil, status
+		}
+		return h(r.Args)
+	}}
+}
+
+func (n *Netifd) onInterface(h func(i *Iface, args ubus.Fields) (ubus.Fields, error)) handler {
+	return func(args ubus.Fields) (ubus.Fields, error) {
+		i := n.find(args.Text("interface"))
+		if i == nil {
+			return nil, ubus.StatusNotFound
+		}
+		return h(i, args)
+	}
+}
+
+// status is an interface as "status" shows it. What is only there while it is up is left out otherwise.
+func (i *Iface) status() (f ubus.Fields) {
+	f.AddFlag("up", i.Up)
+	f.AddFlag("pending", i.Pending)
+	f.AddFlag("available", true)
+	f.AddFlag("autostart", !i.NoAutostart)
+	f.AddFlag("dynamic", i.Dynamic)
+	if i.Up {
+		f.AddNumber("uptime", 1)
+		f.AddText("l3_device", i.Device)
+	}
+	f.AddText("proto", i.Proto)
+	if i.Based {
+		f.AddText("device", i.Device)
+	}
+	if i.Up {
+		f.AddNumber("metric", i.Metric)
+		f.AddTables("ipv4-address", i.Addresses)
+		f.AddTables("ipv6-address", i.Addresses6)
+		f.AddTables("route", i.Routes)
+		f.AddTexts("dns-server", i.DNS)
+		var inactive ubus.Fields
+		inactive.AddTables("route", i.Inactive)
+		inactive.AddTexts("dns-server", nil)
+		f.AddTable("inactive", inactive)
+	}
+	f.AddTable("data", i.Data)
+	if len(i.Errors) > 0 {
+		f.AddTables("errors", i.Errors)
+	}
+	return f
+}
