@@ -2,6 +2,7 @@ package netifd
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -175,29 +176,29 @@ func TestNewsThatWereMissedAreAskedFor(t *testing.T) {
 }
 
 func TestAProgramThatNetifdHasForgottenIsToldSo(t *testing.T) {
-	told := 0
-	play(t, func(o *Options) { o.Unwanted = func() { told++ } }, func(w *world) {
+	var told atomic.Int32
+	play(t, func(o *Options) { o.Unwanted = func() { told.Add(1) } }, func(w *world) {
 		w.watch()
 		w.netifd.Set(wana())
 		w.wait(time.Minute)
-		if told > 0 {
+		if told.Load() > 0 {
 			w.Fatal("the interface is being set up")
 		}
 		w.netifd.Down("vpn")
 		w.wait(4 * time.Second)
-		if told > 0 {
+		if told.Load() > 0 {
 			w.Error("the signal may still be on its way")
 		}
 		w.wait(2 * time.Second)
-		if told != 1 {
-			w.Errorf("told %d times", told)
+		if told.Load() != 1 {
+			w.Errorf("told %d times", told.Load())
 		}
 		w.netifd.Set(&netifdtest.Iface{Name: "vpn", Proto: "sstp", Pending: true})
 		w.wait(time.Minute)
 		w.netifd.Remove("vpn")
 		w.wait(6 * time.Second)
-		if told != 2 {
-			w.Errorf("told %d times, want again for an interface that does not exist", told)
+		if told.Load() != 2 {
+			w.Errorf("told %d times, want again for an interface that does not exist", told.Load())
 		}
 	})
 }
