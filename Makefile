@@ -10,7 +10,7 @@ include openwrt/gcflags.mk
 GO_BUILD     = CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' $(SSTP_GCFLAGS)
 # Packages whose tests need neither a network namespace nor a program of this machine: they run on emulated processors too.
 PORTABLE     = fault sstp ppp auth offload config ucifile transport tun datapath hostnet ubus control netifd session lab
-DEBIAN       = qemu-user iperf3 iproute2 iputils-ping squashfs-tools procps busybox dbus
+DEBIAN       = qemu-user iperf3 iproute2 iputils-ping squashfs-tools procps busybox-static dbus libglib2.0-bin
 SIZE_LIMIT_KIB = 1600
 
 .PHONY: build setup check unit web emulated namespaces test size demo interop bench bench-micro test-openwrt packages \
@@ -81,10 +81,10 @@ packages release:
 	@go run ./src/integration/packages -gcflags '$(SSTP_GCFLAGS)' $(if $(filter release,$@),-release) $(PACKAGES)
 
 test-packages: packages
-	@go test -count=1 -tags packages ./src/integration/packages
+	@go test -count=1 -tags packages ./src/integration/packages ./src/cmd/sstp-dbus
 
 openwrt-check:
-	@TOPDIR='$(TOPDIR)' go test -count=1 -v -tags openwrt -run OpenWrt ./src/integration/packages
+	@TOPDIR='$(abspath $(TOPDIR))' go test -count=1 -v -tags openwrt -run OpenWrt ./src/integration/packages
 
 bench-micro:
 	go test -run '^$$' -bench . -benchmem $(PORTABLE:%=./src/%)
