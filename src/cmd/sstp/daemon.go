@@ -15,7 +15,6 @@ import (
 	"sstp/src/config"
 	"sstp/src/control"
 	"sstp/src/fault"
-	"sstp/src/hostnet"
 	"sstp/src/netifd"
 	"sstp/src/session"
 	"sstp/src/ubus"
@@ -37,7 +36,7 @@ func daemon(args []string, stderr *os.File) int {
 		fmt.Fprintf(stderr, "error: daemon takes the name of one interface\nhint: netifd starts it; by hand, ifup NAME does\n")
 		return exitUsage
 	}
-	d := &daemonRun{name: args[0], log: newSysLog(args[0], stderr)}
+	d := &daemonRun{name: args[0], log: newSysLog(args[0], stderr), ubus: busOptions(), machine: router()}
 	if !followParent() {
 		d.log.logf(config.LogInfo, "netifd, which started this, has ended")
 		return exitOK
@@ -65,6 +64,8 @@ type daemonRun struct {
 	name    string
 	log     *sysLog
 	hangups chan os.Signal
+	ubus    ubus.Options
+	machine machine
 	bus     *ubus.Client
 	iface   *netifd.Interface                // for what can be said before the options are known
 	watched atomic.Pointer[netifd.Interface] // the tunnel's
@@ -73,7 +74,7 @@ type daemonRun struct {
 
 // run connects to the bus, reads the options and keeps the tunnel up until ctx ends.
 func (d *daemonRun) run(ctx context.Context) int {
-	o := busOptions()
+	o := d.ubus
 	o.Connected = func() {
 		if iface := d.watched.Load(); iface != nil {
 			iface.Recheck() // news may have been missed
@@ -156,7 +157,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 			d.log.logf(config.LogWarn, "netifd has the interface down and did not end this; stopping")
 			forgotten()
 		},
-		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.logf, LayRoute: layRoute, Carrier: hostnet.HasCarrier,
+		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.logf, LayRoute: d.machine.layRoute, Carrier: d.machine.carrier,
 		Zone: func(iface string) string { return fileZone(defaultConfigDir, iface) },
 	})
 	d.watched.Store(iface)
@@ -165,8 +166,8 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	var last session.State
 	names := newNames(func() bool { return iface.IsUp() && s.Status().State == session.Holding }, d.log.logf)
 	s = session.New(session.Config{
-		Tunnel: t, Warnings: warnings, Dial: netifdDialer(t, iface, names), Host: netifdHost{iface}, InnerTLS: innerTLS(t),
-		OpenDevice: netifdDevice(t, d.log.logf), Random: rand.Reader, Log: d.log.logf,
+		Tunnel: t, Warnings: warnings, Dial: netifdDialer(t, iface, names, d.machine.dial), Host: netifdHost{iface}, InnerTLS: innerTLS(t),
+		OpenDevice: d.machine.device(t, d.log.logf), Random: rand.Reader, Log: d.log.logf,
 		Changed: func(st session.Status, text string) {
 			d.log.logf(stateLevel(st.State), "%s: %s", st.State, text)
 			if st.State != last {
@@ -183,12 +184,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	defer helpers.Wait()
 	defer end()
 	helpers.Go(func() { iface.Watch(watching, s.UplinkLost, s.Reconnect) })
-	helpers.Go(func() { keepDefaultRoutes(watching, iface, d.log.logf) })
-	helpers.Go(func() {
-		if err := hostnet.WatchCarrier(watching, iface.Recheck); err != nil {
-			d.log.logf(config.LogDebug, "%v", err)
-		}
-	})
+	helpers.Go(func() { d.machine.watch(watching, iface, d.log.logf) })
 	helpers.Go(func() {
 		for {
 			select {

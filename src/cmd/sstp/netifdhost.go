@@ -27,8 +27,11 @@ func (h netifdHost) Down(ctx context.Context) error { return h.iface.Down(ctx) }
 func (h netifdHost) Failed(ctx context.Context, err *fault.Error) { h.iface.Failed(ctx, err) }
 
 // netifdDialer reaches servers over the uplink that netifd's interfaces give.
-func netifdDialer(t *config.Tunnel, iface *netifd.Interface, n *names) session.Dialer {
-	dial := dialer(t, func(o *transport.Options) { o.Prepare, o.Lookup = iface.Prepare, n.Lookup })
+func netifdDialer(t *config.Tunnel, iface *netifd.Interface, n *names, adjust func(*transport.Options)) session.Dialer {
+	dial := dialer(t, func(o *transport.Options) {
+		o.Prepare, o.Lookup = iface.Prepare, n.Lookup
+		adjust(o)
+	})
 	return func(ctx context.Context, server config.Server, obs transport.Observer) (session.Conn, error) {
 		iface.Dialing()
 		conn, err := dial(ctx, server, obs)

@@ -164,6 +164,10 @@ func trust(ctx context.Context, bus caller, name, pin string, request ubus.Field
 	if _, err := bus.Call(ctx, "uci", "commit", commit); err != nil {
 		return uciFault("save", name, err)
 	}
+	// procd has netifd read what was committed, where the network is a service of procd's.
+	if _, err := bus.Call(ctx, "network", "reload", nil); err != nil {
+		return uciFault("use", name, err)
+	}
 	return nil
 }
 
@@ -177,7 +181,7 @@ func uciFault(what, name string, err error) error {
 		return invalid("You may not " + what + " the options of interface " + name + ".").
 			WithHint("Log in as a user who may change the network's configuration.")
 	case errors.Is(err, ubus.StatusNotFound):
-		return invalid("There is no interface " + name + ", or no rpcd that would " + what + " its options.")
+		return invalid("There is no interface " + name + " whose options rpcd could " + what + ".")
 	}
 	return invalid("rpcd did not " + what + " the options of interface " + name + ": " + err.Error() + ".").Wrap(err)
 }

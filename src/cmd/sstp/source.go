@@ -45,7 +45,11 @@ func uciOptions(ctx context.Context, bus caller, name, session string) (config.V
 	if err != nil {
 		return nil, err
 	}
-	return uciValues(reply.Table("values")), nil
+	section := reply.Table("values")
+	if section == nil {
+		return nil, ubus.StatusNotFound // rpcd answers so for a section that does not exist: with nothing
+	}
+	return uciValues(section), nil
 }
 
 // uciValues turns a section as rpcd gives it into options. What begins with a dot is about the section.

@@ -26,9 +26,10 @@ func load(dir, name string) (*config.Tunnel, []config.Warning, error) {
 
 // dialer reaches servers for a tunnel. adjust may change how, and may be nil.
 func dialer(t *config.Tunnel, adjust func(*transport.Options)) session.Dialer {
+	experience := &transport.Experience{}
 	return func(ctx context.Context, server config.Server, obs transport.Observer) (session.Conn, error) {
 		o := transport.FromTunnel(t, server)
-		o.Rand = rand.Reader
+		o.Rand, o.Experience = rand.Reader, experience
 		if adjust != nil {
 			adjust(&o)
 		}

@@ -101,7 +101,7 @@ func callRuns(s session.Status) bool {
 func tlsOf(info transport.Info) *control.TLS {
 	leaf := info.Leaf
 	return &control.TLS{
-		Version: info.TLSVersion, Cipher: info.CipherSuite, VerifiedBy: info.VerifiedBy,
+		Version: info.TLSVersion, Cipher: info.CipherSuite, Path: info.Path, PathReason: info.PathReason, VerifiedBy: info.VerifiedBy,
 		Subject: printable(leaf.Subject.String()), Issuer: printable(leaf.Issuer.String()), NotAfter: leaf.NotAfter,
 		Fingerprint: fingerprint(leaf),
 	}
