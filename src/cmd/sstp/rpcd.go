@@ -71,7 +71,7 @@ func readRequest(r io.Reader) (ubus.Fields, error) {
 		return nil, nil
 	}
 	v, err := ubus.ParseJSON(text)
-	if err != nil || len(text) > maxRPCD || v.Type() != ubus.TypeTable {
+	if err != nil || len(text) > maxRPCD || v.Type() != ubus.TypeTable && v.Type() != ubus.TypeUnspec {
 		return nil, invalid("The arguments are not a JSON object of at most 256 KiB.")
 	}
 	return v.Fields(), nil

@@ -1,0 +1,443 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sstp/src/config"
+	"sstp/src/control"
+	"sstp/src/lab"
+	"sstp/src/netifd/netifdtest"
+	"sstp/src/ubus"
+)
+
+// bench is a bus with a netifd behind a socket, as commands find it.
+type bench struct {
+	*testing.T
+	netifd *netifdtest.Netifd
+}
+
+func newBench(t *testing.T) *bench {
+	n := netifdtest.Start(t)
+	socket := filepath.Join(t.TempDir(), "ubus.sock")
+	if err := n.Bus.Listen(socket); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(socketEnv, socket)
+	n.Client(t) // waits until netifd answers
+	return &bench{T: t, netifd: n}
+}
+
+// rpcd calls a method of the plugin as rpcd does.
+func (b *bench) rpcd(method string, request map[string]any) map[string]any {
+	b.Helper()
+	text, err := json.Marshal(request)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var out, errs lockedBuffer
+	if code := rpcd([]string{"call", method}, strings.NewReader(string(text)), &out, &errs); code != exitOK {
+		b.Fatalf("exit code %d: %s", code, errs.String())
+	}
+	var reply map[string]any
+	if err := json.Unmarshal([]byte(out.String()), &reply); err != nil {
+		b.Fatalf("%v in %q", err, out.String())
+	}
+	return reply
+}
+
+// errorOf returns code and message of a failed call.
+func errorOf(reply map[string]any) string {
+	e, _ := reply["error"].(map[string]any)
+	if e == nil {
+		return ""
+	}
+	return fmt.Sprint(e["code"], ": ", e["message"])
+}
+
+func TestThePluginTellsItsMethodsInLessThanRpcdReads(t *testing.T) {
+	var out lockedBuffer
+	if code := rpcd([]string{"list"}, strings.NewReader(""), &out, &out); code != exitOK {
+		t.Fatal(code)
+	}
+	var methods map[string]map[string]any
+	if err := json.Unmarshal([]byte(out.String()), &methods); err != nil || len(methods) != 3 || methods["probe"]["interface"] != "" {
+		t.Errorf("%v: %s", err, out.String())
+	}
+	if len(out.String()) > 1000 {
+		t.Errorf("%d bytes, and rpcd reads 1024", len(out.String()))
+	}
+	if code := rpcd([]string{"call"}, strings.NewReader(""), &out, &out); code != exitUsage {
+		t.Errorf("called wrongly: %d", code)
+	}
+}
+
+func TestThePluginListsTunnelsWithoutTheirSecrets(t *testing.T) {
+	b := newBench(t)
+	b.netifd.Configure("network", "interface", "vpn", "proto", "sstp", "server", "a", "server", "b:444", "password", "secret", "verify", "pin")
+	b.netifd.Configure("network", "interface", "off", "proto", "sstp", "server", "c", "disabled", "1", "auto", "0")
+	b.netifd.Configure("network", "interface", "wan", "proto", "dhcp")
+	reply := b.rpcd("tunnels", nil)
+	text, _ := json.Marshal(reply["tunnels"])
+	want := `[{"auto":true,"disabled":false,"interface":"vpn","server":["a","b:444"],"verify":"pin"},` +
+		`{"auto":false,"disabled":true,"interface":"off","server":["c"],"verify":"full"}]`
+	if string(text) != want || reply["version"] == nil {
+		t.Errorf("%s\nwant %s", text, want)
+	}
+}
+
+func TestAFingerprintIsStoredByTheRightsOfTheSession(t *testing.T) {
+	one, two := "sha256:"+strings.Repeat("11", 32), "sha256:"+strings.Repeat("22", 32)
+	b := newBench(t)
+	b.netifd.Configure("network", "interface", "vpn", "proto", "sstp", "server", "a", "cert_pin", one)
+	b.netifd.Configure("network", "interface", "lan", "proto", "static")
+	for name, c := range map[string]struct {
+		request map[string]any
+		fails   string
+	}{
+		"nobody":               {map[string]any{"interface": "vpn", "fingerprint": two, "ubus_rpc_session": "00"}, "You may not read"},
+		"a reader":             {map[string]any{"interface": "vpn", "fingerprint": two, "ubus_rpc_session": "reader"}, "You may not change"},
+		"no fingerprint":       {map[string]any{"interface": "vpn", "fingerprint": "sha256:12", "ubus_rpc_session": "full"}, "The fingerprint must be"},
+		"an empty one":         {map[string]any{"interface": "vpn"}, "The fingerprint must be"},
+		"no interface":         {map[string]any{"interface": "nope", "fingerprint": two}, "There is no interface nope"},
+		"an interface of ours": {map[string]any{"interface": "lan", "fingerprint": two}, "of protocol 'static'"},
+	} {
+		if got := errorOf(b.rpcd("trust", c.request)); !strings.HasPrefix(got, "INVALID_OPTIONS: ") || !strings.Contains(got, c.fails) {
+			t.Errorf("%s: %q, want %q", name, got, c.fails)
+		}
+	}
+	if pins := b.netifd.Configured("network", "vpn", "cert_pin"); !slices.Equal(pins, []string{one}) || b.netifd.Committed > 0 {
+		t.Fatalf("stored %v", pins)
+	}
+	for _, c := range []struct {
+		replace bool
+		want    []string
+	}{{false, []string{one, two}}, {false, []string{one, two}}, {true, []string{two}}} {
+		request := map[string]any{"interface": "vpn", "fingerprint": two, "replace": c.replace, "ubus_rpc_session": "full"}
+		if got := errorOf(b.rpcd("trust", request)); got != "" {
+			t.Fatal(got)
+		}
+		if pins := b.netifd.Configured("network", "vpn", "cert_pin"); !slices.Equal(pins, c.want) {
+			t.Errorf("stored %v, want %v", pins, c.want)
+		}
+	}
+	if b.netifd.Committed != 3 || b.netifd.Reloads != 3 {
+		t.Errorf("committed %d times, reloaded %d times", b.netifd.Committed, b.netifd.Reloads)
+	}
+}
+
+// serve runs a server on a port of this machine.
+func serve(t *testing.T) (port string, pin string) {
+	t.Helper()
+	server, err := lab.New(lab.Config{Users: map[string]string{"user": password}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Skip("no sockets here")
+	}
+	done := make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer close(done)
+		server.Serve(ctx, listener)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		listener.Close()
+		server.Close()
+		<-done
+	})
+	_, port, _ = net.SplitHostPort(listener.Addr().String())
+	return port, fmt.Sprintf("sha256:%x", sha256.Sum256(server.CertificateInUse().Leaf.Raw))
+}
+
+// loopback is the interface by which a server of this machine is reached.
+func loopback() *netifdtest.Iface {
+	i := netifdtest.Uplink("loopback", "lo", "127.0.0.1/8", "127.0.0.1", 0)
+	i.Routes = nil
+	return i
+}
+
+func TestTheProbeOfAFormGoesBeforeWhatIsStored(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("binding to a device needs root")
+	}
+	port, pin := serve(t)
+	b := newBench(t)
+	b.netifd.Set(loopback())
+	b.netifd.Configure("network", "interface", "vpn", "proto", "sstp", "server", "127.0.0.1", "port", port, "username", "user",
+		"password", password, "cert_pin", pin, "sstp_options", "--foo")
+	reply := b.rpcd("probe", map[string]any{"interface": "vpn", "ubus_rpc_session": "full"})
+	servers, _ := reply["servers"].([]any)
+	if len(servers) != 1 || len(reply["warnings"].([]any)) != 1 {
+		t.Fatalf("%v", reply)
+	}
+	s := servers[0].(map[string]any)
+	stages, chain := s["stages"].([]any), s["chain"].([]any)
+	if s["ok"] != true || s["server"] != "127.0.0.1:"+port || len(stages) != 7 || len(chain) == 0 {
+		t.Fatalf("%v", s)
+	}
+	leaf := chain[0].(map[string]any)
+	if "sha256:"+leaf["sha256"].(string) != pin || leaf["not_after"].(float64) < float64(time.Now().Unix()) || len(leaf["names"].([]any)) == 0 {
+		t.Errorf("certificate %v", leaf)
+	}
+
+	stageOf := func(options map[string]any) string {
+		t.Helper()
+		reply := b.rpcd("probe", map[string]any{"interface": "vpn", "options": options})
+		if e := errorOf(reply); e != "" {
+			return e
+		}
+		stages := reply["servers"].([]any)[0].(map[string]any)["stages"].([]any)
+		last := stages[len(stages)-1].(map[string]any)
+		if last["code"] == nil {
+			return fmt.Sprint(last["stage"])
+		}
+		if last["message"] == "" || last["hint"] == "" {
+			t.Errorf("%v", last)
+		}
+		return fmt.Sprint(last["stage"], " ", last["code"])
+	}
+	for _, c := range []struct {
+		why     string
+		options map[string]any
+		want    string
+	}{
+		{"a wrong pin", map[string]any{"verify": "pin", "cert_pin": []string{"sha256:" + strings.Repeat("00", 32)}}, "tls CERT_PIN_MISMATCH"},
+		{"a wrong password", map[string]any{"password": "x"}, "auth AUTH_FAILED"},
+		{"the same user and no password: the stored one", map[string]any{"username": "user"}, "auth"},
+		{"another user, who must not get the stored password", map[string]any{"username": "admin"}, "auth AUTH_FAILED"},
+		{"no user: the server is tried up to the log-in", map[string]any{"username": "", "password": ""}, "sstp"},
+		{"a bad option", map[string]any{"mtu": "huge"}, "INVALID_OPTIONS: Option mtu is 'huge', but must be a number from 576 to 1500."},
+		{"a number that is none", map[string]any{"mtu": 1400}, "INVALID_OPTIONS: Option mtu must be a text or a list of texts."},
+		{"nobody listens", map[string]any{"port": "1"}, "connect CONNECT_FAILED"},
+	} {
+		if got := stageOf(c.options); got != c.want {
+			t.Errorf("%s: %q, want %q", c.why, got, c.want)
+		}
+	}
+	if b.netifd.CallsOf("add_host_route") > 0 {
+		t.Error("a probe changed the network")
+	}
+}
+
+func TestAProbeWithoutRightsOrWithoutSense(t *testing.T) {
+	b := newBench(t)
+	b.netifd.Configure("network", "interface", "vpn", "proto", "sstp", "server", "192.0.2.1")
+	for name, c := range map[string]struct {
+		request map[string]any
+		want    string
+	}{
+		"no right to read the options": {map[string]any{"interface": "vpn", "ubus_rpc_session": "00"}, "You may not read"},
+		"no interface":                 {map[string]any{"interface": "nope"}, "There is no interface nope"},
+		"no server":                    {nil, "Option server is not set"},
+	} {
+		if got := errorOf(b.rpcd("probe", c.request)); !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	var out lockedBuffer
+	for _, in := range []string{"[]", "{", strings.Repeat(" ", maxRPCD) + "{}"} {
+		if rpcd([]string{"call", "probe"}, strings.NewReader(in), &out, &out); !strings.Contains(out.String(), "not a JSON object") {
+			t.Errorf("%.10q: %s", in, out.String())
+		}
+		out = lockedBuffer{}
+	}
+	reply := b.rpcd("probe", map[string]any{"interface": "vpn"})
+	text, _ := json.Marshal(reply)
+	if !strings.Contains(string(text), "NO_UPLINK") {
+		t.Errorf("without any uplink: %s", text)
+	}
+}
+
+// command runs a command of the binary and returns what it prints.
+func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	dir := t.TempDir()
+	files := [2]*os.File{}
+	for i, name := range []string{"out", "err"} {
+		f, err := os.Create(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		files[i] = f
+	}
+	code = run(args, os.Stdin, files[0], files[1])
+	texts := [2]string{}
+	for i, f := range files {
+		b, err := os.ReadFile(f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = string(b)
+	}
+	return code, texts[0], texts[1]
+}
+
+// fixedTunnel is a tunnel on the bus with a status that does not change.
+type fixedTunnel struct {
+	status  control.Status
+	reasons chan string
+}
+
+func (f fixedTunnel) Status() control.Status   { return f.status }
+func (f fixedTunnel) History() []control.Entry { return nil }
+func (f fixedTunnel) Reconnect(reason string)  { f.reasons <- reason }
+func (f fixedTunnel) SetLogLevel(int)          {}
+
+func TestTheStatusOfATunnelOnTheCommandLine(t *testing.T) {
+	b := newBench(t)
+	f := fixedTunnel{reasons: make(chan string, 1), status: control.Status{
+		Interface: "vpn", State: "up", Since: time.Now().Add(-time.Hour), Server: "vpn.test:443", ServerAddress: "198.51.100.7:443", Uplink: "wan",
+		Device: "sstp-vpn", MTU: 1400, Uptime: 3661 * time.Second, Reconnects: 2, Counters: control.Counters{RxBytes: 1500000, RxPackets: 1000},
+		TLS:       &control.TLS{Version: "TLS 1.3", Cipher: "X", Path: "kernel", PathReason: "faster", VerifiedBy: "full", Subject: "CN=a\x1b[2J", NotAfter: time.Unix(1893456000, 0)},
+		RTT:       control.RTT{Last: 12340 * time.Microsecond, Min: 10 * time.Millisecond, Avg: 11 * time.Millisecond, Max: 15 * time.Millisecond},
+		LastError: &control.Error{Code: "PEER_SILENT", Message: "It fell silent.", Hint: "Wait.", Time: time.Now().Add(-2 * time.Hour)},
+		Warned:    []control.Warning{{Option: "verify", Text: "Beware."}}, Version: "1",
+	}}
+	owner := b.netifd.Client(t)
+	control.Publish(owner, "vpn", f)
+	for range 200 {
+		if code, _, _ := command(t, "status", "vpn"); code == exitOK {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	code, out, _ := command(t, "status", "vpn")
+	want := `vpn: up for 1 h 1 min
+  server      vpn.test:443, 198.51.100.7:443, by wan
+  TLS         TLS 1.3, X, by kernel (faster)
+  verified by full
+  certificate CN=a [2J, valid until 2030-01-01
+  device      sstp-vpn, MTU 1400
+  round trip  12.3 ms (10.0 to 15.0, 11.0 on average)
+  received    1.5 MB, 1000 packets, 0 dropped
+  sent        0 B, 0 packets, 0 dropped
+  reconnected 2 times
+  last error  PEER_SILENT, 2 h ago: It fell silent.
+  warning     option verify: Beware.
+`
+	if code != exitOK || out != want {
+		t.Errorf("exit code %d\n%s\nwant\n%s", code, out, want)
+	}
+	code, out, _ = command(t, "status", "vpn", "--json")
+	var status map[string]any
+	if err := json.Unmarshal([]byte(out), &status); err != nil || code != exitOK || status["state"] != "up" || status["uplink"] != "wan" {
+		t.Errorf("exit code %d, %v: %s", code, err, out)
+	}
+	if code, _, errs := command(t, "reconnect", "vpn"); code != exitOK || <-f.reasons == "" {
+		t.Errorf("reconnect: exit code %d, %s", code, errs)
+	}
+
+	b.netifd.Configure("network", "interface", "vpn2", "proto", "sstp", "disabled", "1")
+	code, out, _ = command(t, "status")
+	if code != exitFailed || !strings.Contains(out, "vpn: up") || !strings.Contains(out, "vpn2: disabled") {
+		t.Errorf("of all: exit code %d\n%s", code, out)
+	}
+	code, out, _ = command(t, "status", "--json")
+	var all struct{ Tunnels []map[string]any }
+	if err := json.Unmarshal([]byte(out), &all); err != nil || code != exitFailed || len(all.Tunnels) != 2 || all.Tunnels[1]["state"] != "disabled" {
+		t.Errorf("of all: exit code %d, %v: %s", code, err, out)
+	}
+}
+
+func TestATunnelThatDoesNotRunIsExplained(t *testing.T) {
+	b := newBench(t)
+	i := b.netifd.Iface("vpn")
+	i.Pending, i.NoAutostart = false, true
+	i.Errors = []ubus.Fields{{ubus.F("subsystem", ubus.String("sstp")), ubus.F("code", ubus.String("AUTH_FAILED")),
+		ubus.F("data", ubus.Array(ubus.String("The server refused the password."), ubus.String("Check it.")))}}
+	b.netifd.Set(i)
+	want := `vpn: stopped
+              The interface vpn was stopped and does not start by itself.
+  last error  AUTH_FAILED: The server refused the password.
+  hint        Check it.
+  try         ifup vpn
+`
+	if code, out, _ := command(t, "status", "vpn"); code != exitFailed || out != want {
+		t.Errorf("exit code %d\n%s\nwant\n%s", code, out, want)
+	}
+	if code, _, errs := command(t, "reconnect", "vpn"); code != exitFailed || errs != want {
+		t.Errorf("reconnect: exit code %d\n%s", code, errs)
+	}
+	code, out, _ := command(t, "status", "vpn", "--json")
+	var status struct {
+		State, Explanation, Hint string
+		Error                    struct{ Code, Message string } `json:"last_error"`
+	}
+	if err := json.Unmarshal([]byte(out), &status); err != nil || code != exitFailed || status.State != "stopped" || status.Error.Code != "AUTH_FAILED" {
+		t.Errorf("exit code %d, %v: %s", code, err, out)
+	}
+}
+
+func TestCommandsThatAreCalledWronglySaySo(t *testing.T) {
+	t.Setenv(socketEnv, filepath.Join(t.TempDir(), "nobody"))
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"status"}, exitFailed, "the message bus cannot be reached"},
+		{[]string{"reconnect", "vpn"}, exitFailed, "the message bus cannot be reached"},
+		{[]string{"watch"}, exitFailed, "the message bus cannot be reached"},
+		{[]string{"status", "a", "b"}, exitUsage, "sstp status [NAME]"},
+		{[]string{"status", "--yaml"}, exitUsage, "there is no option --yaml"},
+		{[]string{"status", "-o", "a=b"}, exitUsage, "sstp status [NAME]"},
+		{[]string{"reconnect"}, exitUsage, "sstp reconnect NAME"},
+		{[]string{"watch", "a", "b"}, exitUsage, "sstp watch [NAME]"},
+		{[]string{"daemon"}, exitUsage, "ifup NAME"},
+		{[]string{"daemon", "../vpn"}, exitUsage, "ifup NAME"},
+		{[]string{"dance"}, exitUsage, "no command"},
+		{nil, exitUsage, "Usage"},
+	} {
+		if code, _, errs := command(t, c.args...); code != c.code || !strings.Contains(errs, c.says) {
+			t.Errorf("%v: exit code %d, %q; want %d, %q", c.args, code, errs, c.code, c.says)
+		}
+	}
+}
+
+func TestTheChildFollowsTheOptionsThatAreNetifds(t *testing.T) {
+	got := childFields(config.Values{
+		"defaultroute": {"0"}, "peerdns": {"1"}, "delegate": {"maybe"}, "metric": {"7"}, "dns_metric": {"x"}, "ip6table": {"vpn"}, "mtu": {"1400"},
+	})
+	if text := string(ubus.AppendJSON(nil, ubus.Tab(got...))); text != `{"defaultroute":false,"peerdns":true,"metric":7,"ip6table":"vpn"}` {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestTheZoneOfAnInterfaceInAFile(t *testing.T) {
+	dir := t.TempDir()
+	if zone := fileZone(dir, "vpn"); zone != "" {
+		t.Errorf("no file: %q", zone)
+	}
+	write(t, filepath.Join(dir, "firewall"), "config defaults\n\toption input 'REJECT'\n\nconfig zone\n\toption name 'lan'\n\tlist network 'lan'\n\n"+
+		"config zone\n\toption name 'wan'\n\tlist network 'wan'\n\tlist network 'vpn'\n\nconfig zone\n\toption name 'old'\n\toption network 'vpn2 vpn3'\n", 0o600)
+	for iface, want := range map[string]string{"vpn": "wan", "vpn3": "old", "vp": "", "vpn9": ""} {
+		if got := fileZone(dir, iface); got != want {
+			t.Errorf("%s is in %q, want %q", iface, got, want)
+		}
+	}
+}
+
+func TestDurationsAreWrittenForPeople(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0 s", 0: "0 s", 400 * time.Millisecond: "0 s", 59 * time.Second: "59 s", time.Minute: "1 min", 61 * time.Second: "1 min 1 s",
+		time.Hour: "1 h", 3661 * time.Second: "1 h 1 min", 25 * time.Hour: "1 d 1 h", 48 * time.Hour: "2 d", 24*time.Hour + time.Minute: "1 d",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("%v is %q, want %q", d, got, want)
+		}
+	}
+}
