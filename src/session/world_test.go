@@ -142,6 +142,9 @@ func (w *world) dial(ctx context.Context, server config.Server, obs transport.Ob
 		return "", nil
 	}
 	o.DialTCP = func(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+		// A dial takes time on any network, and meanwhile a server notices that the call before is gone: without it the
+		// address of that call may still be taken.
+		time.Sleep(time.Millisecond)
 		w.mu.Lock()
 		w.dialed = append(w.dialed, server.Host)
 		refused := w.down[server.Host]
