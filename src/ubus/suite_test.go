@@ -347,6 +347,9 @@ func TestNotificationsReachTheSubscribers(t *testing.T) {
 			}
 		}
 		notify(p, 2)
+		if _, err := p.List(t.Context(), "o"); err != nil { // once it is answered, ubusd has passed the notification on
+			t.Error(err)
+		}
 		b.client(t, subscribe("last"))
 		if !<-active {
 			t.Error("somebody has subscribed again")
