@@ -3,6 +3,7 @@ package hostnet
 import (
 	"fmt"
 	"net/netip"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,15 +26,11 @@ func DeviceExists(name string) bool {
 	return err == nil
 }
 
-// HasCarrier tells whether a network device is up and its cable, or what it has in place of one, is connected. A device
-// that the kernel does not tell of is believed to be.
+// HasCarrier tells whether a network device's cable, or what it has in place of one, is connected. A device that the kernel
+// does not tell of is believed to be. The flag IFF_RUNNING says the same up to a second later.
 func HasCarrier(name string) bool {
-	ifr, err := unix.NewIfreq(name)
-	if err != nil || ioctl(unix.SIOCGIFFLAGS, ifr) != nil {
-		return true
-	}
-	const up = unix.IFF_UP | unix.IFF_RUNNING
-	return ifr.Uint16()&up == up
+	carrier, err := os.ReadFile("/sys/class/net/" + name + "/carrier")
+	return err != nil || len(carrier) == 0 || carrier[0] != '0'
 }
 
 // deviceName returns the name of a device by its number.

@@ -52,6 +52,7 @@ type Interface struct {
 	up   bool         // netifd has the link
 	owed *fault.Error // to be reported when the link is down
 	ways ways
+	news chan struct{} // closed when something about the uplinks may have changed
 
 	downSince time.Time // of Watch: when netifd was first seen to have the interface down
 }
@@ -61,7 +62,7 @@ func New(bus Bus, name string, o Options) *Interface {
 	if o.Log == nil {
 		o.Log = func(config.LogLevel, string, ...any) {}
 	}
-	return &Interface{bus: bus, name: name, o: o, kick: make(chan struct{}, 1)}
+	return &Interface{bus: bus, name: name, o: o, kick: make(chan struct{}, 1), news: make(chan struct{})}
 }
 
 // child is the name of the IPv6 interface that belongs to ours.

@@ -10,6 +10,9 @@ import (
 	"sstp/src/ubus"
 )
 
+// startLimit is how long a tunnel that has just been started waits for its uplink.
+const startLimit = 3 * time.Second
+
 // ways is what is known of the way to the server: of the dial that runs or was the last one, or of the call that it made.
 type ways struct {
 	used    []usedWay
@@ -56,6 +59,26 @@ func (i *Interface) remember(u usedWay) {
 	defer i.mu.Unlock()
 	i.ways.used = slices.DeleteFunc(i.ways.used, func(old usedWay) bool { return old.server == u.server })
 	i.ways.used = append(i.ways.used, u)
+}
+
+// AwaitUplink waits until there is an uplink, but not for long: when a router starts, its tunnels are often started a moment
+// before its WAN is up, and that is no failure.
+func (i *Interface) AwaitUplink(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	for ctx.Err() == nil {
+		i.mu.Lock()
+		news := i.news
+		i.mu.Unlock()
+		if ports, err := i.ports(ctx); err != nil || i.someUplink(ports) != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-news:
+		case <-time.After(startLimit / 6):
+		}
+	}
 }
 
 // Prepare chooses the uplink that leads to a server, makes netifd lay a route to the server there, so that the tunnel's own

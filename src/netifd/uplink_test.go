@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"sstp/src/fault"
 	"sstp/src/netifd/netifdtest"
@@ -163,6 +164,28 @@ func TestANameThatCannotBeLookedUpWithoutAnUplinkIsNoFaultOfTheName(t *testing.T
 		other := fault.New(fault.TLSFailed, fault.StageTLS, "x")
 		if err := w.iface.Resolved(w.Context(), other); err != other {
 			w.Errorf("another failure became %v", err)
+		}
+	})
+}
+
+func TestATunnelThatStartsBeforeItsUplinkWaitsForItAMoment(t *testing.T) {
+	play(t, nil, func(w *world) {
+		w.watch()
+		go func() {
+			time.Sleep(700 * time.Millisecond)
+			w.netifd.Set(wana())
+		}()
+		begin := time.Now()
+		w.iface.AwaitUplink(w.Context())
+		if took := time.Since(begin); took < 700*time.Millisecond || took > 710*time.Millisecond {
+			w.Errorf("waited %v, want until netifd says that the uplink is up", took)
+		}
+		w.netifd.Down("wana")
+		w.wait(time.Second)
+		begin = time.Now()
+		w.iface.AwaitUplink(w.Context())
+		if took := time.Since(begin); took != startLimit {
+			w.Errorf("waited %v for one that does not come, want %v", took, startLimit)
 		}
 	})
 }

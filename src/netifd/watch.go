@@ -45,6 +45,10 @@ func (i *Interface) Watch(ctx context.Context, lost, better func(reason string))
 
 // Recheck makes Watch look at the uplinks now: for a connection to the bus that has come back, on which news were missed.
 func (i *Interface) Recheck() {
+	i.mu.Lock()
+	close(i.news)
+	i.news = make(chan struct{})
+	i.mu.Unlock()
 	select {
 	case i.kick <- struct{}{}:
 	default:

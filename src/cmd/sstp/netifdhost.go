@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strconv"
+	"sync"
 
 	"sstp/src/config"
 	"sstp/src/fault"
@@ -32,7 +33,9 @@ func netifdDialer(t *config.Tunnel, iface *netifd.Interface, n *names, adjust fu
 		o.Prepare, o.Lookup = iface.Prepare, n.Lookup
 		adjust(o)
 	})
+	var start sync.Once
 	return func(ctx context.Context, server config.Server, obs transport.Observer) (session.Conn, error) {
+		start.Do(func() { iface.AwaitUplink(ctx) })
 		iface.Dialing()
 		conn, err := dial(ctx, server, obs)
 		if err != nil {
