@@ -59,6 +59,14 @@ describe('protocol form', { skip: chromium ? false : 'there is no Chromium on th
 		return form(values, async (page) => assert.deepEqual(await saved(page), values));
 	});
 
+	test('a plain server of an older configuration stays plain until it is changed', async () => {
+		await form({ server: 'old.example', auth: 'mschapv2' }, async (page) => {
+			assert.deepEqual(await saved(page), { server: 'old.example', auth: 'mschapv2' });
+			await enter(page, 'server', 'second.example');
+			assert.deepEqual(await saved(page), { server: [ 'old.example', 'second.example' ], auth: 'mschapv2' });
+		});
+	});
+
 	test('the old package\'s options are shown and explained where there are any', async () => {
 		await form({}, async (page) => assert.equal(await field(page, 'sstp_options').count(), 0));
 		await form({ sstp_options: '--ca-cert /x' }, async (page) => {

@@ -127,7 +127,7 @@ window.L = {
 	env: { rpctimeout: 20 },
 	resource: (path) => `/luci-static/resources/${path}`,
 	url: (...parts) => `/cgi-bin/luci/${parts.join('/')}`,
-	toArray: (v) => (v === null || v === undefined || v === '') ? [] : [].concat(v),
+	toArray: (v) => (v === null || v === undefined || v === '') ? [] : Array.isArray(v) ? v : String(v).trim().split(/\s+/),
 	hasViewPermission: () => !new URLSearchParams(location.search).has('readonly')
 };
 

@@ -124,6 +124,16 @@ return network.registerProtocol('sstp', {
 			};
 		};
 
+		/* A plain option where a list is wanted means its words; one that says the same already stays as it is. */
+		const keepsWords = (o) => {
+			o.write = (section_id, list) => {
+				const old = uci.get('network', section_id, o.option);
+
+				if (typeof old != 'string' || old.trim().split(/\s+/).join(' ') != list.join(' '))
+					uci.set('network', section_id, o.option, list);
+			};
+		};
+
 		/* A choice that is not written while it is what it would be anyway. */
 		const usually = (o, v) => {
 			o.default = v;
@@ -188,6 +198,7 @@ return network.registerProtocol('sstp', {
 		o = add('general', form.DynamicList, 'server', _('Server'), _('Host name or address, with :port where it is not 443. Several servers are tried in this order.'));
 		o.placeholder = 'vpn.example.org';
 		o.rmempty = false;
+		keepsWords(o);
 		checkWhole('server', validate.server);
 
 		o = add('general', form.Value, 'port', _('Port'), _('For servers entered without a port.'));
@@ -229,6 +240,7 @@ return network.registerProtocol('sstp', {
 		o.placeholder = 'sha256:\u2026';
 		o.depends('verify', 'full');
 		o.depends('verify', 'pin');
+		keepsWords(o);
 		checkWhole('cert_pin', validate.pin);
 		o.onchange = () => {
 			mark(options.cert_pin, '');
@@ -274,6 +286,7 @@ return network.registerProtocol('sstp', {
 		o.value('eap-tls', _('EAP-TLS (client certificate)'));
 		o.value('chap', _('CHAP (weak)'));
 		o.value('pap', _('PAP (shows the server the password)'));
+		keepsWords(o);
 		checkWhole('auth', validate.authMethod);
 
 		o = add('sstp_auth', form.Flag, 'authfail', _('Stop after a refused password'), _('Otherwise it is tried again after a minute, then ever less often, up to once an hour.'));

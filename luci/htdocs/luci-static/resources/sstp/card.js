@@ -142,17 +142,15 @@ return baseclass.extend({
 
 			return button;
 		};
-		const readonly = (run, button) => {
-			button.hidden = !run;
-			return button;
-		};
 		const buttons = {
 			connect: act(_('Connect'), 'positive', (n) => actions.connect(n)),
 			reconnect: act(_('Reconnect'), 'action', (n) => actions.reconnect(n)),
 			disconnect: act(_('Disconnect'), 'negative', (n) => actions.disconnect(n)),
 			test: act(_('Test connection'), 'neutral', (n) => actions.test(n))
 		};
-		const show = (which, wanted) => readonly(wanted && actions[which], buttons[which]);
+		const show = (which, wanted) => {
+			buttons[which].hidden = !(wanted && actions[which]);
+		};
 		let shownHistory = null, shownFault = null, shownLook = null, shownNotes = null;
 
 		const node = E('section', { 'class': 'cbi-section sstp-card', 'aria-labelledby': headId, 'data-interface': name }, [

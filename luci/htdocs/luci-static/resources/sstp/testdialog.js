@@ -18,6 +18,10 @@ function paragraph(text, className) {
 	return E('p', { 'class': className || '' }, [ text ]);
 }
 
+function verdictLine(look, text) {
+	return E('p', { 'class': `sstp-verdict sstp-tone-${look}` }, [ dialog.mark(look), E('span', {}, [ text ]) ]);
+}
+
 function stageRow(row, trustable) {
 	const details = [];
 
@@ -87,20 +91,18 @@ function chain(server) {
 
 /* One server's part of the result, and what there is to trust in it. */
 function serverPart(server, single, mayTrust) {
-	const rows = report.rows(server), verdict = report.verdict(rows), failed = rows.find((r) => r.look == 'failed');
+	const rows = report.rows(server), verdict = report.verdict(rows), failed = rows.find((r) => r.look == 'failed'),
+	      certificate = server.chain?.[0], doubtful = failed ? errors.isTrustable(failed.code) : server.verified_by == 'none';
 
 	return {
 		node: E('section', { 'class': 'sstp-result' }, [
 			single ? '' : E('h5', {}, [ server.server ]),
-			E('p', { 'class': `sstp-verdict sstp-tone-${verdict.look}` }, [ dialog.mark(verdict.look), E('span', {}, [ verdict.text ]) ]),
-			E('ol', { 'class': 'sstp-stages' }, rows.map((r) => stageRow(r, mayTrust && server.chain?.length > 0))),
+			verdictLine(verdict.look, verdict.text),
+			E('ol', { 'class': 'sstp-stages' }, rows.map((r) => stageRow(r, mayTrust && certificate))),
 			...chain(server)
 		]),
-		offer: (failed && errors.isTrustable(failed.code) && server.chain?.length)
-			? { server: server.server, code: failed.code, certificate: server.chain[0] } : null,
-		verified: server.verified_by,
-		certificate: server.chain?.[0],
-		server: server.server
+		verdict: verdict.text,
+		offer: (mayTrust && certificate && doubtful) ? { server: server.server, code: failed?.code, certificate } : null
 	};
 }
 
@@ -126,26 +128,23 @@ return baseclass.extend({
 		});
 
 		const show = (answer) => {
-			const parts = (answer.value?.servers ?? []).map((s, i, all) => serverPart(s, all.length == 1, trust != null)),
-			      bad = answer.failure ? api.explain(answer) : null, error = answer.value?.error;
+			const servers = answer.value?.servers ?? [], parts = servers.map((s) => serverPart(s, servers.length == 1, trust != null)),
+			      error = answer.value?.error, offered = parts.map((p) => p.offer).filter((o) => o),
+			      bad = answer.failure ? api.explain(answer) : error ? errors.sentence(error.code, error.message) : servers.length ? '' : _('The router gave no usable answer.');
 
-			dom.content(live, []);
 			dom.content(result, [
-				bad ? E('p', { 'class': 'sstp-verdict sstp-tone-failed' }, [ dialog.mark('failed'), E('span', {}, [ bad ]) ]) : '',
-				error ? E('div', { 'class': 'sstp-result' }, [
-					E('p', { 'class': 'sstp-verdict sstp-tone-failed' }, [ dialog.mark('failed'), E('span', {}, [ errors.sentence(error.code, error.message) ]) ]),
-					paragraph(error.message ?? ''), ...errors.hints(error.code, error.hint).map((h) => paragraph(h, 'sstp-hint'))
-				]) : '',
-				(!bad && !error && !parts.length) ? paragraph(_('The router gave no usable answer.')) : '',
+				bad ? verdictLine('failed', bad) : '',
+				(error && error.message != bad) ? paragraph(error.message ?? '') : '',
+				...(error ? errors.hints(error.code, error.hint) : []).map((h) => paragraph(h, 'sstp-hint')),
 				...parts.map((p) => p.node),
-				...(answer.value?.warnings ?? []).map((w) => paragraph(format.fill(_('Option %s: %s'), w.option, w.text), 'sstp-hint'))
+				...(answer.value?.warnings ?? []).map((w) => paragraph(format.fill(_('Option %s: %s'), w.option, errors.phrase(w.text)), 'sstp-hint'))
 			]);
 
 			/* said once, as a whole, to those who listen; the eye finds it in the result */
-			live.appendChild(E('span', { 'class': 'sstp-hidden' }, [ [ bad, ...parts.map((p) => p.node.querySelector('.sstp-verdict').textContent) ].filter((t) => t).join('. ') ]));
+			dom.content(live, [ E('span', { 'class': 'sstp-hidden' }, [ [ bad, ...parts.map((p) => p.verdict) ].filter((t) => t).join(' ') ]) ]);
 
-			dom.content(offers, trust ? parts.map((p) => p.offer ?? (p.verified == 'none' && p.certificate ? { server: p.server, certificate: p.certificate } : null)).filter((o) => o).map((offer, i, all) =>
-				dialog.button((all.length == 1) ? _('Trust this certificate\u2026') : format.fill(_('Trust %s\u2026'), offer.server), 'positive important', () => ask(offer))) : []);
+			dom.content(offers, offered.map((offer) => dialog.button((offered.length == 1)
+				? _('Trust this certificate\u2026') : format.fill(_('Trust %s\u2026'), offer.server), 'positive important', () => ask(offer))));
 		};
 
 		const ask = (offer) => this.askTrust(offer).then((choice) => choice ? trust(choice.pin, choice.replace).then((done) => {
@@ -191,7 +190,7 @@ return baseclass.extend({
 		return dialog.confirm(_('Trust this certificate?'), [
 			E('p', {}, [ format.fill(_('%s presented this certificate:'), server) ]),
 			certificateFacts(certificate),
-			changed ? E('p', { 'class': 'sstp-verdict sstp-tone-failed' }, [ dialog.mark('warn'), E('span', {}, [ _('It is not the one that was trusted before. If nobody renewed it, somebody may be in between.') ]) ]) : '',
+			changed ? verdictLine('warn', _('It is not the one that was trusted before. If nobody renewed it, somebody may be in between.')) : '',
 			E('p', {}, [ _('Compare the fingerprint with that of the server, seen on the server itself or told by its administrator. Only if every digit agrees can you be sure that nobody is in between.') ]),
 			E('p', { 'class': 'sstp-hint' }, [ _('From then on this certificate is accepted, whoever signed it, and needs to be trusted again when it is renewed.') ])
 		], changed ? _('Trust it instead') : _('Trust this certificate'), changed ? 'negative important' : 'positive important')
