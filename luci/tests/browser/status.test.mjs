@@ -48,6 +48,21 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 		await card(page).locator('.sstp-line.sstp-series-rx[d*="L"]').waitFor({ state: 'attached' });
 	}));
 
+	test('a graph widens from one minute to five', () => withPage(view, routerWith({ vpn: working() }), async (page) => {
+		const times = () => card(page).locator('.sstp-xlabels').first().locator('span').allInnerTexts();
+
+		await nextPoll(page);
+		assert.deepEqual(await times(), [ '\u221260 s', '\u221245 s', '\u221230 s', '\u221215 s', 'now' ]);
+
+		for (const [ minutes, want ] of [ [ 1.5, '\u2212120 s,\u221290 s,\u221260 s,\u221230 s,now' ], [ 4, '\u22125 min,\u22124 min,\u22123 min,\u22122 min,\u22121 min,now' ] ]) {
+			await page.evaluate((ago) => sessionStorage.setItem('sstp.samples.vpn', JSON.stringify([ [ Date.now() - ago, 1, 1, null ] ])), minutes * 60000);
+			await page.reload();
+			await page.waitForSelector('body[data-ready]', { state: 'attached' });
+			await nextPoll(page);
+			assert.equal((await times()).join(), want);
+		}
+	}));
+
 	test('the graph tells the value below the pointer', () => withPage(view, routerWith({ vpn: working() }), async (page) => {
 		await card(page).waitFor();
 		await nextPoll(page);
@@ -163,6 +178,16 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 			await nextPoll(page);
 		await card(page, 'other').waitFor();
 		assert.equal(await card(page).count(), 0);
+	}));
+
+	test('a list that is late takes nothing away', () => withPage(view, routerWith({ vpn: working(), off: 4 }, { tunnel: { off: { disabled: true } } }), async (page) => {
+		await card(page, 'off').waitFor();
+		Object.assign(router.answers, { 'sstp.tunnels': 7, 'network.interface.dump': 7, 'network.get_proto_handlers': 7 });
+		for (let n = 0; n < 12; n++)
+			await nextPoll(page);
+		assert.ok(router.called('sstp.tunnels').length > 1);
+		assert.equal(await page.locator('.sstp-card').count(), 2);
+		assert.equal(await card(page, 'off').locator('.sstp-state').innerText(), 'Disabled');
 	}));
 
 	test('nothing that a server, a certificate or a log says becomes markup', () => withPage(view, routerWith({ vpn: {
@@ -287,6 +312,15 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 		await nextPoll(page);
 		await page.getByText('The router does not answer').waitFor({ state: 'hidden' });
 		assert.equal(await card(page).locator('.sstp-state').innerText(), 'Connected');
+	}));
+
+	test('where the refresh is switched off, silence is no trouble', () => withPage(view, routerWith({ vpn: working() }), async (page) => {
+		await card(page).locator('.sstp-state', { hasText: 'Connected' }).waitFor();
+		await page.evaluate(() => { standin.poll.paused = true; });
+		await page.clock.setSystemTime(Date.now() + 60000);
+		await page.waitForTimeout(1200);
+		assert.equal(await page.getByText('The router does not answer').isVisible(), false);
+		await page.clock.setSystemTime(Date.now());
 	}));
 
 	test('the buttons do what they say', () => withPage(view, routerWith({ vpn: working(), off: 4 }, { iface: { off: { autostart: false, pending: false } }, answers: { 'sstp.vpn.reconnect': 0, 'network.interface.up': 0, 'network.interface.down': 0 } }), async (page) => {

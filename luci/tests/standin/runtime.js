@@ -104,6 +104,8 @@ const request = { post: (url, body, options) => post(url, body, options.timeout)
 
 const poll = {
 	queue: [],
+	paused: false,
+	active: () => !poll.paused,
 	add(fn, seconds) {
 		const entry = { fn, seconds, free: true };
 
@@ -111,6 +113,9 @@ const poll = {
 	},
 	tick: 0,
 	step() {
+		if (poll.paused)
+			return;
+
 		for (const e of poll.queue)
 			if (poll.tick % e.seconds == 0 && e.free) {
 				e.free = false;

@@ -55,6 +55,8 @@ test('the state of a tunnel whose daemon does not answer', () => {
 	assert.equal(key({ iface: { errors: [ { code: 'INVALID_PROTO' } ] } }), 'nohandler');
 	assert.equal(key({ failure: 'denied' }), 'unknown');
 	assert.equal(key({ failure: 'late' }), 'unknown');
+	assert.equal(key({ iface: undefined }), 'unknown');
+	assert.notEqual(report.state({ tunnel, failure: 'absent', iface: undefined, handler: true }).text, report.state({ tunnel, failure: 'absent', iface: null, handler: true }).text);
 
 	const failed = report.state({ tunnel, status: null, failure: 'absent', iface: { autostart: true, errors: [ { code: 'AUTH_FAILED' } ] }, handler: true });
 

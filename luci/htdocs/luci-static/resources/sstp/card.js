@@ -117,8 +117,8 @@ return baseclass.extend({
 		      roundTrip = chart.create({ title: _('Round trip'), least: 4, text: (v) => format.milliseconds(v), series: [ { key: 'rtt', label: '', look: 'rtt' } ] }),
 		      charts = E('div', { 'class': 'sstp-charts' }, [ traffic.node, roundTrip.node ]),
 		      groups = {
-			connection: rows(_('Connection'), [ _('Server'), _('Address'), _('Uplink'), _('Proxy'), _('Attempt'), _('Reconnections') ]),
-			security: rows(_('Security'), [ _('Encryption'), _('Server verified'), _('Certificate'), _('Issuer'), _('Fingerprint'), _('Log-in'), _('Crypto binding') ]),
+			connection: rows(_('Connection'), [ _('Server'), _('Address'), _('Uplink'), _('Proxy'), _('Log-in'), _('Attempt'), _('Reconnections') ]),
+			security: rows(_('Security'), [ _('Encryption'), _('Server verified'), _('Certificate'), _('Issuer'), _('Fingerprint'), _('Crypto binding') ]),
 			network: rows(_('Network'), [ _('Device'), _('IPv4 address'), _('Peer'), _('DNS servers'), _('IPv6 address'), _('MTU'), _('Round trip'), _('Packets'), _('Dropped') ])
 		      },
 		      eventBody = E('tbody', {}),
@@ -256,8 +256,8 @@ return baseclass.extend({
 				roundTrip.update(points, Date.now());
 			}
 
-			groups.connection.update([ s?.server, (s?.server_address != s?.server) ? s?.server_address : '', s?.uplink, s?.proxy, (key != 'up' && s?.attempt > 1) ? format.count(s.attempt) : '', (s?.reconnects > 0) ? format.count(s.reconnects) : '' ]);
-			groups.security.update(tls ? [ tlsText(tls), report.verified(tls.verified_by), certificateText(tls, now), commonName(tls.issuer), format.fingerprint(tls.fingerprint?.replace(/^sha256:/, '')), errors.method(s.auth), errors.phrase(s.crypto_binding) ] : []);
+			groups.connection.update([ s?.server, (s?.server_address != s?.server) ? s?.server_address : '', s?.uplink, s?.proxy, errors.method(s?.auth), (key != 'up' && s?.attempt > 1) ? format.count(s.attempt) : '', (s?.reconnects > 0) ? format.count(s.reconnects) : '' ]);
+			groups.security.update(tls ? [ tlsText(tls), report.verified(tls.verified_by), certificateText(tls, now), commonName(tls.issuer), format.fingerprint(tls.fingerprint?.replace(/^sha256:/, '')), errors.phrase(s.crypto_binding) ] : []);
 			groups.network.update([ live ? s?.device : '', s?.ipv4?.address, s?.ipv4?.peer, (s?.ipv4?.dns ?? []).join(', '), s?.ipv6?.address, (live && s?.mtu) ? String(s.mtu) : '', rttText(s?.rtt_ms),
 				c?.rx_packets >= 0 && live ? format.fill(_('%s received, %s sent'), format.count(c.rx_packets), format.count(c.tx_packets)) : '',
 				(live && (c?.rx_dropped > 0 || c?.tx_dropped > 0)) ? format.fill(_('%s received, %s sent'), format.count(c.rx_dropped), format.count(c.tx_dropped)) : '' ]);

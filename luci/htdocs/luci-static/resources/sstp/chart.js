@@ -94,7 +94,7 @@ return baseclass.extend({
 
 				if (frame.span != 1000 * seconds) {
 					frame.span = 1000 * seconds;
-					dom.content(times, Array.from({ length: parts + 1 }, (x, i) => seconds * (1 - i / parts)).map((s) => E('span', {}, [
+					dom.content(times, Array.from({ length: parts + 1 }, (x, i) => seconds * (parts - i) / parts).map((s) => E('span', {}, [
 						!s ? _('now') : (seconds > 120) ? format.fill(_('\u2212%s min', 'minutes ago, below a graph'), s / 60) : format.fill(_('\u2212%s s', 'seconds ago, below a graph'), s)
 					])));
 				}

@@ -60,7 +60,7 @@ return baseclass.extend({
 	/* A text as nodes, with places where a long fingerprint may be broken. */
 	breakable(text) {
 		return (/^([0-9A-F]{2}:){8}/.test(text))
-			? text.split(/(?<=:)/).flatMap((part) => [ part, E('wbr') ]) : [ text ];
+			? text.match(/[^:]+:?/g).flatMap((part) => [ part, E('wbr') ]) : [ text ];
 	},
 
 	/* A mark with a shape of its own beside its colour. look: ok, failed, warn, busy, off, open. */

@@ -68,7 +68,7 @@ return baseclass.extend({
 	/*
 	 * The state of a tunnel: { key, code, text }. key is one of errors.STATES; code and text say why it is not what it
 	 * should be. tunnel is what is configured, status and failure what the daemon said, iface what the network service
-	 * says (null: it does not know the interface), handler whether that knows the protocol.
+	 * says (null: it does not know the interface; undefined: it was not heard), handler whether that knows the protocol.
 	 */
 	state({ tunnel, status, failure, iface, handler }) {
 		const fault = iface?.errors?.find((e) => e.code), refused = iface?.errors?.some((e) => e.code == 'INVALID_PROTO');
@@ -81,7 +81,7 @@ return baseclass.extend({
 			return { key: 'nohandler', text: _('The network service was started before the protocol was installed. Restart it (service network restart, which interrupts all connections for a moment), or restart the router.') };
 		if (failure == 'denied')
 			return { key: 'unknown', text: _('Your login may not see the state of this tunnel.') };
-		if (failure == 'late' || failure == 'broken')
+		if (failure == 'late' || failure == 'broken' || iface === undefined)
 			return { key: 'unknown', text: _('The tunnel\'s service gave no usable answer.') };
 		if (!iface)
 			return { key: 'unknown', text: _('The network service does not know this interface yet: its settings were not applied.') };

@@ -44,7 +44,13 @@ return view.extend({
 		this.take(tunnels, handlers, interfaces);
 
 		poll.add(() => document.hidden ? null : this.refresh(), POLL_SECONDS);
-		document.addEventListener('visibilitychange', () => document.hidden ? null : this.refresh());
+		document.addEventListener('visibilitychange', () => {
+			if (document.hidden)
+				return;
+
+			this.answered = Date.now();
+			this.refresh();
+		});
 		window.setInterval(() => document.hidden ? null : this.tick(), 1000);
 
 		return E('div', { 'class': 'sstp' }, [
@@ -53,14 +59,23 @@ return view.extend({
 		]);
 	},
 
-	/* The tunnels to show: those of the configuration, or, without the plugin, those that the network service runs. */
+	/*
+	 * The tunnels to show: those of the configuration, or, without the plugin, those that the network service runs. An
+	 * answer that is missing changes nothing.
+	 */
 	take(tunnels, handlers, interfaces) {
-		const known = interfaces.value?.interface ?? [],
-		      list = tunnels.value?.tunnels ?? known.filter((i) => i.proto == 'sstp').map((i) => ({ interface: i.interface }));
+		if (handlers.value)
+			this.handler = 'sstp' in handlers.value;
+
+		if (interfaces.value)
+			this.interfaces = interfaces.value.interface ?? [];
+
+		if (!tunnels.value && this.cards.size && tunnels.failure != 'absent')
+			return;
+
+		const list = tunnels.value?.tunnels ?? (this.interfaces ?? []).filter((i) => i.proto == 'sstp').map((i) => ({ interface: i.interface }));
 
 		this.problem = tunnels.failure ? api.explain(tunnels) : null;
-		this.handler = handlers.value ? 'sstp' in handlers.value : null;
-		this.interfaces = interfaces.value ? known : null;
 
 		for (const t of list)
 			if (!this.cards.has(t.interface)) {
@@ -123,21 +138,15 @@ return view.extend({
 			Promise.all(names.map((n) => api.status(n))),
 			Promise.all(names.map((n) => this.models.get(n).eventsWanted ? api.history(n) : null))
 		]).then(([ lists, states, histories ]) => {
-			if (states.some((s) => s.value || s.failure == 'absent' || s.failure == 'denied') || (lists ?? []).value)
+			if (!names.length || states.some((s) => s.value || s.failure == 'absent' || s.failure == 'denied'))
 				this.answered = Date.now();
 
-			if (Array.isArray(lists)) {
-				if (lists.some((l) => l.value))
-					this.take(...lists);
-			}
-			else if (lists?.value) {
+			if (Array.isArray(lists))
+				this.take(...lists);
+			else if (lists?.value)
 				this.interfaces = lists.value.interface ?? [];
-			}
 
 			names.forEach((n, i) => this.models.has(n) ? this.note(n, states[i], histories[i], begun) : null);
-
-			if (!names.length)
-				this.answered = Date.now();
 
 			this.tick();
 		}).finally(() => {
@@ -158,7 +167,7 @@ return view.extend({
 		model.status = status.value ?? null;
 		model.failure = status.failure;
 		model.at = (begun + Date.now()) / 2;
-		model.iface = this.interfaces?.find((i) => i.interface == name) ?? null;
+		model.iface = this.interfaces ? (this.interfaces.find((i) => i.interface == name) ?? null) : undefined;
 
 		if (history?.value) {
 			model.history = history.value.events ?? [];
@@ -183,7 +192,8 @@ return view.extend({
 	},
 
 	tick() {
-		const late = Date.now() - this.answered, old = late > STALE_MS;
+		/* where the refresh was switched off, nobody asked */
+		const old = poll.active() && Date.now() - this.answered > STALE_MS;
 
 		this.stale.hidden = !old;
 		this.cardBox.classList.toggle('sstp-stale', old);
