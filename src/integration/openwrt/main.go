@@ -148,6 +148,11 @@ func newJob(s *settings, dir string) (j job, err error) {
 			return j, fmt.Errorf("%w: run make build first", err)
 		}
 	}
-	j.Source, err = filepath.Abs(s.source)
-	return j, err
+	if j.Source, err = filepath.Abs(s.source); err != nil {
+		return j, err
+	}
+	if _, err := os.Stat(filepath.Join(j.Source, "files/lib/netifd/proto/sstp.sh")); err != nil {
+		return j, fmt.Errorf("%w: --source names the folder that holds files and luci", err)
+	}
+	return j, nil
 }

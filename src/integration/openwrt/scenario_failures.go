@@ -51,12 +51,19 @@ func authfailStops(w *world) {
 	w.waitUp("vpn", upLimit)
 }
 
-// setOption changes an option in the router's configuration, as LuCI does, without making anybody read it.
+// setOption changes an option in the router's configuration, without making anybody read it. value is text, or a list.
 func (w *world) setOption(name, option string, value any) {
-	w.must(w.router.call(nil, "uci", "set", map[string]any{
-		"config": "network", "section": name, "values": map[string]any{option: value},
-	}))
-	w.must(w.router.call(nil, "uci", "commit", map[string]any{"config": "network"}))
+	key := "network." + name + "." + option
+	list, isList := value.([]string)
+	if !isList {
+		w.router.must("uci set %s=%s", key, quote(fmt.Sprint(value)))
+	} else {
+		w.router.must("uci -q delete %s; true", key)
+	}
+	for _, item := range list {
+		w.router.must("uci add_list %s=%s", key, quote(item))
+	}
+	w.router.must("uci commit network")
 }
 
 // reload makes the router act on a changed configuration.

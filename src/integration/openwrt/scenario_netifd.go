@@ -105,8 +105,37 @@ func (w *world) backAfter(old int) {
 
 func networkRestart(w *world) {
 	r := w.up(setup{})
-	w.router.must("ubus call network restart")
+	w.restartNetwork()
 	w.backAfter(r.daemon)
+}
+
+// restartNetwork makes netifd replace itself. Where a child of the old one, such as a hotplug script, ends while the new one
+// reads what a protocol handler can do, netifd 25.12 takes the interrupted read for the end and does without that protocol.
+// Then it is made to begin again.
+func (w *world) restartNetwork() {
+	for range 5 {
+		old := w.router.busID("network")
+		w.router.must("ubus call network restart")
+		w.until(10*time.Second, "netifd has replaced itself", func() string {
+			if id := w.router.busID("network"); id == "" || id == old {
+				return "not yet"
+			}
+			return ""
+		})
+		if strings.Contains(w.router.must("ubus call network get_proto_handlers"), `"sstp"`) {
+			return
+		}
+		w.say("netifd was interrupted when it read the protocol handlers: it begins again")
+	}
+	w.fail("netifd does not know the protocol sstp")
+}
+
+// busID returns the number of an object on the bus, another one each time it is registered; "" where there is none.
+func (r *router) busID(path string) string {
+	out, _ := r.run("ubus", "-v", "list", path)
+	_, id, _ := strings.Cut(out, "@")
+	id, _, _ = strings.Cut(id, "\n")
+	return id
 }
 
 func serviceRestart(w *world) {

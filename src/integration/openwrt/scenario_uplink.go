@@ -21,7 +21,7 @@ func (w *world) by(uplink, address string, within time.Duration) {
 }
 
 func aSecondWAN(w *world) {
-	r := w.up(setup{serving: []string{"--single-session"}, wan: options{"metric": "20"}, wanb: options{"metric": "10", "auto": "0", "force_link": "0"}})
+	r := w.up(setup{serving: []string{"--single-session"}, wan: options{"metric": "20"}, wanb: options{"metric": "10", "auto": "0"}})
 	w.by("wan", wanAddress, upLimit)
 	w.router.must("ifup wanb")
 	w.by("wanb", wanbAddress, 15*time.Second)

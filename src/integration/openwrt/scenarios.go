@@ -50,6 +50,8 @@ var scenarios = []scenario{
 	{name: "take-over", what: "a second daemon started by hand: in the end there is one, and it is netifd's", run: takeOver},
 	{name: "ubusd-restarted", what: "ubusd is killed and started: the tunnel lives on, its object is back, ifdown works", run: ubusdIsRestarted},
 
+	{name: "everything", what: "25 of all these things at moments left to chance; each time it comes up again", run: everythingAtOnce, limit: 10 * time.Minute},
+
 	{name: "old-config", what: "the options of the package replaced: understood, unknown words warned of once", run: anOldConfiguration},
 	{name: "renew", what: "renew and sstp reconnect dial anew; addresses stay", run: renewDialsAnew},
 	{name: "status", what: "sstp status: up; without a daemon: down, stopped, disabled, not started at boot", run: statusExplains},
