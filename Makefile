@@ -2,6 +2,8 @@
 # make build   sstp and sstp-lab into build/                     make size    flash and memory of the router's binary
 # make interop the same scenarios against a server of your own   make bench   ratios against what else there is, in one run
 # make packages what routers install, into build/packages        make bench-micro   Go benchmarks of each stage
+# make test-mips, test-arm   a router under qemu-system: all ciphers, Go's and the kernel's TLS, instructions for each byte
+# make test-ktls    the tunnel's tests under a kernel with TLS, in qemu-system-x86_64
 # make test-openwrt ROOTFS=...   the router's scenarios and the web interface with the real netifd, rpcd and LuCI
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -14,7 +16,7 @@ DEBIAN       = qemu-user iperf3 iproute2 iputils-ping squashfs-tools procps busy
 SIZE_LIMIT_KIB = 1600
 
 .PHONY: build setup check unit web emulated namespaces test size demo interop bench bench-micro test-openwrt packages \
-	test-packages release openwrt-check clean
+	test-packages release openwrt-check test-mips test-arm test-ktls clean
 
 build:
 	@mkdir -p build && echo "building the programs into build/, version $(VERSION)"
@@ -76,6 +78,13 @@ bench: setup build
 test-openwrt: build
 	@go run ./src/integration/openwrt -rootfs "$(ROOTFS)"
 	@test -z "$(ROOTFS)" || go run ./src/integration/openwrt -rootfs "$(ROOTFS)" --serve -- luci/tests/router
+
+# Kernels and programs come from Debian into build/emulated; only the emulator is installed.
+test-mips: DEBIAN = qemu-system-mips
+test-arm:  DEBIAN = qemu-system-arm
+test-ktls: DEBIAN = qemu-system-x86
+test-mips test-arm test-ktls: setup
+	@go run ./src/integration/emulated -gcflags '$(SSTP_GCFLAGS)' $(patsubst arm,arm arm64,$(patsubst ktls,pc,$(@:test-%=%)))
 
 packages release:
 	@go run ./src/integration/packages -gcflags '$(SSTP_GCFLAGS)' $(if $(filter release,$@),-release) $(PACKAGES)

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sstp/src/config"
+	"sstp/src/lab"
+	"sstp/src/transport"
+)
+
+// block is what a plain copy writes and reads at once, one record.
+const block = 16384
+
+// serveCopies answers a request as an SSTP server does, then takes 9 bytes as serveTraffic does and moves zeros.
+func serveCopies(addr, suite string) error {
+	cert, err := lab.NewCertificate(lab.CertificateOptions{Names: []string{"copy.test"}})
+	if err != nil {
+		return err
+	}
+	cfg := &tls.Config{Certificates: []tls.Certificate{cert.TLS}, DynamicRecordSizingDisabled: true}
+	restrict(cfg, suite)
+	l, err := tls.Listen("tcp", addr, cfg)
+	if err != nil {
+		return err
+	}
+	fmt.Println("serving")
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		go serveCopy(c)
+	}
+}
+
+// restrict makes a server speak TLS 1.2 with the one suite, or TLS 1.3 where it has no name.
+func restrict(cfg *tls.Config, suite string) {
+	if suite == "" {
+		return
+	}
+	cfg.MaxVersion = tls.VersionTLS12
+	for _, s := range tls.CipherSuites() {
+		if strings.Contains(s.Name, suite) {
+			cfg.CipherSuites = append(cfg.CipherSuites, s.ID)
+		}
+	}
+}
+
+func serveCopy(c net.Conn) {
+	defer c.Close()
+	head := make([]byte, 0, 1024)
+	for !bytes.Contains(head, []byte("\r\n\r\n")) {
+		n, err := c.Read(head[len(head):cap(head)])
+		if head = head[:len(head)+n]; err != nil || len(head) == cap(head) {
+			return
+		}
+	}
+	io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n")
+	var order [9]byte
+	if _, err := io.ReadFull(c, order[:]); err != nil {
+		return
+	}
+	n := int64(binary.BigEndian.Uint64(order[1:]))
+	if order[0] == 'D' {
+		move(n, c.Write)
+		return
+	}
+	move(n, c.Read)
+	c.Write([]byte{'K'})
+}
+
+// move moves n bytes by a Write or a Read.
+func move(n int64, step func([]byte) (int, error)) error {
+	b := make([]byte, block)
+	for n > 0 {
+		did, err := step(b[:min(n, int64(len(b)))])
+		n -= int64(did)
+		if err != nil && n > 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyPlainly moves bytes through TLS without SSTP, and prints the processor time that took.
+func copyPlainly(addr, path string, up bool, n int64) error {
+	target, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return err
+	}
+	o := transport.Options{Server: config.Server{Host: target.Addr().String(), Port: target.Port()}, Verify: config.VerifyNone, KTLS: config.Off}
+	if path == transport.PathKernel {
+		o.KTLS = config.On
+	}
+	conn, err := transport.Connect(context.Background(), o, nil)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if info := conn.Info(); info.Path != path {
+		return errors.New(info.PathReason)
+	}
+	order := binary.BigEndian.AppendUint64([]byte{'D'}, uint64(n))
+	step := conn.Read
+	if up {
+		order[0], step = 'U', conn.Write
+	}
+	begun := ownTime()
+	if _, err := conn.Write(order); err != nil {
+		return err
+	}
+	if err := move(n, step); err != nil {
+		return err
+	}
+	if up {
+		if _, err := io.ReadFull(conn, order[:1]); err != nil {
+			return err
+		}
+	}
+	fmt.Println("took", int64(ownTime()-begun))
+	return nil
+}
+
+// ownTime is the processor time of this process.
+func ownTime() time.Duration {
+	var u unix.Rusage
+	unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// handshake is the least that a client can do: TCP, TLS and the server's certificate.
+func handshake(addr, ca string) error {
+	text, err := os.ReadFile(ca)
+	if err != nil {
+		return err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(text)
+	tcp, err := net.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer tcp.Close()
+	begun := time.Now()
+	if err := tls.Client(tcp, &tls.Config{RootCAs: roots, ServerName: "vpn.test"}).Handshake(); err != nil {
+		return err
+	}
+	fmt.Println("shook hands in", int64(time.Since(begun)))
+	return nil
+}

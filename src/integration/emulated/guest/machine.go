@@ -1,0 +1,152 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// machine makes the machine ready and runs what it is for.
+func machine() error {
+	os.Setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	if err := mountKernels(""); err != nil {
+		return err
+	}
+	if err := seedRandom(); err != nil {
+		return err
+	}
+	note("booted")
+	if err := loadModules(); err != nil {
+		return err
+	}
+	if here, err := os.ReadFile("/host"); err == nil {
+		return runTests(string(here))
+	}
+	return bench()
+}
+
+// mountKernels mounts the kernel's file systems below a root.
+func mountKernels(root string) error {
+	for _, m := range []struct{ kind, dir string }{
+		{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/tmp"}, {"tmpfs", "/run"},
+	} {
+		if err := errors.Join(os.MkdirAll(root+m.dir, 0o755), unix.Mount(m.kind, root+m.dir, m.kind, 0, "")); err != nil {
+			return fmt.Errorf("mounting %s: %w", m.dir, err)
+		}
+	}
+	return nil
+}
+
+// seedRandom makes the kernel believe in its random numbers: an emulated machine has no noise to wait for, and no secrets.
+func seedRandom() error {
+	f, err := os.OpenFile("/dev/urandom", os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var pool struct { // rand_pool_info of linux/random.h
+		bits, bytes int32
+		seed        [256]byte
+	}
+	pool.bits, pool.bytes = 8*int32(len(pool.seed)), int32(len(pool.seed))
+	copy(pool.seed[:], pattern())
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.RNDADDENTROPY, uintptr(unsafe.Pointer(&pool))); errno != 0 {
+		return fmt.Errorf("seeding the kernel's random numbers: %w", errno)
+	}
+	return nil
+}
+
+// loadModules loads the kernel's modules in the order of their names. One for another processor refuses, which is no
+// failure.
+func loadModules() error {
+	files, err := filepath.Glob("/modules/*.ko")
+	if err != nil {
+		return err
+	}
+	var refused []string
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		if err := unix.FinitModule(int(f.Fd()), "", 0); err != nil && !errors.Is(err, unix.EEXIST) {
+			refused = append(refused, fmt.Sprintf("%s (%v)", strings.TrimSuffix(filepath.Base(name)[3:], ".ko"), err))
+		}
+		f.Close()
+	}
+	if len(refused) > 0 {
+		fmt.Println("modules that do not load here:", strings.Join(refused, ", "))
+	}
+	return nil
+}
+
+// enter runs a program in the network namespace of a process.
+func enter(pid string, args []string) error {
+	runtime.LockOSThread()
+	f, err := os.Open("/proc/" + pid + "/ns/net")
+	if err != nil {
+		return err
+	}
+	if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
+		return err
+	}
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(path, args, os.Environ())
+}
+
+// runTests runs the tests of the tunnel in the file system of the machine that this one runs on, which they cannot
+// change: what they write goes into memory.
+func runTests(here string) error {
+	for _, dir := range []string{"/lower", "/upper"} {
+		os.MkdirAll(dir, 0o755)
+	}
+	err := errors.Join(
+		unix.Mount("root", "/lower", "9p", unix.MS_RDONLY, "trans=virtio,version=9p2000.L,msize=262144,cache=loose"),
+		unix.Mount("tmpfs", "/upper", "tmpfs", 0, ""),
+		os.MkdirAll("/upper/files", 0o755), os.MkdirAll("/upper/work", 0o755), os.MkdirAll("/upper/root", 0o755),
+		unix.Mount("overlay", "/upper/root", "overlay", 0, "lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work"),
+	)
+	if err == nil {
+		err = mountKernels("/upper/root")
+	}
+	if err == nil {
+		err = unix.Chroot("/upper/root")
+	}
+	if err != nil {
+		return fmt.Errorf("the file system of this machine's host: %w", err)
+	}
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		return fmt.Errorf("ip link set lo up: %w: %s", err, out)
+	}
+	tests := filepath.Join(here, "build/emulated/pc/tests")
+	failed := false
+	for _, t := range []struct{ program, dir, ktls string }{
+		{"transport", "src/transport", "1"}, {"namespaces", "src/integration", "1"}, {"namespaces", "src/integration", "0"},
+	} {
+		fmt.Printf("== %s, ktls %s\n", t.program, t.ktls)
+		cmd := exec.Command(filepath.Join(tests, t.program), "-test.v=test2json", "-test.timeout=10m")
+		cmd.Args = []string{cmd.Path, "-test.timeout=10m", "-test.short"}
+		cmd.Dir = filepath.Join(here, t.dir)
+		cmd.Env = append(os.Environ(), "SSTP_TEST_KTLS="+t.ktls, "SSTP_TEST_SLOW=1", "HOME=/tmp")
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
+		if err := cmd.Run(); err != nil {
+			fmt.Println(err)
+			failed = true
+		}
+	}
+	if failed {
+		return errors.New("a test failed")
+	}
+	return nil
+}

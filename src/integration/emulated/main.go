@@ -1,0 +1,191 @@
+// Command emulated runs the client on machines that are not there: a MIPS and an ARM router and a PC under qemu-system,
+// with Debian's kernels. Kernels and programs are downloaded from Debian and unpacked into build/emulated; nothing is
+// installed but qemu itself.
+//
+//	emulated mips          a MIPS 24Kc: every cipher on both paths, measured by an instruction-counted clock
+//	emulated arm arm64     the same on a Cortex-A7 and a Cortex-A53
+//	emulated pc            this machine's root file system under a kernel with TLS: the tests of the tunnel on both paths
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const build = "build/emulated"
+
+func main() {
+	gcflags := flag.String("gcflags", "", "arguments of go build for the compiler")
+	flag.Parse()
+	if flag.NArg() == 0 {
+		fmt.Fprintln(os.Stderr, "usage: emulated [-gcflags ARGUMENTS] mips|arm|arm64|pc...")
+		os.Exit(2)
+	}
+	for _, name := range flag.Args() {
+		m, ok := machines[name]
+		if !ok {
+			fmt.Fprintf(os.Stderr, "error: there is no machine %q\n", name)
+			os.Exit(2)
+		}
+		m.gcflags = strings.Fields(*gcflags)
+		begun := time.Now()
+		if err := m.run(name); err != nil {
+			fmt.Fprintf(os.Stderr, "error: %s: %v\n", name, err)
+			os.Exit(1)
+		}
+		fmt.Printf("%s: passed in %v\n", name, time.Since(begun).Round(time.Second))
+	}
+}
+
+// machine is one that qemu can be.
+type machine struct {
+	debian   string   // Debian's name of the architecture
+	kernel   string   // Debian's package that depends on the kernel's newest image
+	packages []string // of Debian, whose files the guest gets
+	goenv    []string // how our programs are built
+	gcflags  []string
+	qemu     []string
+	console  string
+	modules  []string      // in the order in which they are loaded, their dependencies go before; what is not there is left out
+	limit    time.Duration // for each part
+	parts    []string
+	host     bool // the guest's root is this machine's, read-only
+}
+
+// counted makes the guest's clock count instructions, a nanosecond each: what it measures does not depend on what this
+// machine does besides. Its calendar clock has to go with it, because some kernels compare the two.
+var counted = []string{"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-rtc", "clock=vm"}
+
+var bothParts = []string{"1", "2"}
+
+// programs are run in the guest to compare with.
+var programs = []string{"openssl", "libssl3", "libc6", "libgcc-s1", "busybox-static"}
+
+var machines = map[string]machine{
+	"mips": {
+		debian: "mipsel", kernel: "linux-image-4kc-malta", packages: append([]string{"libatomic1"}, programs...),
+		goenv: []string{"GOARCH=mipsle", "GOMIPS=softfloat"}, console: "ttyS0", limit: 8 * time.Minute, parts: bothParts,
+		qemu:    append([]string{"qemu-system-mipsel", "-M", "malta", "-cpu", "24Kc", "-m", "512"}, counted...),
+		modules: []string{"tun", "veth", "chacha-mips", "poly1305-mips", "chacha20poly1305", "gcm", "ghash-generic", "ctr", "seqiv", "tls"},
+	},
+	"arm": {
+		debian: "armhf", kernel: "linux-image-armmp", packages: programs,
+		goenv: []string{"GOARCH=arm", "GOARM=7"}, console: "ttyAMA0", limit: 8 * time.Minute, parts: bothParts,
+		qemu: append([]string{"qemu-system-arm", "-M", "virt", "-cpu", "cortex-a7", "-m", "512"}, counted...),
+		modules: []string{"tun", "veth", "chacha-neon", "poly1305-arm", "chacha20poly1305", "aes-arm", "aes-arm-bs", "gcm",
+			"ghash-generic", "ghash-arm-ce", "ctr", "seqiv", "tls"},
+	},
+	"arm64": {
+		debian: "arm64", kernel: "linux-image-arm64", packages: programs,
+		goenv: []string{"GOARCH=arm64"}, console: "ttyAMA0", limit: 8 * time.Minute, parts: bothParts,
+		qemu: append([]string{"qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", "512"}, counted...),
+		modules: []string{"tun", "veth", "chacha-neon", "poly1305-neon", "chacha20poly1305", "aes-arm64", "aes-ce-blk", "aes-neon-bs",
+			"gcm", "ghash-ce", "ctr", "seqiv", "tls"},
+	},
+	"pc": {
+		debian: "amd64", kernel: "linux-image-amd64", goenv: []string{"GOARCH=amd64"}, console: "ttyS0", limit: 15 * time.Minute, parts: []string{""}, host: true,
+		qemu: []string{"qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-m", "2048", "-accel", "tcg",
+			"-fsdev", "local,id=root,path=/,security_model=none,readonly=on", "-device", "virtio-9p-pci,fsdev=root,mount_tag=root"},
+		modules: []string{"virtio_pci", "9pnet_virtio", "9p", "overlay", "tun", "veth", "dummy", "chacha20poly1305", "aesni-intel",
+			"gcm", "ghash-generic", "ctr", "seqiv", "tls"},
+	},
+}
+
+// run makes the guest's file system and starts it.
+func (m machine) run(name string) error {
+	if _, err := exec.LookPath(m.qemu[0]); err != nil {
+		return fmt.Errorf("%s is not installed", m.qemu[0])
+	}
+	dir, err := filepath.Abs(filepath.Join(build, name))
+	if err != nil {
+		return err
+	}
+	root := filepath.Join(dir, "root")
+	if err := m.unpack(dir, root); err != nil {
+		return err
+	}
+	image, err := filepath.Glob(filepath.Join(root, "boot", "vmlinuz-*"))
+	if err != nil || len(image) != 1 {
+		return fmt.Errorf("one kernel was expected in %s/boot, there are %d", root, len(image))
+	}
+	a := &archive{}
+	if err := m.fill(a, dir, root); err != nil {
+		return err
+	}
+	initrd := filepath.Join(dir, "initrd")
+	if err := os.WriteFile(initrd, a.bytes(), 0o644); err != nil {
+		return err
+	}
+	// In two parts: QEMU 7.2 hangs when the counter of its MIPS processors overflows, after 25 seconds.
+	f := &figures{}
+	for _, part := range m.parts {
+		if err := m.boot(image[0], initrd, part, f); err != nil {
+			return err
+		}
+	}
+	f.print(os.Stdout)
+	return nil
+}
+
+// fill puts our programs, the kernel's modules and, where the guest has a root of its own, Debian's programs into the
+// guest's file system.
+func (m machine) fill(a *archive, dir, root string) error {
+	for target, source := range map[string]string{
+		"init": "./src/integration/emulated/guest", "bin/sstp": "./src/cmd/sstp", "bin/sstp-lab": "./src/cmd/sstp-lab",
+	} {
+		out := filepath.Join(dir, filepath.Base(target))
+		if err := m.build(out, source); err != nil {
+			return err
+		}
+		if err := a.addFile(target, out); err != nil {
+			return err
+		}
+	}
+	list, err := moduleOrder(root, m.modules)
+	if err != nil {
+		return err
+	}
+	for i, path := range list {
+		if err := a.addFile(fmt.Sprintf("modules/%02d-%s", i, filepath.Base(path)), path); err != nil {
+			return err
+		}
+	}
+	if m.host {
+		here, err := os.Getwd()
+		if err != nil {
+			return err
+		}
+		a.add("host", 0o100644, []byte(here))
+		return m.buildTests(filepath.Join(dir, "tests"))
+	}
+	return a.addPrograms(root)
+}
+
+// build builds one of our programs for the guest.
+func (m machine) build(out, source string, args ...string) error {
+	if len(args) == 0 {
+		args = append([]string{"build", "-trimpath", "-ldflags", "-s -w"}, m.gcflags...)
+	}
+	cmd := exec.Command("go", append(args, "-o", out, source)...)
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), m.goenv...)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("building %s: %w", source, err)
+	}
+	return nil
+}
+
+// buildTests builds the tests that run in the guest as they are.
+func (m machine) buildTests(dir string) error {
+	return errors.Join(
+		os.MkdirAll(dir, 0o755),
+		m.build(filepath.Join(dir, "transport"), "./src/transport", "test", "-c"),
+		m.build(filepath.Join(dir, "namespaces"), "./src/integration", "test", "-c", "-tags", "namespaces"),
+	)
+}
