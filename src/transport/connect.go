@@ -204,6 +204,9 @@ func loadClientCertificate(cert, key string) (*tls.Certificate, error) {
 // guard makes what is read from and written to conn end with ctx. What it returns takes the guard off again; it has no
 // effect on conn afterwards.
 func guard(ctx context.Context, conn interface{ SetDeadline(time.Time) error }) (release func()) {
+	if ctx.Err() != nil { // at once: a peer that answers fast is heard before AfterFunc's goroutine runs
+		conn.SetDeadline(time.Unix(1, 0))
+	}
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		conn.SetDeadline(time.Unix(1, 0))

@@ -132,6 +132,22 @@ func TestEachStageCanBeGivenUpAtOnce(t *testing.T) {
 	}
 }
 
+// The stage may end between two guards, as when a proxy falls silent in a body and is dialed anew.
+func TestNobodyIsHeardAfterTheStageHasEnded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		ours, theirs := net.Pipe()
+		go theirs.Write([]byte("x"))
+		release := guard(ctx, ours)
+		if _, err := ours.Read(make([]byte, 1)); !isTimeout(err) {
+			t.Fatalf("%v, want the end of the stage", err)
+		}
+		release()
+		ours.Close()
+	}
+}
+
 func TestNothingBeginsWhenTheCallerHasGone(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	reason := errors.New("the interface was taken down")
