@@ -3,15 +3,23 @@ package control
 import (
 	"bufio"
 	"context"
+	"errors"
+	"io/fs"
 	"net"
 
 	"sstp/src/ubus"
 )
 
-// CallLocal asks the tunnel behind a socket one thing. The error is a ubus.Status where the tunnel refuses.
+// CallLocal asks the tunnel behind a socket one thing. The error is a ubus.Status where the tunnel refuses, and
+// ubus.StatusNotFound where there is none: no socket, or one that a program left behind that was killed.
 func CallLocal(ctx context.Context, path, method string, args ubus.Fields) (ubus.Fields, error) {
 	c, err := dialLocal(ctx, path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, errors.New("the tunnel is another user's\nhint: ask as root")
+	case err != nil && ctx.Err() == nil:
+		return nil, ubus.StatusNotFound
+	case err != nil:
 		return nil, err
 	}
 	defer c.close()
@@ -86,7 +94,7 @@ func (c *localConn) next() (ubus.Fields, error) {
 		if err := c.lines.Err(); err != nil {
 			return nil, err
 		}
-		return nil, net.ErrClosed
+		return nil, errors.New("the tunnel's program hung up")
 	}
 	v, err := ubus.ParseJSON(c.lines.Bytes())
 	return v.Fields(), err

@@ -17,7 +17,7 @@ type Status struct {
 	Attempt       int       // number of the call since the tunnel was last up
 	NextRetry     time.Duration
 	TLS           *TLS
-	Auth          string // method of the log-in
+	Auth          string // method of the login
 	CryptoBinding string
 	Device        string
 	MTU           int

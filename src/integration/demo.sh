@@ -75,14 +75,15 @@ config interface 'demo'
 EOF
 cat "$dir/config/network"
 
-say "4. sstp up demo --config $dir/config"
+say "4. sstp up demo --config $dir/config; sstp status demo"
 started=$(date +%s%N)
-ip netns exec "$client" build/sstp up demo --config "$dir/config" >"$dir/client.log" 2>&1 &
+SSTP_SOCKETS=$dir ip netns exec "$client" build/sstp up demo --config "$dir/config" >"$dir/client.log" 2>&1 &
 sstp=$!; pids="$sstp $pids"
 wait_line "$dir/client.log" ' up  ' 0 10
 connect_ms=$((($(date +%s%N) - started) / 1000000))
 cat "$dir/client.log"
 in_client ip -brief address show dev sstp-demo
+SSTP_SOCKETS=$dir in_client build/sstp status demo
 
 say "5. Pings through the tunnel"
 in_client ping -c 5 -i 0.2 -W 2 10.99.0.1 | tee "$dir/ping4" | tail -n 3

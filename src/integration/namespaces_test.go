@@ -98,10 +98,15 @@ func (l *lines) serve(args ...string) {
 	l.must(err)
 }
 
+// sstp is a command line of the client, whose socket is out of the way of other tunnels of this machine.
+func (l *lines) sstp(args ...string) []string {
+	return append([]string{"env", "SSTP_SOCKETS=" + l.bed.Dir, "UBUS_SOCKET=" + l.bed.Dir + "/none", l.build + "/sstp"}, args...)
+}
+
 // up starts the client with a UCI file.
 func (l *lines) up(options ...string) *Process {
 	l.t.Helper()
-	p, err := l.client.Start("", l.build+"/sstp", "up", "vpn", "--config", l.config(options...))
+	p, err := l.client.Start("", l.sstp("up", "vpn", "--config", l.config(options...))...)
 	l.must(err)
 	return p
 }
@@ -336,5 +341,34 @@ func TestTheProbeGoesThroughTheStagesAndLeavesTheNetworkAlone(t *testing.T) {
 	out, err := l.client.Run(l.build+"/sstp", "probe", serverOuter)
 	if err == nil || !strings.Contains(out, "CERT_") || !strings.Contains(out, "hint:") {
 		t.Errorf("a certificate of nobody's must fail with a hint:\n%s", out)
+	}
+}
+
+func TestCommandsServeATunnelThatRunsWithoutNetifd(t *testing.T) {
+	l := newLines(t)
+	l.serve()
+	p := l.up()
+	n := l.wait(p, " on sstp-vpn, MTU", 0, 5*time.Second)
+	out := l.run(l.client, l.sstp("status", "vpn")...)
+	for _, want := range []string{"vpn: up", serverOuter + ":443", "TLS 1.3", "10.99.0.", "sstp-vpn, MTU 1400"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("status does not say %q:\n%s", want, out)
+		}
+	}
+	watching, err := l.client.Start("", l.sstp("watch")...)
+	l.must(err)
+	l.wait(watching, "vpn: up, 10.99.0.", 0, 5*time.Second)
+	l.run(l.client, l.sstp("reconnect", "vpn")...)
+	l.wait(p, " on sstp-vpn, MTU", n, 5*time.Second)
+	out = l.run(l.client, l.sstp("status")...)
+	if !strings.Contains(out, "reconnects  1") {
+		t.Errorf("status after a reconnection:\n%s", out)
+	}
+	l.stop(p)
+	if code, err := watching.Wait(5 * time.Second); err != nil || code != 1 {
+		t.Errorf("watch goes on after the last tunnel has ended: exit code %d, %v\n%s", code, err, watching.Output())
+	}
+	if out, err := l.client.Run(l.sstp("status", "vpn")...); err == nil || !strings.Contains(out, "sstp up vpn") {
+		t.Errorf("status of a tunnel that has ended:\n%s", out)
 	}
 }

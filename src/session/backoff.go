@@ -75,7 +75,7 @@ func isServersDoing(code fault.Code) bool {
 	return code == fault.ClosedByServer || code == fault.TLSFailed
 }
 
-// repeatLocksAccount says whether trying again soon would count as another wrong log-in on the server.
+// repeatLocksAccount says whether trying again soon would count as another wrong login on the server.
 func repeatLocksAccount(code fault.Code) bool {
 	switch code {
 	case fault.AuthFailed, fault.PasswordExpired, fault.AccountDisabled:

@@ -100,7 +100,7 @@ func (s *Session) deliver(c *call, e datapath.Event) {
 	}
 }
 
-// allowedMethods returns the log-in methods that may be used with a server that has proved by TLS who it is, or has not.
+// allowedMethods returns the login methods that may be used with a server that has proved by TLS who it is, or has not.
 func allowedMethods(wanted []config.AuthMethod, verified bool) ([]auth.Method, *fault.Error) {
 	var allowed []auth.Method
 	for _, m := range wanted {

@@ -33,7 +33,7 @@ type callConfig struct {
 	keepalive   time.Duration
 	failures    int
 	emptyKeys   bool // crypto binding of EAP-MSCHAPv2 with keys of zeros, for servers that expect that
-	logInOnly   bool // a probe: stop after the log-in
+	logInOnly   bool // a probe: stop after the login
 	noLogIn     bool // a probe without a user: stop after SSTP's acknowledgement
 	random      io.Reader
 	sendPacket  func(pkt []byte)
@@ -42,7 +42,7 @@ type callConfig struct {
 type outcomeKind uint8
 
 const (
-	linkOpen  outcomeKind = iota + 1 // LCP is open; the log-in begins
+	linkOpen  outcomeKind = iota + 1 // LCP is open; the login begins
 	loggedIn                         // auth.Success; text is the method
 	acked                            // SSTP's call request was acknowledged
 	ipv4Up                           // ipv4 is valid
@@ -63,7 +63,7 @@ type outcome struct {
 	err  *fault.Error
 }
 
-// engine joins the protocol machines of one call: SSTP carries PPP, PPP asks for the log-in, the log-in's keys bind the
+// engine joins the protocol machines of one call: SSTP carries PPP, PPP asks for the login, the login's keys bind the
 // call to its TLS connection. It has no I/O and no clock; what it wants sent goes to sendPacket in order, what the loop
 // must know is returned by take.
 type engine struct {
@@ -75,7 +75,7 @@ type engine struct {
 	outcomes []outcome
 	binding  string
 
-	success    *auth.Action // the log-in succeeded, not yet acted on
+	success    *auth.Action // the login succeeded, not yet acted on
 	cause      *fault.Error // why the call is being ended
 	ending     bool         // goodbye is under way
 	terminate  time.Time    // when to stop waiting for Terminate-Ack; zero: not waiting
@@ -184,7 +184,7 @@ func (e *engine) hangUp(now time.Time) {
 	e.doSSTP(now, e.sstp.Disconnect(now))
 }
 
-// close frees what an abandoned log-in holds.
+// close frees what an abandoned login holds.
 func (e *engine) close() {
 	if e.peer != nil {
 		e.peer.Close()
@@ -329,7 +329,7 @@ func (e *engine) doPeer(now time.Time, actions []auth.Action) {
 	}
 }
 
-// settle acts on a log-in that has just succeeded: the wire order is success, CALL_CONNECTED, then the first NCP packet
+// settle acts on a login that has just succeeded: the wire order is success, CALL_CONNECTED, then the first NCP packet
 // ([MS-SSTP] 3.2.5.3).
 func (e *engine) settle(now time.Time) {
 	if e.success == nil || e.ending || e.over {
@@ -343,7 +343,7 @@ func (e *engine) settle(now time.Time) {
 	}
 	e.binding = "without keys"
 	if hlak != ([32]byte{}) {
-		e.binding = "with the log-in's keys"
+		e.binding = "with the login's keys"
 	}
 	e.emit(outcome{kind: loggedIn, text: string(a.Method)})
 	e.doSSTP(now, e.sstp.Authenticated(now, sstp.HLAK(hlak)))

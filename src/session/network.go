@@ -217,7 +217,7 @@ func (s *Session) callRefused(now time.Time, c *call, err *fault.Error) {
 		s.wait(now, 0) // somebody wanted a new call
 		return
 	}
-	// Windows was seen to bind EAP-MSCHAPv2 with empty keys, by definition they are the log-in's. Only a server that
+	// Windows was seen to bind EAP-MSCHAPv2 with empty keys, by definition they are the login's. Only a server that
 	// proved who it is may make us try the weaker form, once.
 	server := c.server.String()
 	if err.Code == fault.CryptoBindingFailed && c.method == "eap-mschapv2" && c.engine.cfg.verified && !s.emptyKeys[server] {

@@ -13,7 +13,7 @@ import (
 	"sstp/src/transport"
 )
 
-// probeLimit bounds the part of a probe that comes after the connection: SSTP and the log-in.
+// probeLimit bounds the part of a probe that comes after the connection: SSTP and the login.
 const probeLimit = 90 * time.Second
 
 // ProbeConfig is what a Probe is made of.
@@ -54,7 +54,7 @@ func (r *Report) Failed() *fault.Error {
 	return nil
 }
 
-// Probe goes through a call stage by stage, up to the log-in where the tunnel has a user name, and hangs up. It never
+// Probe goes through a call stage by stage, up to the login where the tunnel has a user name, and hangs up. It never
 // touches the machine's network: no device, no address, no route.
 func Probe(ctx context.Context, cfg ProbeConfig) *Report {
 	p := &prober{cfg: cfg, report: &Report{Server: cfg.Server}}
@@ -105,7 +105,7 @@ func (p *prober) passed(stage fault.Stage, finding string) {
 	p.since = now
 }
 
-// call runs SSTP and the log-in on the connection.
+// call runs SSTP and the login on the connection.
 func (p *prober) call(ctx context.Context, conn Conn) {
 	t, info := p.cfg.Tunnel, conn.Info()
 	verified := info.VerifiedBy != transport.Unverified

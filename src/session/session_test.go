@@ -42,7 +42,7 @@ func TestATunnelComesUpThroughAllStatesAndSaysGoodbye(t *testing.T) {
 			t.Errorf("the network was told %d times, want once with both families", ups)
 		}
 		st := w.session.Status()
-		if st.Auth != "mschapv2" || st.CryptoBinding != "SHA-256 with the log-in's keys" || st.UpSince.IsZero() || st.Device != "sstp-vpn" {
+		if st.Auth != "mschapv2" || st.CryptoBinding != "SHA-256 with the login's keys" || st.UpSince.IsZero() || st.Device != "sstp-vpn" {
 			t.Errorf("status %+v", st)
 		}
 		w.wait(2 * time.Second)
@@ -89,7 +89,7 @@ func TestEAPTLSLogsInWithACertificateAndBindsTheCallToItsKeys(t *testing.T) {
 		t.Run("TLS "+version, func(t *testing.T) {
 			play(t, cfg, options, func(w *world) {
 				w.wantUp("the certificate is known to the server")
-				if st := w.session.Status(); st.Auth != "eap-tls" || st.CryptoBinding != "SHA-256 with the log-in's keys" {
+				if st := w.session.Status(); st.Auth != "eap-tls" || st.CryptoBinding != "SHA-256 with the login's keys" {
 					t.Errorf("logged in by %s, binding %q", st.Auth, st.CryptoBinding)
 				}
 			})
@@ -335,7 +335,7 @@ func TestADeviceThatIsDeletedIsMadeAnew(t *testing.T) {
 
 func TestAServerThatAsksForNoLogInIsRefusedWhereOneIsConfigured(t *testing.T) {
 	play(t, lab.Config{Methods: []auth.Method{}}, nil, func(w *world) {
-		w.wantError("without a log-in the server proves nothing", fault.AuthFailed, 30*time.Second)
+		w.wantError("without a login the server proves nothing", fault.AuthFailed, 30*time.Second)
 	})
 	play(t, lab.Config{Methods: []auth.Method{}}, config.Values{"username": nil, "password": nil}, func(w *world) {
 		w.wantUp("no user is configured")

@@ -10,7 +10,7 @@ const (
 	Connecting State = "connecting" // TCP to the server or the proxy, and the proxy's CONNECT
 	TLS        State = "tls"        // TLS handshake and the server's certificate
 	SSTP       State = "sstp"       // the HTTP opening and the SSTP call request
-	Auth       State = "auth"       // PPP's link and the log-in
+	Auth       State = "auth"       // PPP's link and the login
 	Network    State = "network"    // addresses are agreed and given to the machine
 	Up         State = "up"         // packets flow
 	Waiting    State = "waiting"    // the last call failed; the next is at a known time

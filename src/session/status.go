@@ -19,8 +19,8 @@ type Status struct {
 	Attempt       int       // number of the call since the tunnel was last up
 	NextRetry     time.Time // zero unless State is Waiting, or Holding between two calls
 	Info          transport.Info
-	Auth          string // method, "" before log-in
-	CryptoBinding string // "SHA-256 with the log-in's keys", "SHA-256 without keys", "" before it
+	Auth          string // method, "" before the login
+	CryptoBinding string // "SHA-256 with the login's keys", "SHA-256 without keys", "" before it
 	Device        string
 	MTU           int
 	Local, Peer   netip.Addr

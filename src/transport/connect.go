@@ -109,7 +109,7 @@ func (c *connector) over(ctx context.Context, conn net.Conn) (opened *Conn, err 
 		if err != nil {
 			return "", err
 		}
-		return opened.info.TLSVersion + ", " + opened.info.CipherSuite + ", verified by " + opened.info.VerifiedBy +
+		return opened.info.TLSVersion + ", " + opened.info.CipherSuite + ", " + VerifiedText(opened.info.VerifiedBy) +
 			c.pathFinding(&opened.info), nil
 	})
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // InnerTLS returns the configuration of the TLS inside of EAP-TLS (RFC 5216): the tunnel's client certificate, and the
-// same policy for the log-in server's certificate as for the VPN server's. The two may be different machines, so where
+// same policy for the login server's certificate as for the VPN server's. The two may be different machines, so where
 // option ca_cert names the user's own CA any name that it vouches for will do; the system's CAs vouch for the whole
 // world, and with them the name must be the VPN server's. An error is a *fault.Error.
 //

@@ -76,7 +76,7 @@ func TestTheSessionGoesToTheKernel(t *testing.T) {
 			if info := conn.Info(); info.Path != PathKernel || info.PathReason != "option ktls is 1" || k.shares != 1 {
 				t.Errorf("path %s because %s", info.Path, info.PathReason)
 			}
-			if told := strings.Join(seen.lines, "\n"); !strings.Contains(told, ", verified by none, in the kernel\n") {
+			if told := strings.Join(seen.lines, "\n"); !strings.Contains(told, ", not verified, in the kernel\n") {
 				t.Errorf("the observer was told\n%s", told)
 			}
 			exchange(t, conn)

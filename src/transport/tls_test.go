@@ -333,7 +333,7 @@ func TestInfo(t *testing.T) {
 	seen.want(t,
 		"resolve", "resolve ok: 192.0.2.1",
 		"connect", "connect ok: 192.0.2.1:443",
-		"tls", "certificates: full", "tls ok: TLS 1.3, "+info.CipherSuite+", verified by full",
+		"tls", "certificates: full", "tls ok: TLS 1.3, "+info.CipherSuite+", verified by CA and name",
 		"http", "http ok: HTTP 200, Microsoft-HTTPAPI/2.0",
 	)
 }

@@ -96,6 +96,17 @@ const (
 	Unverified    = "none" // accepted unseen because option verify says so
 )
 
+// VerifiedText says for people what a server's certificate was accepted by.
+func VerifiedText(by string) string {
+	switch {
+	case by == VerifiedByCA:
+		return "verified by CA and name"
+	case by == Unverified:
+		return "not verified"
+	}
+	return "verified by pin"
+}
+
 // Info is what became known while connecting.
 type Info struct {
 	Server      netip.AddrPort // the far end of the TCP connection: the server, or the proxy where one is used

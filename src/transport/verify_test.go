@@ -257,3 +257,13 @@ func TestOnlyCandidatesAreHeld(t *testing.T) {
 		t.Errorf("of %d certificates %d were kept, want 1 of 6: a router has no room for the rest", p.seen, p.picked)
 	}
 }
+
+func TestHowACertificateWasVerifiedIsSaidInWords(t *testing.T) {
+	for by, want := range map[string]string{
+		VerifiedByCA: "verified by CA and name", VerifiedByPin + "sha256:00": "verified by pin", Unverified: "not verified",
+	} {
+		if got := VerifiedText(by); got != want {
+			t.Errorf("%q is %q, want %q", by, got, want)
+		}
+	}
+}

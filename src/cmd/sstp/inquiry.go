@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,8 +12,37 @@ import (
 	"sstp/src/ubus"
 )
 
-// inquirer asks the bus about tunnels.
-type inquirer struct{ bus *ubus.Client }
+// inquirer asks about tunnels: on the bus, where netifd's are, and on the sockets of those that sstp up runs.
+type inquirer struct {
+	bus    *ubus.Client // nil: there is none, as noBus says
+	noBus  error
+	folder string // of the sockets
+}
+
+// newInquirer reaches the bus, if there is one.
+func newInquirer(ctx context.Context) inquirer {
+	q := inquirer{folder: localFolder()}
+	if q.bus, q.noBus = ubus.Dial(ctx, busOptions()); q.noBus != nil {
+		q.noBus = fmt.Errorf("the message bus cannot be reached: %w\nhint: on OpenWrt ubusd must run; without it, start a tunnel with sstp up", errors.Unwrap(q.noBus))
+	}
+	return q
+}
+
+func (q inquirer) close() {
+	if q.bus != nil {
+		q.bus.Close()
+	}
+}
+
+// call calls a method of a tunnel that runs; ubus.StatusNotFound says that there is none of that name.
+func (q inquirer) call(ctx context.Context, name, method string) (ubus.Fields, error) {
+	if q.bus != nil {
+		if fields, err := q.bus.Call(ctx, control.PathPrefix+name, method, nil); !errors.Is(err, ubus.StatusNotFound) {
+			return fields, err
+		}
+	}
+	return control.CallLocal(ctx, control.LocalSocket(q.folder, name), method, nil)
+}
 
 // answer is what is known of one tunnel: its daemon's status, or where there is none, what netifd and the configuration say.
 type answer struct {
@@ -25,11 +55,20 @@ func (a *answer) up() bool { return a.runs && a.fields.Text("state") == "up" }
 
 // ask asks about one tunnel.
 func (q inquirer) ask(ctx context.Context, name string) (*answer, error) {
-	fields, err := q.bus.Call(ctx, control.PathPrefix+name, "status", nil)
+	fields, err := q.call(ctx, name, "status")
 	if errors.Is(err, ubus.StatusNotFound) {
-		return &answer{name: name, fields: explained(name, netifd.Explain(ctx, q.bus, name))}, nil
+		return &answer{name: name, fields: explained(name, q.explain(ctx, name))}, nil
 	}
 	return &answer{name: name, fields: fields, runs: true}, err
+}
+
+// explain says why a tunnel does not run.
+func (q inquirer) explain(ctx context.Context, name string) netifd.Explanation {
+	if q.bus == nil {
+		return netifd.Explanation{State: netifd.StateUnknown, Text: "No program runs the tunnel " + name + ", and there is no OpenWrt to start it: ubusd does not answer.",
+			Hint: "sstp up " + name}
+	}
+	return netifd.Explain(ctx, q.bus, name)
 }
 
 // explained writes down what is known of a tunnel without a daemon, as far as it can in the words of a status.
@@ -68,15 +107,27 @@ func (q inquirer) about(ctx context.Context, name string) (answers []*answer, er
 
 // tunnels lists the names of all tunnels: those that run, those that netifd has, and those that are configured.
 func (q inquirer) tunnels(ctx context.Context) ([]string, error) {
-	objects, err := q.bus.List(ctx, control.PathPrefix+"*")
-	if err != nil {
-		return nil, err
-	}
 	var names []string
 	add := func(name string) {
 		if at, known := slices.BinarySearch(names, name); !known {
 			names = slices.Insert(names, at, name)
 		}
+	}
+	for _, name := range control.LocalTunnels(q.folder) {
+		// One that was killed leaves its socket behind.
+		if _, err := control.CallLocal(ctx, control.LocalSocket(q.folder, name), "status", nil); !errors.Is(err, ubus.StatusNotFound) {
+			add(name)
+		}
+	}
+	if q.bus == nil {
+		if names == nil {
+			return nil, q.noBus
+		}
+		return names, nil
+	}
+	objects, err := q.bus.List(ctx, control.PathPrefix+"*")
+	if err != nil {
+		return nil, err
 	}
 	for _, o := range objects {
 		add(strings.TrimPrefix(o.Path, control.PathPrefix))

@@ -216,7 +216,7 @@ func verifiedText(by string) string {
 	if by == "" {
 		return "refused"
 	}
-	return "verified by " + by
+	return transport.VerifiedText(by)
 }
 
 func nameText(c *x509.Certificate, subject bool) string {

@@ -33,7 +33,8 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Setenv(socketEnv, socket)
-	n.Client(t) // waits until netifd answers
+	t.Setenv(folderEnv, t.TempDir()) // tunnels of this machine are none of the test's
+	n.Client(t)                      // waits until netifd answers
 	return &bench{T: t, netifd: n}
 }
 
@@ -218,7 +219,7 @@ func TestTheProbeOfAFormGoesBeforeWhatIsStored(t *testing.T) {
 		{"a wrong password", map[string]any{"password": "x"}, "auth AUTH_FAILED"},
 		{"the same user and no password: the stored one", map[string]any{"username": "user"}, "auth"},
 		{"another user, who must not get the stored password", map[string]any{"username": "admin"}, "auth AUTH_FAILED"},
-		{"no user: the server is tried up to the log-in", map[string]any{"username": "", "password": ""}, "sstp"},
+		{"no user: the server is tried up to the login", map[string]any{"username": "", "password": ""}, "sstp"},
 		{"a bad option", map[string]any{"mtu": "huge"}, "INVALID_OPTIONS: Option mtu is 'huge', but must be a number from 576 to 1500."},
 		{"a number that is none", map[string]any{"mtu": 1400}, "INVALID_OPTIONS: Option mtu must be a text or a list of texts."},
 		{"nobody listens", map[string]any{"port": "1"}, "connect CONNECT_FAILED"},
@@ -319,13 +320,12 @@ func TestTheStatusOfATunnelOnTheCommandLine(t *testing.T) {
 	want := `vpn: up for 1 h 1 min
   server      vpn.test:443, 198.51.100.7:443, by wan
   TLS         TLS 1.3, X, by kernel (faster)
-  verified by full
-  certificate CN=a [2J, valid until 2030-01-01
+  certificate CN=a [2J, verified by CA and name, valid until 2030-01-01
   device      sstp-vpn, MTU 1400
   round trip  12.3 ms (10.0 to 15.0, 11.0 on average)
   received    1.5 MB, 1000 packets, 0 dropped
   sent        0 B, 0 packets, 0 dropped
-  reconnected 2 times
+  reconnects  2
   last error  PEER_SILENT, 2 h ago: It fell silent.
   warning     option verify: Beware.
 `
@@ -384,13 +384,14 @@ func TestATunnelThatDoesNotRunIsExplained(t *testing.T) {
 
 func TestCommandsThatAreCalledWronglySaySo(t *testing.T) {
 	t.Setenv(socketEnv, filepath.Join(t.TempDir(), "nobody"))
+	t.Setenv(folderEnv, t.TempDir())
 	for _, c := range []struct {
 		args []string
 		code int
 		says string
 	}{
 		{[]string{"status"}, exitFailed, "the message bus cannot be reached"},
-		{[]string{"reconnect", "vpn"}, exitFailed, "the message bus cannot be reached"},
+		{[]string{"reconnect", "vpn"}, exitFailed, "sstp up vpn"},
 		{[]string{"watch"}, exitFailed, "the message bus cannot be reached"},
 		{[]string{"status", "a", "b"}, exitUsage, "sstp status [NAME]"},
 		{[]string{"status", "--yaml"}, exitUsage, "there is no option --yaml"},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sstp/src/config"
+	"sstp/src/control"
 	"sstp/src/fault"
 	"sstp/src/ubus"
 	"sstp/src/ucifile"
@@ -13,8 +14,9 @@ import (
 
 // Environment of the daemon, and of every command that speaks to the bus.
 const (
-	configEnv = "SSTP_CONFIG" // netifd's JSON with the interface's options
-	socketEnv = "UBUS_SOCKET" // ubusd's socket, where it is not in its usual place
+	configEnv = "SSTP_CONFIG"  // netifd's JSON with the interface's options
+	socketEnv = "UBUS_SOCKET"  // ubusd's socket, where it is not in its usual place
+	folderEnv = "SSTP_SOCKETS" // folder of the sockets of sstp up, where it is not the usual one
 )
 
 // caller is what the commands need of the bus.
@@ -94,3 +96,11 @@ func checkProto(v config.Values, name string) error {
 
 // busOptions says how to reach ubusd.
 func busOptions() ubus.Options { return ubus.Options{Socket: os.Getenv(socketEnv)} }
+
+// localFolder is where sstp up makes its sockets.
+func localFolder() string {
+	if folder := os.Getenv(folderEnv); folder != "" {
+		return folder
+	}
+	return control.LocalFolder
+}

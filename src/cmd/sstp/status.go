@@ -18,16 +18,6 @@ import (
 // commandLimit bounds what a command asks of the bus.
 const commandLimit = 10 * time.Second
 
-// connectBus reaches the bus for a command, or says why it cannot.
-func connectBus(ctx context.Context, stderr io.Writer) *ubus.Client {
-	bus, err := ubus.Dial(ctx, busOptions())
-	if err != nil {
-		fmt.Fprintf(stderr, "error: the message bus cannot be reached: %v\nhint: on OpenWrt ubusd must run; without it, start a tunnel with sstp up\n", errors.Unwrap(err))
-		return nil
-	}
-	return bus
-}
-
 // withJSON takes --json out of the arguments.
 func withJSON(args []string) (rest []string, json bool) {
 	rest = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--json" })
@@ -59,12 +49,9 @@ func status(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
 	defer cancel()
-	bus := connectBus(ctx, stderr)
-	if bus == nil {
-		return exitFailed
-	}
-	defer bus.Close()
-	answers, err := inquirer{bus}.about(ctx, name)
+	q := newInquirer(ctx)
+	defer q.close()
+	answers, err := q.about(ctx, name)
 	if err != nil {
 		fmt.Fprintf(stderr, "error: %v\n", err)
 		return exitFailed
@@ -112,24 +99,23 @@ func watch(args []string, stdout *os.File, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	bus := connectBus(ctx, stderr)
-	if bus == nil {
-		return exitFailed
-	}
-	defer bus.Close()
+	q := newInquirer(ctx)
+	defer q.close()
 	changed := make(chan struct{}, 1)
-	bus.Listen(control.Event, func(string, ubus.Fields) {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	})
+	if q.bus != nil {
+		q.bus.Listen(control.Event, func(string, ubus.Fields) {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		})
+	}
 	page := isTerminal(stdout)
 	told := map[string]string{}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		answers, err := inquirer{bus}.about(ctx, name)
+		answers, err := q.about(ctx, name)
 		switch {
 		case ctx.Err() != nil:
 			return exitOK
@@ -167,17 +153,14 @@ func reconnect(args []string, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
 	defer cancel()
-	bus := connectBus(ctx, stderr)
-	if bus == nil {
-		return exitFailed
-	}
-	defer bus.Close()
-	_, err := bus.Call(ctx, control.PathPrefix+name, "reconnect", nil)
+	q := newInquirer(ctx)
+	defer q.close()
+	_, err := q.call(ctx, name, "reconnect")
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, ubus.StatusNotFound):
-		if a, askErr := (inquirer{bus}).ask(ctx, name); askErr == nil {
+		if a, askErr := q.ask(ctx, name); askErr == nil {
 			a.print(stderr, time.Now())
 			return exitFailed
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sstp/src/transport"
 	"sstp/src/ubus"
 )
 
@@ -17,9 +18,8 @@ const statusRows = `
 next try=in {next_retry_ms}
 server={server};, {server_address};, by {uplink};, through the proxy {proxy}
 TLS={tls.version};, {tls.cipher};, by {tls.path}; ({tls.path_reason})
-verified by={tls.verified_by}
-certificate={tls.subject};, valid until {tls.not_after}
-log-in={auth};, binding {crypto_binding}
+certificate={tls.subject};, {tls.verified_by};, valid until {tls.not_after}
+login={auth};, binding {crypto_binding}
 address={ipv4.address};, server {ipv4.peer}
 name server={ipv4.dns}
 IPv6={ipv6.address};, server {ipv6.peer}
@@ -27,7 +27,7 @@ device={device};, MTU {mtu}
 round trip={rtt_ms.last} ms; ({rtt_ms.min}; to {rtt_ms.max};, {rtt_ms.avg} on average)
 received={counters.rx_bytes};, {counters.rx_packets} packets;, {counters.rx_dropped} dropped
 sent={counters.tx_bytes};, {counters.tx_packets} packets;, {counters.tx_dropped} dropped
-reconnected={reconnects} times
+reconnects={reconnects}
 last error={last_error.code};, {last_error.time};: {last_error.message}
 hint={last_error.hint}
 try={hint}`
@@ -100,6 +100,8 @@ func fieldText(f ubus.Fields, path string, now time.Time) string {
 	switch {
 	case name == "next_retry_ms":
 		return span(time.Duration(n) * time.Millisecond)
+	case name == "verified_by":
+		return transport.VerifiedText(f.Text(name))
 	case name == "not_after":
 		return time.Unix(n, 0).UTC().Format(time.DateOnly)
 	case name == "time":

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"sstp/src/config"
-	"sstp/src/control"
 	"sstp/src/session"
 	"sstp/src/transport"
 )
@@ -45,7 +44,7 @@ func up(args []string, stdout, stderr *os.File) int {
 		log.logf(config.LogWarn, "option %s: %s", w.Option, w.Text)
 	}
 	network := &hostNetwork{tunnel: t, logf: log.logf}
-	offered := offerLocally(control.LocalFolder, t.Name, log)
+	offered := offerLocally(localFolder(), t.Name, log)
 	defer offered.close()
 	s := session.New(session.Config{
 		Tunnel: t, Warnings: warnings, Dial: dialer(t, func(o *transport.Options) { o.Prepare = network.prepare }), Host: network, InnerTLS: innerTLS(t),

@@ -60,7 +60,7 @@ const quiet = `declare root
 }
 `
 
-// setUp makes a hub with address translation, and a user for each kind of log-in.
+// setUp makes a hub with address translation, and a user for each kind of login.
 const setUp = `HubCreate DEFAULT /PASSWORD:hubpassword
 Hub DEFAULT
 UserCreate demo /GROUP:none /REALNAME:none /NOTE:none

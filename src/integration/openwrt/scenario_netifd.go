@@ -11,7 +11,7 @@ import (
 func (r *running) sameCall() {
 	w := r.w
 	t := w.tunnel("vpn")
-	w.check(t.State == "up" && t.Reconnects == 0 && w.events("auth") == 1, "it was dialed anew: state %s, %d reconnections, %d log-ins",
+	w.check(t.State == "up" && t.Reconnects == 0 && w.events("auth") == 1, "it was dialed anew: state %s, %d reconnections, %d logins",
 		t.State, t.Reconnects, w.events("auth"))
 	w.must(r.conversation.say(5 * time.Second))
 	w.oneDaemon("vpn")

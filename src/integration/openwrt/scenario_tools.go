@@ -217,7 +217,7 @@ func theWebInterface(w *world) {
 	status, login := w.rpc(nobody, "session", "login", map[string]any{"username": webUser, "password": webPassword})
 	session, _ := login["ubus_rpc_session"].(string)
 	if status != 0 || session == "" {
-		w.fail("no log-in to rpcd: status %d, %v", status, login)
+		w.fail("no login to rpcd: status %d, %v", status, login)
 	}
 	status, tunnel := w.rpc(session, "sstp.vpn", "status", nil)
 	w.check(status == 0 && tunnel["interface"] == "vpn", "the session may not read the status: %d %v", status, tunnel)

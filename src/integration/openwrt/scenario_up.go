@@ -16,7 +16,7 @@ func bootBringsItUp(w *world) {
 	w.start(setup{})
 	took := w.waitUp("vpn", upLimit)
 	w.oneDaemon("vpn")
-	w.check(w.events("auth") == 1, "%d log-ins, want one", w.events("auth"))
+	w.check(w.events("auth") == 1, "%d logins, want one", w.events("auth"))
 	w.say("up %.2f s after the WAN", took.Seconds())
 	w.reaches(w.router.net, insideAddress, upLimit)
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.router.daemons("vpn")[0].pid))

@@ -14,8 +14,8 @@ var scenarios = []scenario{
 	{name: "two-tunnels", what: "two tunnels at once, with two accounts", run: twoTunnels},
 	{name: "long-name", what: "an interface whose device name would be too long", run: aLongName},
 
-	{name: "wrong-password", what: "AUTH_FAILED, one log-in, a long wait", run: aWrongPassword},
-	{name: "authfail", what: "option authfail: one log-in, then stopped until somebody wants it", run: authfailStops},
+	{name: "wrong-password", what: "AUTH_FAILED, one login, a long wait", run: aWrongPassword},
+	{name: "authfail", what: "option authfail: one login, then stopped until somebody wants it", run: authfailStops},
 	{name: "untrusted", what: "CERT_UNTRUSTED with the fingerprint; stored as cert_pin it is trusted", run: anUntrustedCertificate},
 	{name: "refused", what: "CONNECT_FAILED while nobody listens; up soon after the server started", run: nobodyListens},
 	{name: "unreachable", what: "CONNECT_TIMEOUT while packets vanish; up when they arrive again", run: packetsVanish, limit: 2 * time.Minute},

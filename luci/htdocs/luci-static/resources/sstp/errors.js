@@ -119,7 +119,7 @@ const PHRASES = [
 	[ /^link open, the server takes packets of up to (\d+) bytes$/, _('link open, the server takes packets of up to %s bytes') ],
 	[ /^logged in by no method: the server asked for none$/, _('the server asked for no log-in') ],
 	[ /^logged in by (.+)$/, _('logged in by %s') ],
-	[ /^(SHA-\d+) with the log-in's keys$/, _('%s with the log-in\'s keys') ],
+	[ /^(SHA-\d+) with the login's keys$/, _('%s with the log-in\'s keys') ],
 	[ /^(SHA-\d+) without keys$/, _('%s without keys') ],
 	[ /^next try in (.+)$/, _('next attempt in %s') ],
 	[ /^interface (.+)$/, _('interface %s') ],

@@ -41,7 +41,7 @@ return baseclass.extend({
 
 			/* the handshake itself is through where only the certificate was refused */
 			rows.push({ stage: s.stage, ms: s.ms, ...((s.ok || certificate)
-				? { look: 'ok', finding: (s.finding ?? '').replace(/, verified by .*$/, '') } : failed) });
+				? { look: 'ok', finding: (s.finding ?? '').replace(/, (verified by|not verified).*$/, '') } : failed) });
 
 			if (certificate)
 				rows.push({ stage: 'certificate', ...(s.ok ? { look: 'ok', finding: this.verified(server.verified_by) } : failed) });
