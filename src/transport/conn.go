@@ -52,6 +52,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.tls.SetWriteDeadli
 
 // Close says goodbye to the TLS peer, waiting at most a second for room in the send buffer, and closes the connection.
 func (c *Conn) Close() error {
+	c.Hold(false)
 	hurry := time.AfterFunc(closeGrace, func() { c.tcp.Close() })
 	defer hurry.Stop()
 	return c.tls.Close()

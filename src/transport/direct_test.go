@@ -2,10 +2,12 @@ package transport
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -109,5 +111,110 @@ func TestADirectConnectionAllocatesNothing(t *testing.T) {
 		ours.Read(ping)
 	}); n != 0 {
 		t.Errorf("%v allocations for a write and a read, want 0", n)
+	}
+}
+
+// overTLS returns a connection whose records crypto/tls does, and the other end of its socket.
+func overTLS(t *testing.T) (ours *Conn, theirs *tls.Conn, socket *net.TCPConn) {
+	t.Helper()
+	d, socket := directPair(t)
+	theirs = tls.Server(socket, presenting(selfSigned(t, nil)))
+	session := tls.Client(d, &tls.Config{InsecureSkipVerify: true, DynamicRecordSizingDisabled: true})
+	shaken := make(chan error)
+	go func() { shaken <- theirs.Handshake() }()
+	if err := errors.Join(session.Handshake(), <-shaken); err != nil {
+		t.Fatal(err)
+	}
+	return &Conn{tcp: d, tls: session, info: Info{Path: PathGo}}, theirs, socket
+}
+
+func TestHeldRecordsGoOutTogetherAndInOrder(t *testing.T) {
+	ours, theirs, _ := overTLS(t)
+	d := ours.tcp.(*direct)
+	var sent []byte
+	write := func(more bool, size int) {
+		t.Helper()
+		part := bytes.Repeat([]byte{byte(len(sent)>>14 + 1)}, size)
+		sent = append(sent, part...)
+		ours.Hold(more)
+		if n, err := ours.Write(part); n != size || err != nil {
+			t.Fatalf("write: %d, %v", n, err)
+		}
+	}
+	read := func() {
+		t.Helper()
+		got := make([]byte, len(sent))
+		if _, err := io.ReadFull(theirs, got); err != nil || !bytes.Equal(got, sent) {
+			t.Fatalf("other bytes arrived: %v", err)
+		}
+		sent = nil
+	}
+	write(true, 16384)
+	write(true, 16384)
+	if len(d.held) < 2*16384 {
+		t.Errorf("%d bytes are held of two records", len(d.held))
+	}
+	write(false, 100)
+	if len(d.held) != 0 {
+		t.Errorf("%d bytes are held behind the last write", len(d.held))
+	}
+	read()
+	for range 9 {
+		write(true, 16384)
+		if len(d.held) > maxHeld-maxRecord {
+			t.Errorf("%d bytes are held, which leaves no room for a record", len(d.held))
+		}
+	}
+	write(false, 16384)
+	read()
+	write(false, 16384)
+	if len(d.held) != 0 {
+		t.Error("a write is held that nobody wanted held")
+	}
+	read()
+}
+
+func TestACloseSendsWhatIsHeld(t *testing.T) {
+	ours, theirs, _ := overTLS(t)
+	ours.Hold(true)
+	if _, err := ours.Write([]byte("the last words")); err != nil {
+		t.Fatal(err)
+	}
+	ours.Close()
+	if got, err := io.ReadAll(theirs); string(got) != "the last words" || err != nil {
+		t.Errorf("%q, %v; want all of it and the end of TLS", got, err)
+	}
+}
+
+func TestReadyOnlyWhenAWholeRecordIsThere(t *testing.T) {
+	ours, theirs, socket := overTLS(t)
+	if ours.Ready() {
+		t.Error("ready for nothing")
+	}
+	if _, err := theirs.Write(make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	if ours.Ready() {
+		t.Error("a short record cannot be told from a part of a long one")
+	}
+	got := make([]byte, 16384)
+	if _, err := io.ReadFull(ours, got[:100]); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := theirs.Write(got); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for !ours.Ready() { // it is on its way through the loopback device
+		runtime.Gosched()
+	}
+	if n, err := ours.Read(got); n == 0 || err != nil {
+		t.Errorf("a record was ready, but Read gave %d bytes, %v", n, err)
+	}
+	socket.Close()
+	ours.Close()
+	if ours.Ready() {
+		t.Error("ready behind the close")
 	}
 }

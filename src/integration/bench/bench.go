@@ -35,9 +35,8 @@ type program struct {
 
 // cell is one kind of load on a program; its samples have one value a round.
 type cell struct {
-	direction  string
-	streams    int
-	congestion string // of the streams
+	direction string
+	streams   int
 
 	megabits, seconds  sample // Mbit/s, client processor seconds per GB
 	overTLS, costOfTLS sample // the same over the plain TLS copy of the round
@@ -65,7 +64,7 @@ func (b *bench) run() error {
 		{name: "wg", cells: loads(1), start: func(n string) (*tunnel, error) { return wireGuard(bed, n) }},
 		{name: "openvpn", cells: loads(1), start: func(n string) (*tunnel, error) { return openVPN(bed, n, nil) }},
 	}
-	bulk := func() []*cell { return []*cell{{direction: "up", streams: 1, congestion: "cubic"}} }
+	bulk := func() []*cell { return []*cell{{direction: "up", streams: 1}} }
 	b.lines = []*program{
 		{name: "slow", cells: bulk(), start: func(n string) (*tunnel, error) { return sstpTunnel(bed, n, sstpOptions{line: &slowLine}) }},
 		{name: "slowvpn", cells: bulk(), start: func(n string) (*tunnel, error) { return openVPN(bed, n, &slowLine) }},
@@ -162,7 +161,9 @@ func (b *bench) load() error {
 }
 
 func (p *program) pings() error {
-	r, err := do(p.tunnel.client, job{Far: p.tunnel.far, Window: 600 * time.Millisecond, Every: 5 * time.Millisecond, Pid: p.pid()})
+	hurry(true, p.tunnel.pids()...)
+	defer hurry(false, p.tunnel.pids()...)
+	r, err := do(p.tunnel.client, job{Far: p.tunnel.far, Window: 600 * time.Millisecond, Every: 5 * time.Millisecond, Pid: p.pid(), Hurry: true})
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
@@ -193,8 +194,9 @@ func (b *bench) slow() error {
 			if err := p.pings(); err != nil {
 				return err
 			}
+			hurry(true, p.tunnel.pids()...)
 			c := p.cells[0]
-			r, err := do(p.tunnel.client, job{Far: p.tunnel.far, Cable: serverOuter, Direction: c.direction, Streams: c.streams, Congestion: c.congestion,
+			r, err := do(p.tunnel.client, job{Far: p.tunnel.far, Cable: serverOuter, Direction: c.direction, Streams: c.streams, Hurry: true,
 				Pid: p.pid(), Warm: 2 * time.Second, Window: 3 * time.Second, Every: 10 * time.Millisecond})
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)

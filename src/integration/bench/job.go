@@ -13,23 +13,21 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"sstp/src/integration"
 )
 
 // job is one measurement, done by a process in the client's namespace.
 type job struct {
-	Far        string        // the address of the sink, through what is measured
-	Cable      string        // the same, past it
-	Direction  string        // up, down, or "" for pings alone
-	Streams    int           // TCP connections
-	TLS        bool          // the plain TLS copy: the measuring process is the client itself
-	Congestion string        // congestion control of the streams; "": the kernel's default
-	Pid        int           // the client, whose processor time and memory are taken; 0: this process
-	Warm       time.Duration // before the measurement begins
-	Window     time.Duration // how long it lasts
-	Every      time.Duration // between two pings; 0: none
+	Far       string        // the address of the sink, through what is measured
+	Cable     string        // the same, past it
+	Direction string        // up, down, or "" for pings alone
+	Streams   int           // TCP connections
+	TLS       bool          // the plain TLS copy: the measuring process is the client itself
+	Pid       int           // the client, whose processor time and memory are taken; 0: this process
+	Warm      time.Duration // before the measurement begins
+	Window    time.Duration // how long it lasts
+	Every     time.Duration // between two pings; 0: none
+	Hurry     bool          // before all other processes of the machine
 
 	Command []string // not empty: start this tunnel, time it, cut its connection and ping meanwhile
 	Cut     int      // the server's process id: SIGUSR1 makes it cut
@@ -51,6 +49,9 @@ func (r result) secondsPerGB() float64 { return r.Processor.Seconds() / (float64
 
 // measure does a job.
 func measure(j job) (r result, err error) {
+	if j.Hurry {
+		hurry(true, os.Getpid())
+	}
 	if len(j.Command) > 0 {
 		return startAndCut(j)
 	}
@@ -156,21 +157,6 @@ func take(l *load, pid int) (r reading, err error) {
 	}
 	r.processor, err = processorTime(pid)
 	return r, err
-}
-
-// congestion sets a socket's congestion control.
-func congestion(name string) func(network, address string, raw syscall.RawConn) error {
-	if name == "" {
-		return nil
-	}
-	return func(_, _ string, raw syscall.RawConn) (err error) {
-		if e := raw.Control(func(fd uintptr) {
-			err = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, name)
-		}); e != nil {
-			return e
-		}
-		return err
-	}
 }
 
 // do has a job done by this program in a namespace.

@@ -9,7 +9,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"sstp/src/integration"
@@ -78,7 +80,18 @@ func run(s settings) error {
 		return err
 	}
 	defer bed.Close()
-	return (&bench{settings: s, bed: bed}).run()
+	// Nothing may stay behind, however this ends: a closed pipe is an error of a write, and signals end the run.
+	signal.Ignore(syscall.SIGPIPE)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	over := make(chan error, 1)
+	go func() { over <- (&bench{settings: s, bed: bed}).run() }()
+	select {
+	case err := <-over:
+		return err
+	case s := <-signals:
+		return fmt.Errorf("ended by signal %v", s)
+	}
 }
 
 // relayJob is a slow line between two addresses.

@@ -182,6 +182,5 @@ func machine() string {
 		}
 	}
 	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	control, _ := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
-	return fmt.Sprintf("%d × %s, Linux %s, %s, TCP %s", runtime.NumCPU(), processor, bytes.TrimSpace(release), runtime.Version(), bytes.TrimSpace(control))
+	return fmt.Sprintf("%d × %s, Linux %s, %s, TCP %s", runtime.NumCPU(), processor, bytes.TrimSpace(release), runtime.Version(), congestionControl)
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // clockTick is the unit of processor times in /proc; it is the same on every Linux that Go runs on (USER_HZ).
@@ -52,4 +54,21 @@ func resident(pid int) (now, most uint64, err error) {
 		}
 	}
 	return now, most, nil
+}
+
+// hurry gives processes the processor before all others on the machine, where that is allowed, or takes that back. Round
+// trips are measured so: they hardly need the processor, but whoever gets it late measures the other processes.
+func hurry(yes bool, pids ...int) {
+	attr := unix.SchedAttr{Policy: unix.SCHED_NORMAL}
+	if yes {
+		attr.Policy, attr.Priority = unix.SCHED_RR, 1
+	}
+	for _, pid := range pids {
+		threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		for _, t := range threads {
+			if tid, err := strconv.Atoi(t.Name()); err == nil {
+				_ = unix.SchedSetAttr(tid, &attr, 0) // threads that come later have it of those that make them
+			}
+		}
+	}
 }

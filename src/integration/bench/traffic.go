@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"fmt"
@@ -8,7 +9,10 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Ports of the sink. The data goes through what is measured; the questions go past it, over the cable.
@@ -34,11 +38,12 @@ const (
 // sink receives and sends bulk data until the process is ended, and tells over its question port what has arrived.
 func sink(cert tls.Certificate) error {
 	var received atomic.Uint64
-	plain, err := net.Listen("tcp", ":"+dataPort)
+	listener := net.ListenConfig{Control: congestion}
+	plain, err := listener.Listen(context.Background(), "tcp", ":"+dataPort)
 	if err != nil {
 		return err
 	}
-	secure, err := net.Listen("tcp", ":"+tlsPort)
+	secure, err := listener.Listen(context.Background(), "tcp", ":"+tlsPort)
 	if err != nil {
 		return err
 	}
@@ -127,7 +132,7 @@ type load struct {
 func startLoad(j job) (*load, error) {
 	l := &load{up: j.Direction == "up"}
 	var err error
-	if l.asker, err = net.DialTimeout("tcp", net.JoinHostPort(j.Cable, questionPort), 5*time.Second); err != nil {
+	if l.asker, err = net.DialTimeout("tcp", net.JoinHostPort(j.Cable, questionPort), patience); err != nil {
 		return nil, err
 	}
 	for range j.Streams {
@@ -159,13 +164,23 @@ func dialData(j job) (net.Conn, int, error) {
 	if j.TLS {
 		port, chunk = tlsPort, tlsChunk
 	}
-	d := net.Dialer{Timeout: 10 * time.Second, Control: congestion(j.Congestion)}
+	d := net.Dialer{Timeout: patience, Control: congestion}
 	c, err := d.Dial("tcp", net.JoinHostPort(j.Far, port))
 	if err != nil || !j.TLS {
 		return c, chunk, err
 	}
 	t := tls.Client(c, &tls.Config{InsecureSkipVerify: true, DynamicRecordSizingDisabled: true})
 	return t, chunk, t.Handshake()
+}
+
+// congestion sets a socket's congestion control.
+func congestion(_, _ string, raw syscall.RawConn) (err error) {
+	if e := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, congestionControl)
+	}); e != nil {
+		return e
+	}
+	return err
 }
 
 // mark returns how many bytes have arrived at their receiver, and when that was.

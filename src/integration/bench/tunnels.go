@@ -23,7 +23,11 @@ type tunnel struct {
 	far            string
 	program        *integration.Process // the client; nil: there is no tunnel
 	peer           *integration.Process // the server
+	helpers        []*integration.Process
 }
+
+// congestionControl is TCP's, for everybody and everything: what most kernels have by default.
+const congestionControl = "cubic"
 
 // Addresses on the cable. Each tunnel has a cable of its own.
 const serverOuter, clientOuter = "192.0.2.1", "192.0.2.2"
@@ -43,12 +47,29 @@ func cable(bed *integration.Bed, name string) (*tunnel, error) {
 	if err := bed.Join(t.client, "wan", clientOuter+"/24", t.server, "wan", serverOuter+"/24"); err != nil {
 		return nil, err
 	}
+	for s, own := range map[*integration.Space]string{t.client: clientOuter, t.server: serverOuter} {
+		// By route, because a namespace may not have another default than the machine's.
+		if _, err := s.Run("ip", "route", "replace", "192.0.2.0/24", "dev", "wan", "scope", "link", "src", own, "congctl", congestionControl); err != nil {
+			return nil, err
+		}
+	}
 	sink, err := t.server.Start("", "env", sinkVariable+"=1", self)
 	if err != nil {
 		return nil, err
 	}
+	t.helpers = append(t.helpers, sink)
 	_, err = sink.WaitFor("serving", 0, patience)
 	return t, err
+}
+
+// pids are all processes of the tunnel.
+func (t *tunnel) pids() (list []int) {
+	for _, p := range append([]*integration.Process{t.program, t.peer}, t.helpers...) {
+		if p != nil {
+			list = append(list, p.Pid())
+		}
+	}
+	return list
 }
 
 // sstpOptions is what differs between our tunnels.
@@ -129,6 +150,7 @@ func (t *tunnel) relay(line lab.Shape, port string) error {
 	if err != nil {
 		return err
 	}
+	t.helpers = append(t.helpers, p)
 	_, err = p.WaitFor("serving", 0, patience)
 	return err
 }
@@ -250,7 +272,9 @@ func openVPN(bed *integration.Bed, name string, line *lab.Shape) (*tunnel, error
 		if err != nil {
 			return nil, err
 		}
-		if i == 1 {
+		if t.peer == nil {
+			t.peer = p
+		} else {
 			t.program = p
 		}
 	}
