@@ -9,6 +9,9 @@ const (
 	// maxRead is how much is taken from the stream at once: with Go's TLS one record of 16 KiB, with kernel TLS what
 	// the socket holds.
 	maxRead = 64 << 10
+	// muchRead is how long a read has to be for more to be asked for before its packets are written: so long are those
+	// of bulk data, and nobody else should wait.
+	muchRead = 8 << 10
 	// maxWritten is how many packets go to the device in one call.
 	maxWritten = 512
 )
@@ -22,6 +25,10 @@ func (p *Pumps) downlink() error {
 	)
 	for {
 		n, readErr := p.stream.Read(buf[begun:])
+		// A second record makes the super-packets larger, and the kernel's work for each of them does not grow.
+		for last := n; last >= muchRead && readErr == nil && begun+n+maxWrite <= len(buf) && p.batch.Ready(); n += last {
+			last, readErr = p.stream.Read(buf[begun+n:])
+		}
 		p.counts.streamRxBytes.Add(uint64(n))
 		rest, err := in.take(buf[:begun+n])
 		if err == nil && readErr != nil {

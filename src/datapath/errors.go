@@ -3,6 +3,7 @@ package datapath
 import (
 	"errors"
 	"io"
+	"os"
 	"syscall"
 
 	"sstp/src/fault"
@@ -22,6 +23,17 @@ func streamError(err error) error {
 		return fault.New(fault.PeerSilent, fault.StageUp, "The server cannot be reached any more.").Wrap(err)
 	}
 	return fault.New(fault.ClosedByServer, fault.StageUp, "The connection to the server broke: "+err.Error()+".").Wrap(err)
+}
+
+// writeError says why the stream took no data, if it did not.
+func writeError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fault.New(fault.PeerSilent, fault.StageUp, "The server took no data for 30 seconds.").Wrap(err)
+	}
+	return streamError(err)
 }
 
 // framingError says that the stream holds something else than SSTP packets. Nothing can be made of what follows.

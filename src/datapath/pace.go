@@ -8,7 +8,7 @@ const (
 	// paceWrite is how long one write should take on a slow link: so long a packet that comes has to wait at least.
 	paceWrite = 2 * time.Millisecond
 	// fastLink is a speed, in bytes per second, at which a queue is too short in time to care for: a whole TLS record
-	// passes in an eighth of a millisecond.
+	// passes in an eighth of a millisecond, and what a Batcher holds in half of one.
 	fastLink = 1e9 / 8
 )
 
@@ -41,6 +41,9 @@ func (m *pace) wrote(n int, now time.Time, backlog bool) {
 		m.sent += n
 	}
 }
+
+// fast reports whether the link is known to be so fast that writes may be held.
+func (m *pace) fast() bool { return m.rate >= fastLink && !m.since.IsZero() }
 
 // quota is how many bytes to write at once: two packets at least.
 func (m *pace) quota(mtu int) int {

@@ -29,6 +29,20 @@ type Device interface {
 	SetReadDeadline(t time.Time) error
 }
 
+// Batcher is a Stream for which several writes, or several reads, at once cost less than one by one.
+type Batcher interface {
+	// Hold says that the next Write is followed by another at once, or with false that it is not: what is held goes
+	// out with it.
+	Hold(more bool)
+	// Flush sends what is held, when there is no other write after all.
+	Flush() error
+	// Ready reports whether Read has much to give without waiting.
+	Ready() bool
+}
+
+// Lookahead is a Device that knows whether the next ReadPackets has something without waiting.
+type Lookahead interface{ Pending() bool }
+
 // EventKind says what an Event is.
 type EventKind uint8
 
@@ -50,6 +64,7 @@ type Event struct {
 // Stop. The device is the owner's too and may serve the next call; until Stop has returned nobody else may use it.
 type Pumps struct {
 	stream  Stream
+	batch   Batcher // stream, or nobody
 	deliver func(Event)
 	counts  counts
 	gate    atomic.Pointer[gate]
@@ -75,14 +90,26 @@ type gate struct {
 // New returns pumps that stand still. deliver takes the events: calls come from the pumps' goroutines, one at a time. It
 // may block, but has to return once the owner is about to call Stop.
 func New(stream Stream, deliver func(Event)) *Pumps {
+	batch, ok := stream.(Batcher)
+	if !ok {
+		batch = single{}
+	}
 	return &Pumps{
 		stream:  stream,
+		batch:   batch,
 		deliver: deliver,
 		wake:    make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		over:    make(chan struct{}),
 	}
 }
+
+// single is the Batcher of a stream that is none.
+type single struct{}
+
+func (single) Hold(bool)    {}
+func (single) Flush() error { return nil }
+func (single) Ready() bool  { return false }
 
 // Start starts the uplink and the downlink. Control packets flow from now on, IP after Open.
 func (p *Pumps) Start() {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"time"
 
-	"sstp/src/fault"
 	"sstp/src/ppp"
 	"sstp/src/sstp"
 )
@@ -32,6 +31,7 @@ type uplink struct {
 	deadline time.Time // when the stream's write deadline was last set
 	relief   *relief
 	relieved bool // relief reads the device
+	held     bool // the stream keeps the last write
 	pace     pace
 }
 
@@ -83,7 +83,7 @@ func (u *uplink) fromDevice() error {
 	n, err := u.dev.ReadPackets(u.buf, headroom, u.ends)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		u.dev = nil // somebody has woken us: look at everything again
-		return nil
+		return u.flush()
 	}
 	if err != nil {
 		return u.deviceFailed(err)
@@ -106,6 +106,9 @@ func (u *uplink) fromQueue() (more bool, err error) {
 	if n > 0 {
 		return true, u.send(n, true)
 	}
+	if err := u.flush(); err != nil {
+		return true, err
+	}
 	if !u.relieved { // all that waited has been dropped
 		return true, nil
 	}
@@ -120,7 +123,7 @@ func (u *uplink) fromQueue() (more bool, err error) {
 // deviceFailed is the end, unless the device has been taken away from us meanwhile.
 func (u *uplink) deviceFailed(err error) error {
 	if g := u.p.gate.Load(); g == nil || g.dev != u.dev {
-		return nil
+		return u.flush()
 	}
 	return deviceError(err)
 }
@@ -134,7 +137,7 @@ func (u *uplink) send(n int, backlog bool) error {
 		u.p.counts.txDropped.Add(uint64(sent.dropped))
 	}
 	if sent.packets == 0 {
-		return nil
+		return u.flush()
 	}
 	if err := u.writeControl(); err != nil {
 		return err
@@ -223,6 +226,8 @@ func (u *uplink) write(b []byte, backlog bool) error {
 	u.pace.at(now)
 	g := u.p.gate.Load()
 	watched := len(b) >= bulk && !u.relieved && g != nil && g.dev == u.dev
+	u.held = watched && backlog && u.pace.fast() && pending(u.dev) // before relief may have the device
+	u.p.batch.Hold(u.held)
 	if watched {
 		u.relief.enter(g.dev, g.mtu, now, backlog && u.pace.slow)
 	}
@@ -231,11 +236,20 @@ func (u *uplink) write(b []byte, backlog bool) error {
 		u.relieved = u.relief.leave()
 	}
 	u.pace.wrote(len(b), now, backlog || u.relieved)
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fault.New(fault.PeerSilent, fault.StageUp, "The server took no data for 30 seconds.").Wrap(err)
-	case err != nil:
-		return streamError(err)
+	return writeError(err)
+}
+
+// flush sends what the stream holds for a write that has not come.
+func (u *uplink) flush() error {
+	if !u.held {
+		return nil
 	}
-	return nil
+	u.held = false
+	return writeError(u.p.batch.Flush())
+}
+
+// pending reports whether the next ReadPackets of a device has something without waiting.
+func pending(dev Device) bool {
+	l, ok := dev.(Lookahead)
+	return ok && l.Pending()
 }

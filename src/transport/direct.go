@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -24,7 +25,8 @@ type direct struct {
 	look    func(fd uintptr)
 
 	hold atomic.Bool // keep what is written
-	held []byte      // the writer's
+	mu   sync.Mutex  // for held, and the socket's order: crypto/tls may write a goodbye while the writer flushes
+	held []byte
 }
 
 // transfer is one direction. The function for the poller is made once and finds its arguments here.
@@ -107,6 +109,8 @@ const maxHeld = 4 * maxRecord
 
 // Write writes as net.Conn does. While it is told to hold, it keeps what fits; an error shows itself later then.
 func (d *direct) Write(b []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	hold := d.hold.Load()
 	if !hold && len(d.held) == 0 {
 		return d.write(b)
@@ -119,12 +123,16 @@ func (d *direct) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	d.held = append(d.held, b...)
-	_, err := d.write(d.held)
-	d.held = d.held[:0]
-	if err != nil {
+	if err := d.flush(); err != nil {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+func (d *direct) flush() error {
+	_, err := d.write(d.held)
+	d.held = d.held[:0]
+	return err
 }
 
 func (d *direct) write(b []byte) (int, error) {
@@ -153,12 +161,24 @@ func (c *Conn) Ready() bool {
 }
 
 // Hold says that the next Write is followed by another at once, or with false that it is not: what is held goes out with
-// it, in order. Four records in one system call cost much less than one by one. No write may stay away behind Hold(true).
-// It is for the writer only.
+// it, in order. Four records in one system call cost much less than one by one. When the other write does not come, Flush
+// has to. It is for the writer only.
 func (c *Conn) Hold(more bool) {
 	if d, ok := c.tcp.(*direct); ok && c.info.Path == PathGo {
 		d.hold.Store(more)
 	}
+}
+
+// Flush sends what is held. It is for the writer only.
+func (c *Conn) Flush() error {
+	d, ok := c.tcp.(*direct)
+	if !ok {
+		return nil
+	}
+	d.hold.Store(false)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return explain(d.flush())
 }
 
 // failed makes the error that package net makes.

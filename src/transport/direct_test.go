@@ -172,6 +172,11 @@ func TestHeldRecordsGoOutTogetherAndInOrder(t *testing.T) {
 		t.Error("a write is held that nobody wanted held")
 	}
 	read()
+	write(true, 300)
+	if err := ours.Flush(); err != nil || len(d.held) != 0 {
+		t.Errorf("%d bytes are held behind a flush, %v", len(d.held), err)
+	}
+	read()
 }
 
 func TestACloseSendsWhatIsHeld(t *testing.T) {

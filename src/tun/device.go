@@ -29,6 +29,7 @@ type Device struct {
 	dropped atomic.Uint64
 	file    *os.File
 	raw     syscall.RawConn
+	reader  reader
 	in      readCall
 	out     writeCall
 }
@@ -39,7 +40,7 @@ func newDevice(file *os.File, name string, offload bool, r reader, w writer) (*D
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{name: name, offload: offload, file: file, raw: raw}
+	d := &Device{name: name, offload: offload, file: file, raw: raw, reader: r}
 	d.in.poll = func(fd uintptr) bool { return r.fill(int(fd), &d.in.batch) }
 	d.out.poll = func(fd uintptr) bool {
 		d.out.written, d.out.err = w.write(int(fd), d.out.pkts)

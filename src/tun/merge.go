@@ -81,8 +81,7 @@ func (m *merging) writeOne(fd int, h offload.Header) error {
 		m.piece(part)
 	}
 	for {
-		_, _, errno := unix.Syscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&m.pieces[0])), uintptr(len(m.pieces)))
-		switch errno {
+		switch errno := writev(fd, m.pieces); errno {
 		case 0:
 			return nil
 		case unix.EINTR:

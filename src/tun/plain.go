@@ -64,7 +64,7 @@ func tryTaken(name string) error {
 
 func (plain) fill(fd int, b *batch) (done bool) {
 	for space := b.space(); space != nil; space = b.space() {
-		n, err := unix.Read(fd, space)
+		n, err := read(fd, space)
 		switch {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
@@ -87,11 +87,14 @@ func (plain) fill(fd int, b *batch) (done bool) {
 	return true
 }
 
+// pending is never true: what was read was a packet, and was handed out.
+func (plain) pending() bool { return false }
+
 func (plain) write(fd int, pkts [][]byte) (written int, err error) {
 	for _, pkt := range pkts {
-		_, err := unix.Write(fd, pkt)
+		_, err := write(fd, pkt)
 		for err == unix.EINTR {
-			_, err = unix.Write(fd, pkt)
+			_, err = write(fd, pkt)
 		}
 		if err == nil {
 			written++

@@ -6,6 +6,8 @@ import "io"
 // there was nothing at all, and the poller calls it again when that may have changed.
 type reader interface {
 	fill(fd int, b *batch) (done bool)
+	// pending reports whether the next fill has packets without looking into the file.
+	pending() bool
 }
 
 // batch is the buffer of one ReadPackets while it is being filled.
@@ -50,6 +52,10 @@ func (d *Device) ReadPackets(buf []byte, room int, ends []int) (n int, err error
 	}
 	return 0, d.ioError(err)
 }
+
+// Pending reports whether the next ReadPackets returns at once because a super-packet was larger than the buffer of the
+// last one. Only who calls ReadPackets may call it.
+func (d *Device) Pending() bool { return d.reader.pending() }
 
 // space returns the free bytes for the next packet. It is nil when the batch is full: when a packet of the MTU would
 // not fit, or not the one byte more by which a packet that was cut off shows itself.

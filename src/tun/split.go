@@ -24,7 +24,7 @@ func newSplitting() *splitting {
 
 func (s *splitting) fill(fd int, b *batch) (done bool) {
 	for s.drain(b) {
-		n, err := unix.Read(fd, s.super)
+		n, err := read(fd, s.super)
 		switch {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
@@ -41,6 +41,9 @@ func (s *splitting) fill(fd int, b *batch) (done bool) {
 	}
 	return true
 }
+
+// pending reports whether segments are left over.
+func (s *splitting) pending() bool { return !s.segments.Empty() }
 
 // start takes the n bytes of super as the next packet.
 func (s *splitting) start(n int, b *batch) {

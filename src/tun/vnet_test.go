@@ -447,8 +447,8 @@ func TestABatchThatIsFullLeavesTheRestForTheNext(t *testing.T) {
 	for _, n := range []int{11, 9, 0} {
 		b := &batch{buf: make([]byte, 16384), room: 8, ends: make([]int, 512), mtu: 1400}
 		more := s.drain(b)
-		if b.n != n || more != (n < 11) {
-			t.Fatalf("a batch of %d packets, room for more %v; want %d", b.n, more, n)
+		if b.n != n || more != (n < 11) || s.pending() != (n == 11) {
+			t.Fatalf("a batch of %d packets, room for more %v, pending %v; want %d", b.n, more, s.pending(), n)
 		}
 		start := 0
 		for _, end := range b.ends[:b.n] {
