@@ -58,6 +58,11 @@ func (b *builder) run(wanted []target) error {
 		return err
 	}
 	defer os.RemoveAll(work)
+	for _, t := range targets { // none of another version or run stays among the new ones
+		if err := os.RemoveAll(filepath.Join(b.out, t.arch)); err != nil {
+			return err
+		}
+	}
 	bins := map[string]string{}
 	for _, t := range wanted {
 		if bins[t.env] == "" {
@@ -94,9 +99,6 @@ func (b *builder) compile(t target, bin string) error {
 // folder writes the packages of an architecture and their indexes: what a router takes as a repository.
 func (b *builder) folder(arch string, packs []*pack) error {
 	to := filepath.Join(b.out, arch)
-	if err := os.RemoveAll(to); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}

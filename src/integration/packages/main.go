@@ -67,7 +67,13 @@ func run(o options) error {
 		}
 	}
 	b.say("version %s", b.version)
+	if changed, err := output(b.top, "git", "status", "--porcelain", "--untracked-files=no"); err == nil && changed != "" {
+		b.say("the sources have changes that are not committed, and the version does not show them")
+	}
 	if err := b.run(wanted); err != nil {
+		return err
+	}
+	if err := b.askAPK(wanted); err != nil {
 		return err
 	}
 	if o.release {
@@ -75,7 +81,26 @@ func run(o options) error {
 			return err
 		}
 	}
-	return b.checksums()
+	if err := b.checksums(); err != nil {
+		return err
+	}
+	b.say("written to %s: in each architecture's folder a feed for opkg and apk, %s", b.out, b.signatures())
+	return nil
+}
+
+// signatures says in a few words who can check where the packages come from.
+func (b *builder) signatures() string {
+	var missing []string
+	if b.usign == nil {
+		missing = append(missing, "-usign-key (opkg)")
+	}
+	if b.apk == nil {
+		missing = append(missing, "-apk-key (apk)")
+	}
+	if len(missing) == 0 {
+		return "signed for both"
+	}
+	return "not signed for want of " + strings.Join(missing, " and ")
 }
 
 // choose returns the targets of a list of architectures.

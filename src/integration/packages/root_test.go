@@ -188,16 +188,3 @@ func native() target {
 	}
 	return targets[i]
 }
-
-// tool finds a program of this machine: by the environment, or by one of its names.
-func tool(environment string, names ...string) string {
-	if given := os.Getenv(environment); given != "" {
-		return given
-	}
-	for _, name := range names {
-		if found, err := exec.LookPath(name); err == nil {
-			return found
-		}
-	}
-	return ""
-}

@@ -129,6 +129,9 @@ func TestUsignTakesOurSignature(t *testing.T) {
 
 // The same sources in another folder give the same bytes.
 func TestWhereTheSourcesLieDoesNotMatter(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles everything twice, which takes longer than all other tests of the packages: not in make test")
+	}
 	elsewhere := t.TempDir()
 	list, err := output(top, "git", "ls-files", "--cached", "--others", "--exclude-standard", "go.mod", "go.sum", "src", "files", "luci", "openwrt")
 	if err != nil {
@@ -165,5 +168,29 @@ func TestWhereTheSourcesLieDoesNotMatter(t *testing.T) {
 	}
 	if sums[0] != sums[1] {
 		t.Errorf("here\n%s\nelsewhere\n%s", sums[0], sums[1])
+	}
+}
+
+func TestAPackageThatApkRefusesIsNotDelivered(t *testing.T) {
+	if tool("APK", "apk") == "" {
+		t.Skip("apk (apk-tools 3) is not installed: APK=/path/to/apk gives it")
+	}
+	f, err := apk(sample(), noon, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &builder{out: t.TempDir(), say: t.Logf}
+	file := filepath.Join(b.out, native().arch, "sample.apk")
+	os.Mkdir(filepath.Dir(file), 0o755)
+	for _, c := range []struct {
+		data []byte
+		good bool
+	}{{f.data, true}, {f.data[:len(f.data)-20], false}} {
+		if err := os.WriteFile(file, c.data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.askAPK([]target{native()}); (err == nil) != c.good {
+			t.Errorf("good: %v, and apk says: %v", c.good, err)
+		}
 	}
 }
