@@ -65,6 +65,7 @@ func (c *conn) isConnected(now time.Time) {
 		{c.m.EchoFlood, c.flood},
 		{c.m.Rechallenge, c.rechallenge},
 		{c.m.LCPRestartAfter, func(time.Time) { c.sendRequest(ppp.ProtoLCP) }},
+		{c.m.IPCPWander, c.wander},
 	} {
 		if t.wait > 0 {
 			c.after(t.wait, t.do)
@@ -82,6 +83,17 @@ func (c *conn) rechallenge(now time.Time) {
 		c.doLogin(c.login.Challenge(now))
 		c.after(c.m.Rechallenge, c.rechallenge)
 	}
+}
+
+// wander gives the client the address after its own, and its own again the next time.
+func (c *conn) wander(time.Time) {
+	assigned := c.lease.ipv4
+	if c.spoil.wandered = !c.spoil.wandered; c.spoil.wandered {
+		assigned = assigned.Next()
+	}
+	c.link.Assign(assigned)
+	c.sendRequest(ppp.ProtoIPCP)
+	c.after(c.m.IPCPWander, c.wander)
 }
 
 // doLink carries out what PPP wants.

@@ -82,6 +82,7 @@ var knobs = []Knob{
 	{"ipcp-reject-address", "reject the address option", func(m *Misbehaviour) any { return &m.IPCPRejectAddress }},
 	{"ipcp-zero-address", "hand out 0.0.0.0", func(m *Misbehaviour) any { return &m.IPCPZeroAddress }},
 	{"ipcp-no-peer-address", "give 0.0.0.0 as the server's own address", func(m *Misbehaviour) any { return &m.IPCPNoPeerAddress }},
+	{"ipcp-wander", "begin IPCP anew each so often, with another address for the client", func(m *Misbehaviour) any { return &m.IPCPWander }},
 
 	{"offer-only", "propose this authentication method alone", func(m *Misbehaviour) any { return &m.OfferOnly }},
 	{"auth-silent", "never begin the authentication", func(m *Misbehaviour) any { return &m.AuthSilent }},

@@ -78,6 +78,7 @@ type Misbehaviour struct {
 	IPCPRejectAddress bool
 	IPCPZeroAddress   bool
 	IPCPNoPeerAddress bool
+	IPCPWander        time.Duration
 	IPv6CPSilent      bool
 
 	// Authentication.

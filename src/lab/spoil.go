@@ -41,6 +41,7 @@ type spoiler struct {
 	ipcpFrom  time.Time // IPCP is heard and sent from then on
 	ownIPCP   []byte    // our last IPCP Configure-Request before it was changed
 	ackOnWire []byte    // what the client must acknowledge instead
+	wandered  bool      // the client has the address after its own
 }
 
 // send puts one SSTP packet on the wire, as it is or spoiled.

@@ -31,14 +31,14 @@ func (b *backoff) succeeded() {
 	b.pause, b.authPause, b.failed = 0, 0, 0
 }
 
-// lost returns the pause after a call that had been up for upFor. The first try comes at once, unless calls keep being
-// taken from us as soon as they are up.
-func (b *backoff) lost(upFor time.Duration, byServer bool, jitter float64) time.Duration {
+// lost returns the pause after a call that had been up for upFor. The first try comes at once, unless calls keep ending
+// as soon as they are up, for a reason that the next one would meet again.
+func (b *backoff) lost(upFor time.Duration, mayRecur bool, jitter float64) time.Duration {
 	if upFor >= steadyAfter {
 		b.flaps = 0
 		return 0
 	}
-	if byServer {
+	if mayRecur {
 		b.flaps++
 	}
 	if b.flaps >= flapLimit {
@@ -70,10 +70,9 @@ func (b *backoff) longer(holding bool, jitter float64) time.Duration {
 	return withJitter(b.pause, jitter)
 }
 
-// isServersDoing says whether the server, and not the line, ended a call that was up.
-func isServersDoing(code fault.Code) bool {
-	return code == fault.ClosedByServer || code == fault.TLSFailed
-}
+// mayRecur says whether the next call could be lost for the same reason as soon as it is up. That is so of whatever the
+// server or this machine did, and not of a line that went dead: it takes its time to be noticed, or is another one now.
+func mayRecur(code fault.Code) bool { return code != fault.NoUplink && code != fault.PeerSilent }
 
 // repeatLocksAccount says whether trying again soon would count as another wrong login on the server.
 func repeatLocksAccount(code fault.Code) bool {

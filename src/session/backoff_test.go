@@ -45,18 +45,23 @@ func TestJitterTakesAtMostAFifth(t *testing.T) {
 // TestACallThatBreaksAsSoonAsItIsUp is dialed at once the first time, such as after a KeyUpdate that kernel TLS cannot
 // follow, and does not become a loop.
 func TestACallThatBreaksAsSoonAsItIsUp(t *testing.T) {
-	for _, code := range []fault.Code{fault.ClosedByServer, fault.TLSFailed} {
+	for _, code := range []fault.Code{
+		fault.ClosedByServer, fault.TLSFailed, fault.SSTPRejected, fault.CryptoBindingFailed, fault.PPPNegotiationFailed,
+		fault.AuthFailed, fault.NoAddress, fault.TUNFailed, fault.NetifdRefused,
+	} {
 		var b backoff
 		for i, want := range []time.Duration{0, 4 * time.Second, flapPause, flapPause} {
-			if got := b.lost(time.Second, isServersDoing(code), 0); got != want {
+			if got := b.lost(time.Second, mayRecur(code), 0); got != want {
 				t.Errorf("%s: pause %d is %v, want %v", code, i+1, got, want)
 			}
 		}
-		if got := b.lost(steadyAfter, isServersDoing(code), 0); got != 0 {
+		if got := b.lost(steadyAfter, mayRecur(code), 0); got != 0 {
 			t.Errorf("%s: after a minute's peace the pause is %v", code, got)
 		}
 	}
-	if isServersDoing(fault.PeerSilent) {
-		t.Error("a dead line says nothing of the server")
+	for _, code := range []fault.Code{fault.PeerSilent, fault.NoUplink} {
+		if mayRecur(code) {
+			t.Errorf("%s: a line that went dead says nothing of the next call", code)
+		}
 	}
 }

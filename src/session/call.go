@@ -26,6 +26,7 @@ type call struct {
 	mtu      int
 	agreed   bool // ipv4 or ipv6 changed since establish
 	inUse    bool // the device is or will be this call's
+	pictures int  // how often the network was told of it
 	ipv4     *ppp.IPv4
 	ipv6     *ppp.IPv6
 	ipv6Over bool      // IPv6 is decided, or waited for long enough

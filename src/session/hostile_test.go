@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -117,4 +118,52 @@ func TestAnUntrustedCertificateIsRefusedBeforeAnythingIsSaid(t *testing.T) {
 			t.Error("the client logged in")
 		}
 	})
+}
+
+// TestACallThatIsLostAsSoonAsItIsUpIsNoLoop plays servers that let the tunnel come up and break it at once, each time.
+func TestACallThatIsLostAsSoonAsItIsUpIsNoLoop(t *testing.T) {
+	for name, m := range map[string]lab.Misbehaviour{
+		"begins LCP anew":     {LCPRestartAfter: 10 * time.Millisecond},
+		"closes":              {CutAfter: 10 * time.Millisecond},
+		"disconnects":         {DisconnectAfter: 10 * time.Millisecond},
+		"changes the address": {IPCPWander: time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, lab.Config{Misbehave: m}, nil, func(w *world) {
+				w.wait(4 * time.Minute)
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if n := len(w.dialed); n < 2 || n > 4 {
+					t.Errorf("%d calls in 4 minutes, want the first, one at once, one after some seconds, and no more", n)
+				}
+			})
+		})
+	}
+}
+
+// TestAServerThatChangesTheAddressAllTheTime must neither keep the machine's network busy for ever nor fill the memory
+// with what it still has to hear.
+func TestAServerThatChangesTheAddressAllTheTime(t *testing.T) {
+	playAfter(t, lab.Config{Misbehave: lab.Misbehaviour{IPCPWander: 5 * time.Millisecond}}, nil,
+		func(w *world) { w.network.takes = time.Second },
+		func(w *world) {
+			w.wantError("it never settles", fault.PPPNegotiationFailed, 2*time.Minute)
+			if ups, _ := w.network.counts(); ups != maxPictures {
+				t.Errorf("the network was told %d times, want %d", ups, maxPictures)
+			}
+		})
+}
+
+// TestTheNetworkHasTheAddressesThatWereAgreedOnLast: what the server changes while the network is told of something else
+// follows, and packets flow with the addresses that hold.
+func TestTheNetworkHasTheAddressesThatWereAgreedOnLast(t *testing.T) {
+	playAfter(t, lab.Config{Misbehave: lab.Misbehaviour{IPCPWander: 2500 * time.Millisecond}}, nil,
+		func(w *world) { w.network.takes = time.Second },
+		func(w *world) {
+			for i := range 5 {
+				w.wait(2450 * time.Millisecond)
+				w.wantEcho(fmt.Sprint("address ", i+1))
+				w.wait(50 * time.Millisecond)
+			}
+		})
 }

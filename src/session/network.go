@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"sstp/src/auth"
 	"sstp/src/config"
 	"sstp/src/fault"
 )
@@ -13,13 +14,17 @@ import (
 // jobLimit bounds one call of Host.
 const jobLimit = 5 * time.Second
 
+// maxPictures is how often the network is told of one call. A call that lasts months may need a few; a server that
+// negotiates without end must not keep the machine's network busy.
+const maxPictures = 32
+
 // establish brings the device and the network to what the call agreed on.
 func (s *Session) establish(now time.Time) {
 	c := s.call
-	c.agreed = false
-	if c.engine.ending {
-		return
+	if c.engine.ending || s.telling {
+		return // what was agreed on meanwhile follows when the network has heard of what it is being told
 	}
+	c.agreed = false
 	if outer := c.conn.Info().Server.Addr().Unmap(); c.ipv4.Local == outer {
 		s.refuse(now, fault.New(fault.NoAddress, fault.StageNetwork,
 			fmt.Sprintf("The server gave us the address %v, which is its own outside of the tunnel.", outer)))
@@ -37,7 +42,12 @@ func (s *Session) establish(now time.Time) {
 		s.linkUp(now)
 		return
 	}
+	if c.pictures++; c.pictures > maxPictures {
+		s.refuse(now, fault.New(fault.PPPNegotiationFailed, fault.StageNetwork, "The server keeps changing the addresses."))
+		return
+	}
 	id := c.id
+	s.telling = true
 	s.job(func(ctx context.Context) event { return appliedEvent{id, link, s.cfg.Host.Up(ctx, link)} })
 }
 
@@ -90,6 +100,7 @@ func (s *Session) closeDevice() {
 
 // applied takes the network's answer to Up.
 func (s *Session) applied(now time.Time, e appliedEvent) {
+	s.telling = false
 	current := s.call != nil && s.call.id == e.id
 	if e.err != nil {
 		if current {
@@ -102,7 +113,9 @@ func (s *Session) applied(now time.Time, e appliedEvent) {
 	s.announced = &e.link
 	switch {
 	case current && !s.call.engine.ending:
-		s.linkUp(now)
+		if v4 := s.call.ipv4; v4 != nil && v4.Local == e.link.Local { // not when other addresses were agreed on since
+			s.linkUp(now)
+		}
 	case s.call == nil && s.stopAt.IsZero():
 		s.hold(now) // the call was lost while the network was told of it
 	}
@@ -208,7 +221,7 @@ func (s *Session) callOver(now time.Time, err *fault.Error) {
 	} else {
 		s.hold(now)
 	}
-	s.wait(now, s.backoff.lost(now.Sub(c.upSince), err != nil && isServersDoing(err.Code), jitter()))
+	s.wait(now, s.backoff.lost(now.Sub(c.upSince), err != nil && mayRecur(err.Code), jitter()))
 }
 
 // callRefused decides what follows a call that did not come up.
@@ -220,11 +233,13 @@ func (s *Session) callRefused(now time.Time, c *call, err *fault.Error) {
 	// Windows was seen to bind EAP-MSCHAPv2 with empty keys, by definition they are the login's. Only a server that
 	// proved who it is may make us try the weaker form, once.
 	server := c.server.String()
-	if err.Code == fault.CryptoBindingFailed && c.method == "eap-mschapv2" && c.engine.cfg.verified && !s.emptyKeys[server] {
-		s.emptyKeys[server] = true
-		s.cfg.Log(config.LogInfo, "%s: %s; trying once with empty keys, as some servers expect for EAP-MSCHAPv2", err.Code, err.Message)
-		s.wait(now, 0)
-		return
+	if err.Code == fault.CryptoBindingFailed && c.method == auth.EAPMSCHAPv2 && c.engine.cfg.verified {
+		s.emptyKeys[server] = !s.emptyKeys[server] // what did not help is not kept
+		if s.emptyKeys[server] {
+			s.cfg.Log(config.LogInfo, "%s: %s Trying once with empty keys, as some servers expect for EAP-MSCHAPv2.", err.Code, err.Message)
+			s.wait(now, 0)
+			return
+		}
 	}
 	s.callFailed(now, err)
 }

@@ -58,6 +58,7 @@ type Session struct {
 	device    Device
 	announced *Link // what the network was told last; nil: nothing
 	applying  bool  // a call of Host is under way
+	telling   bool  // a call of Host.Up is under way or queued: there is never more than one
 	jobs      []func(context.Context) event
 	cancelJob context.CancelFunc // of the running one
 	ifaceID   [8]byte            // lower half of our link-local address, the same in each call
@@ -202,6 +203,7 @@ func (s *Session) handle(now time.Time, e event) {
 		s.applying = false
 		s.applied(now, e)
 		s.runJobs()
+		s.progress(now)
 	case doneEvent:
 		s.applying = false
 		s.runJobs()

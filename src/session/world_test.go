@@ -304,9 +304,11 @@ type fakeHost struct {
 	downs  int
 	faults []fault.Code
 	refuse error
+	takes  time.Duration // what Up takes
 }
 
 func (n *fakeHost) Up(_ context.Context, l Link) error {
+	time.Sleep(n.takes)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.refuse != nil {
