@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 	"github.com/godbus/dbus/v5/introspect"
@@ -83,9 +85,30 @@ func (b *bridge) run(ctx context.Context, sources ...source) error {
 		case c := <-b.news:
 			if err := b.apply(ctx, c); err != nil {
 				b.log(fmt.Sprintf("tunnel %s: %v", c.tunnel, err))
+				if errors.Is(err, context.DeadlineExceeded) {
+					b.again(ctx, c)
+				}
 			}
 		}
 	}
+}
+
+// A tunnel that is too busy to answer is asked again a few times: when it stays as it is, nothing more is told of it.
+const (
+	askAgainAfter = time.Second
+	askTimes      = 5
+)
+
+func (b *bridge) again(ctx context.Context, c change) {
+	if c.tries++; c.tries >= askTimes {
+		return
+	}
+	time.AfterFunc(askAgainAfter, func() {
+		select {
+		case b.news <- c:
+		case <-ctx.Done():
+		}
+	})
 }
 
 // apply takes note of a change.

@@ -267,6 +267,49 @@ func TestWhenUbusdRestartsTheTunnelsAreThereAgain(t *testing.T) {
 	s.wait("ubusd is back", managerInterface+".InterfacesAdded")
 }
 
+// slowSource has one tunnel, which at first does not answer.
+type slowSource struct {
+	late int
+}
+
+func (s *slowSource) watch(ctx context.Context, news func(change)) {
+	news(change{tunnel: "vpn", from: s})
+	<-ctx.Done()
+}
+
+func (s *slowSource) call(context.Context, string, string) (ubus.Fields, error) {
+	if s.late--; s.late >= 0 {
+		return nil, context.DeadlineExceeded
+	}
+	return ubus.Fields{ubus.F("state", ubus.String("up"))}, nil
+}
+
+func TestATunnelTooBusyToAnswerIsAskedAgain(t *testing.T) {
+	conn, err := dbus.Connect(privateBus(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	b := newBridge(conn, func(line string) { t.Log(line) })
+	if err := b.export(); err != nil {
+		t.Fatal(err)
+	}
+	signals := make(chan *dbus.Signal, 8)
+	conn.Signal(signals)
+	if err := conn.AddMatchSignal(dbus.WithMatchInterface(managerInterface)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- b.run(ctx, &slowSource{late: 1}) }()
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	s := &scene{t: t, signals: signals}
+	s.wait("the tunnel has answered when it was asked again", managerInterface+".InterfacesAdded")
+}
+
 func TestTheToolsOfDBusUnderstandTheBridge(t *testing.T) {
 	folder := t.TempDir()
 	local, err := control.ListenLocal(control.LocalSocket(folder, "vpn"))

@@ -21,6 +21,7 @@ type change struct {
 	tunnel string
 	from   source
 	gone   bool
+	tries  int // how often the tunnel has not answered
 }
 
 // callTimeout limits how long a tunnel may take to answer.
