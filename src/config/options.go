@@ -142,7 +142,7 @@ var table = []row{
 			return true
 		}},
 	{Option{Name: "mtu", Type: Int, Allowed: "a number from 576 to 1500"},
-		func(d *draft, v string) bool { return setInt(&d.t.MTU, v, 576, 1500) }},
+		func(d *draft, v string) bool { return setInt(&d.t.MTU, v, 576, 65535) }}, // see finish
 	{Option{Name: "ipv6", Default: "auto", Allowed: "auto, 1 or 0"},
 		func(d *draft, v string) bool { return setMode(&d.t.IPv6, v) }},
 	{Option{Name: "keepalive", Default: "3 10",

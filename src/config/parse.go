@@ -9,6 +9,9 @@ import (
 	"sstp/src/fault"
 )
 
+// maxMTU is the largest packet that SSTP has room for, as servers have it: PPP's default.
+const maxMTU = 1500
+
 // draft is a tunnel in the making.
 type draft struct {
 	t    *Tunnel
@@ -127,6 +130,10 @@ func (d *draft) finish() (warnings []Warning, err error) {
 			text += " Option cert_pin has no effect."
 		}
 		warn("verify", text)
+	}
+	if t.MTU > maxMTU { // sstp-client took it, and LuCI up to 9200
+		warn("mtu", "A packet in the tunnel has at most 1500 bytes; "+strconv.Itoa(t.MTU)+" counts as 1500.")
+		t.MTU = maxMTU
 	}
 	if t.TLSMin < 0x0303 {
 		warn("tls_min", "TLS versions below 1.2 have known weaknesses.")

@@ -124,6 +124,8 @@ func TestValues(t *testing.T) {
 		{"path_secret", "s3cr3t/?x=~", func(t *Tunnel) any { return t.PathSecret }, "s3cr3t/?x=~"},
 		{"tunlink", "wan_2", func(t *Tunnel) any { return t.Tunlink }, "wan_2"},
 		{"mtu", "576", func(t *Tunnel) any { return t.MTU }, 576},
+		{"mtu", "1501", func(t *Tunnel) any { return t.MTU }, 1500},
+		{"mtu", "9200", func(t *Tunnel) any { return t.MTU }, 1500},
 		{"mtu", " 1500 ", func(t *Tunnel) any { return t.MTU }, 1500},
 		{"ipv6", "auto", func(t *Tunnel) any { return t.IPv6 }, Auto},
 		{"ipv6", "1", func(t *Tunnel) any { return t.IPv6 }, On},
@@ -171,7 +173,7 @@ func TestBadValues(t *testing.T) {
 		"tls_min":     {"1", "1.4", "TLS1.2", "ssl3"},
 		"tls_legacy":  {"2", "ja", "1 1"},
 		"tunlink":     {"vpn", "a/b", "../x", "-x", "wan lan"},
-		"mtu":         {"575", "1501", "9200", "0x500", "01400", "1400.0", "1400 bytes"},
+		"mtu":         {"575", "65536", "-1", "0x500", "01400", "1400.0", "1400 bytes"},
 		"ipv6":        {"2", "AUTO", "maybe"},
 		"keepalive":   {"3", "0 10", "3 0", "3 10 1", "101 10", "3 3601", "3 10s", "-1 10"},
 		"hold":        {"-1", "86401", "30s"},
@@ -356,6 +358,7 @@ func TestWarnings(t *testing.T) {
 		{with("verify", "none"), "verify"},
 		{with("verify", "none", "cert_pin", "sha256:"+strings.Repeat("00", 32)), "verify"},
 		{with("tls_min", "1.0"), "tls_min"},
+		{with("mtu", "9000"), "mtu"},
 	}
 	for _, c := range tests {
 		if _, warnings := mustParse(t, c.v); len(warnings) != 1 || warnings[0].Option != c.option {

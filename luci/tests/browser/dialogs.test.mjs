@@ -67,7 +67,7 @@ describe('test connection and trust', { skip: chromium ? false : 'there is no Ch
 	}));
 
 	test('options that are wrong', () => probed(recorded('probe-bad-option'), async (dialog) => {
-		assert.match(await dialog.innerText(), /An option of the tunnel has a wrong value\s+Option mtu is '9000', but must be a number from 576 to 1500\./);
+		assert.match(await dialog.innerText(), /An option of the tunnel has a wrong value\s+Option mtu is '90', but must be a number from 576 to 1500\./);
 	}));
 
 	test('trusting an unknown certificate: shown, asked, stored, tried again', () => probed(() => router.called('sstp.trust').length ? recorded('probe-passed') : recorded('probe-untrusted'), async (dialog, page) => {

@@ -121,13 +121,13 @@ func noSuchName(w *world) {
 }
 
 func badOptions(w *world) {
-	w.start(setup{vpn: options{"mtu": "9000"}})
+	w.start(setup{vpn: options{"mtu": "90"}})
 	wrong := func() string {
 		n := w.netifd("vpn")
 		if n.code() != "INVALID_OPTIONS" {
 			return fmt.Sprintf("netifd shows %q", n.code())
 		}
-		if text := fmt.Sprint(n.Errors[0].Data); !strings.Contains(text, "mtu") || !strings.Contains(text, "9000") {
+		if text := fmt.Sprint(n.Errors[0].Data); !strings.Contains(text, "mtu") || !strings.Contains(text, "'90'") {
 			return "the message does not name the option and its value: " + text
 		}
 		return ""

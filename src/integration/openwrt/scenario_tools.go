@@ -29,6 +29,17 @@ func anOldConfiguration(w *world) {
 		n := strings.Count(w.router.must("logread -e sstp"), word)
 		w.check(n == 1, "the log tells of %s %d times", word, n)
 	}
+	w.setOption("vpn", "mtu", "9200") // the old page took it
+	w.reload()
+	w.until(upLimit, "up, with a warning of the mtu", func() string {
+		if why := w.notUp("vpn"); why != "" {
+			return why
+		}
+		if warned := fmt.Sprint(w.tunnel("vpn").Warned); !strings.Contains(warned, "9200 counts as 1500") {
+			return warned
+		}
+		return ""
+	})
 }
 
 func renewDialsAnew(w *world) {
