@@ -40,6 +40,9 @@ func Explain(ctx context.Context, bus Bus, name string) Explanation {
 		return Explanation{State: StateUnknown, Text: "The message bus does not answer: " + err.Error() + ".",
 			Hint: "Without OpenWrt's ubusd, start a tunnel with sstp up."}
 	case status(err) == ubus.StatusNotFound:
+		if _, err := i.call(ctx, objectInterface, "dump", nil); status(err) == ubus.StatusNotFound {
+			return Explanation{State: StateUnknown, Text: "netifd, the network service, does not run, or only root may ask it.", Hint: "service network restart"}
+		}
 		return i.explainUnknown(section, configured)
 	case err != nil:
 		return Explanation{State: StateUnknown, Text: "netifd does not tell of the interface " + name + ": " + i.reason(err) + "."}

@@ -52,7 +52,10 @@ func TestATunnelThatIsNotThereIsExplained(t *testing.T) {
 		}, StateDown, "is down", "logread", "TUN_FAILED//"},
 		"it is being started": {func(n *netifdtest.Netifd) {}, StateStarting, "being started", "logread", ""},
 		"its program hangs":   {func(n *netifdtest.Netifd) { iface(n, netifdtest.Iface{Up: true}) }, StateUp, "does not answer", "logread", ""},
-		"netifd is confused":  {func(n *netifdtest.Netifd) { n.Change(func() { n.Refuse["status"] = ubus.StatusUnknownError }) }, StateUnknown, "does not tell", "", ""},
+		"netifd does not run": {func(n *netifdtest.Netifd) {
+			n.Change(func() { n.Refuse["status"], n.Refuse["dump"] = ubus.StatusNotFound, ubus.StatusNotFound })
+		}, StateUnknown, "does not run, or only root", "service network restart", ""},
+		"netifd is confused": {func(n *netifdtest.Netifd) { n.Change(func() { n.Refuse["status"] = ubus.StatusUnknownError }) }, StateUnknown, "does not tell", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, nil, func(w *world) {

@@ -20,7 +20,7 @@ import (
 	"sstp/src/ubus"
 )
 
-// exitGaveUp is the daemon's exit code when options authfail or maxfail made it give up.
+// exitGaveUp is the daemon's exit code when options authfail or maxfail made it give up, or the interface's name can't be.
 const exitGaveUp = 3
 
 // Limits of the daemon's beginning and end.
@@ -34,6 +34,9 @@ const (
 func daemon(args []string, stderr *os.File) int {
 	if len(args) != 1 || args[0] == "" || strings.ContainsAny(args[0], "/\x00") || strings.HasPrefix(args[0], "-") {
 		fmt.Fprintf(stderr, "error: daemon takes the name of one interface\nhint: netifd starts it; by hand, ifup NAME does\n")
+		if os.Getenv(parentEnv) != "" {
+			return exitGaveUp // netifd would try again at once, for ever
+		}
 		return exitUsage
 	}
 	d := &daemonRun{name: args[0], log: newSysLog(args[0], stderr), ubus: busOptions(), machine: router()}

@@ -55,7 +55,7 @@ proto_config_add_array() { echo "array $1"; }
 proto_config_add_int() { echo "int $1"; }
 proto_config_add_boolean() { echo "boolean $1"; }
 proto_export() { printf 'export %s\n' "$1"; }
-proto_run_command() { echo "run $*"; }
+proto_run_command() { echo "run $*"; echo "Command failed: all that was exported" >&2; }
 proto_kill_command() { echo "kill $*"; }
 proto_notify_error() { echo "error $*"; }
 proto_block_restart() { echo "block $*"; }

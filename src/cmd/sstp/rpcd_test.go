@@ -409,6 +409,13 @@ func TestCommandsThatAreCalledWronglySaySo(t *testing.T) {
 	}
 }
 
+func TestANameThatCannotBeEndsNetifdsAttempts(t *testing.T) {
+	t.Setenv(parentEnv, "1")
+	if code, _, errs := command(t, "daemon", "a/b"); code != exitGaveUp || !strings.Contains(errs, "name of one interface") {
+		t.Errorf("exit code %d, %q; want %d, for which the handler blocks the restart", code, errs, exitGaveUp)
+	}
+}
+
 func TestTheChildFollowsTheOptionsThatAreNetifds(t *testing.T) {
 	got := childFields(config.Values{
 		"defaultroute": {"0"}, "peerdns": {"1"}, "delegate": {"maybe"}, "metric": {"7"}, "dns_metric": {"x"}, "ip6table": {"vpn"}, "mtu": {"1400"},

@@ -80,11 +80,19 @@ func status(args []string, stdout, stderr io.Writer) int {
 	}
 	if len(answers) == 0 {
 		if !json {
-			fmt.Fprintln(stdout, "there is no interface with option proto 'sstp'")
+			fmt.Fprintln(stdout, "there is no interface with option proto 'sstp'"+unlessRoot())
 		}
 		code = exitFailed
 	}
 	return code
+}
+
+// unlessRoot goes behind what may not be so for root: ubusd shows others nothing of what they may not call.
+func unlessRoot() string {
+	if os.Geteuid() == 0 {
+		return ""
+	}
+	return ", or only root may ask for it"
 }
 
 func printJSON(w io.Writer, f ubus.Fields) {

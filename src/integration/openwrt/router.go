@@ -92,14 +92,25 @@ func (r *router) read(path string) string {
 
 // daemon starts a program of the router that stays; user is empty for root.
 func (r *router) daemon(user string, args ...string) {
+	cmd := r.commandAs(user, args...)
+	cmd.Stdout, cmd.Stderr = &r.output, &r.output
+	r.w.must(cmd.Start())
+	go cmd.Wait()
+}
+
+// commandAs is command for another user than root, where the root has such a one.
+func (r *router) commandAs(user string, args ...string) *exec.Cmd {
 	cmd := r.command(args...)
 	if id := r.userID(user); user != "" && id != "" {
 		at := len(cmd.Args) - len(args) - 1
 		cmd.Args = append(cmd.Args[:at:at], append([]string{"-S", id, "-G", id}, cmd.Args[at:]...)...)
 	}
-	cmd.Stdout, cmd.Stderr = &r.output, &r.output
-	r.w.must(cmd.Start())
-	go cmd.Wait()
+	return cmd
+}
+
+// runAs runs a program of the router as another user than root.
+func (r *router) runAs(user string, args ...string) (string, error) {
+	return run(r.commandAs(user, args...), commandLimit)
 }
 
 // userID returns the number of a user who has a group of the same number, "" where the root has none.

@@ -89,6 +89,11 @@ func statusExplains(w *world) {
 		return ""
 	})
 	status(false, "disabled")
+	w.router.must("uci set network.new=interface; uci set network.new.proto=sstp; uci commit network")
+	for name, says := range map[string]string{"new": "not read", "lan": "protocol static", "nobody": "no interface nobody"} {
+		out, err := w.router.run("sstp", "status", name)
+		w.check(err != nil && strings.Contains(out, says), "sstp status %s does not say %q:\n%s", name, says, out)
+	}
 }
 
 func probeByName(w *world) {
@@ -168,12 +173,16 @@ func secretsStaySecret(w *world) {
 	text := <-seen
 	w.check(text == "", "the password stands on a command line: %s", text)
 
+	// netifd may have forgotten an interface while its handler still runs.
+	out, _ := w.router.sh(`cd /lib/netifd/proto; ./sstp.sh sstp setup gone '{"proto":"sstp","password":"%s"}' 2>&1`, secret)
+	w.check(!strings.Contains(out, secret), "the handler prints the password, which netifd would log:\n%s", out)
+
 	for _, place := range []string{"logread", "ubus call sstp.vpn status", "ubus call sstp.vpn history", "sstp status", "cat /tmp/hotplug.log",
 		"ubus call network.interface.vpn status", "ubus call network.interface dump"} {
 		w.check(!strings.Contains(w.router.must("%s", place), secret), "the password stands in %s", place)
 	}
 	w.check(!strings.Contains(w.router.output.String(), secret), "the password stands in a daemon's output")
-	out, _ := w.router.sh("grep -rl %s /tmp /dev/shm 2>/dev/null", secret)
+	out, _ = w.router.sh("grep -rl %s /tmp /dev/shm 2>/dev/null", secret)
 	w.check(out == "", "the password stands in files: %s", out)
 	info, err := os.Stat(fmt.Sprintf("/proc/%d/environ", w.router.daemons("vpn")[0].pid))
 	w.must(err)
@@ -207,6 +216,16 @@ func (w *world) rpc(session, object, method string, args any) (status int, answe
 }
 
 const nobody = "00000000000000000000000000000000"
+
+func theUnprivileged(w *world) {
+	w.up(setup{})
+	for _, args := range [][]string{{"ubus", "call", "sstp.vpn", "status"}, {"ubus", "call", "sstp.vpn", "reconnect"}, {"sstp", "reconnect", "vpn"}, {"sstp", "status"}} {
+		out, err := w.router.runAs("nobody", args...)
+		w.check(err != nil && !strings.Contains(out, insideClient) && (args[0] == "ubus" || strings.Contains(out, "only root")), "a user without rights may call %s:\n%s", strings.Join(args, " "), out)
+		w.say("%s: %s", strings.Join(args, " "), strings.TrimSpace(out))
+	}
+	w.check(w.tunnel("vpn").Reconnects == 0, "it was dialed anew")
+}
 
 func theWebInterface(w *world) {
 	if !w.router.has("usr/sbin/uhttpd") || !w.router.has("sbin/rpcd") {

@@ -205,14 +205,50 @@ func twoTunnels(w *world) {
 	w.check(w.tunnel("branch").Reconnects == 0, "branch was disturbed when vpn ended")
 }
 
+// sectionOf is the configuration of a tunnel of another name.
+func sectionOf(name string) string {
+	return "config interface '" + name + "'\n\toption proto sstp\n\toption server " + serverName +
+		"\n\toption username " + user + "\n\toption password " + quote(password) + "\n\toption ca_cert /etc/vpn-ca.pem\n"
+}
+
 func aLongName(w *world) {
 	const name = "the_vpn_of_the_branch"
-	w.start(setup{noVPN: true, more: "config interface '" + name + "'\n\toption proto sstp\n\toption server " + serverName +
-		"\n\toption username " + user + "\n\toption password " + quote(password) + "\n\toption ca_cert /etc/vpn-ca.pem\n"})
+	w.start(setup{noVPN: true, more: sectionOf(name)})
 	w.waitUp(name, upLimit)
 	n := w.netifd(name)
 	w.check(len(n.L3Device) <= 15 && strings.HasPrefix(n.L3Device, "sstp-"), "the device is called %q", n.L3Device)
 	w.reaches(w.router.net, insideAddress, upLimit)
 	w.router.must("ifdown %s", name)
 	w.waitDown(name, n.L3Device, 5*time.Second)
+}
+
+func oddNames(w *world) {
+	w.start(setup{noVPN: true, more: sectionOf("0") + sectionOf("_") + "\toption defaultroute 0\n"})
+	for _, name := range []string{"0", "_"} {
+		w.waitUp(name, upLimit)
+		w.oneDaemon(name)
+	}
+	// Interfaces that other programs add may have any name.
+	for _, name := range []string{"a b", "a.b-c", "a/b", "-v"} {
+		w.must(w.router.call(nil, "network", "add_dynamic", map[string]any{"name": name, "proto": "sstp", "server": serverName,
+			"username": user, "password": password, "ca_cert": "/etc/vpn-ca.pem", "defaultroute": false}))
+	}
+	w.waitUp("a.b-c", upLimit)
+	starts := func() int { return strings.Count(w.router.must("logread"), "is setting up now") }
+	w.until(upLimit, "nothing is started any more", func() string {
+		before := starts()
+		time.Sleep(2 * time.Second)
+		if n := starts() - before; n > 0 {
+			return fmt.Sprintf("%d starts in two seconds", n)
+		}
+		return ""
+	})
+	w.waitFailed("a b", "INVALID_OPTIONS", upLimit)
+	for _, name := range []string{"a/b", "-v"} {
+		n := w.netifd(name)
+		w.check(!n.Up, "%s is up", name)
+	}
+	for _, name := range []string{"0", "_", "a.b-c"} {
+		w.check(w.notUp(name) == "", "%s: %s", name, w.notUp(name))
+	}
 }

@@ -13,6 +13,7 @@ var scenarios = []scenario{
 	{name: "ipv6-server", what: "a server that has only an IPv6 address", run: aServerByIPv6},
 	{name: "two-tunnels", what: "two tunnels at once, with two accounts", run: twoTunnels},
 	{name: "long-name", what: "an interface whose device name would be too long", run: aLongName},
+	{name: "odd-names", what: "interfaces with odd names: they work, or are left down, and nothing is started again and again", run: oddNames},
 
 	{name: "wrong-password", what: "AUTH_FAILED, one login, a long wait", run: aWrongPassword},
 	{name: "authfail", what: "option authfail: one login, then stopped until somebody wants it", run: authfailStops},
@@ -58,6 +59,7 @@ var scenarios = []scenario{
 	{name: "probe", what: "sstp probe NAME goes through the stages and leaves the tunnel alone", run: probeByName},
 	{name: "log", what: "lines with tag sstp, levels respected, changed live", run: theLog},
 	{name: "secrets", what: "the password is in no command line, no log and no file that others can read", run: secretsStaySecret},
+	{name: "unprivileged", what: "a user of the router without rights may not ask the tunnel anything", run: theUnprivileged},
 	{name: "web", what: "LuCI's way in: a session may what its ACL says, nobody else anything", run: theWebInterface},
 
 	{name: "time-to-up", what: "from ifup to up, ten times", run: timeToUp},

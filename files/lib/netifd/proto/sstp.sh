@@ -1,7 +1,7 @@
 #!/bin/sh
 # netifd's handler for interfaces with option proto 'sstp'. It hands netifd's JSON to the daemon in its environment, where
 # other users cannot see it, and nothing else: what the options mean, when to try again and what to tell netifd is the
-# daemon's business.
+# daemon's business. (On its way here it is on command lines for a moment: so netifd starts every protocol's handler.)
 
 [ "$2" = dump ] && [ ! -x /usr/sbin/sstp ] && exit 0 # no such protocol without the daemon
 
@@ -31,7 +31,8 @@ proto_sstp_init_config() {
 proto_sstp_setup() {
 	proto_export "SSTP_CONFIG=$data"
 	proto_export "SSTP_PARENT=$PPID"
-	proto_run_command "$1" /usr/sbin/sstp daemon "$1"
+	# Where netifd does not take this, the program ubus prints all of it, with the password, for netifd to log.
+	proto_run_command "$1" /usr/sbin/sstp daemon "$1" 2>/dev/null
 }
 
 proto_sstp_renew() {
@@ -39,7 +40,7 @@ proto_sstp_renew() {
 }
 
 # When the daemon exits for good, it has told netifd why and to leave the interface down. 3 says that it gave up, as options
-# authfail and maxfail want it; 127 is netifd, which could not start it.
+# authfail and maxfail want it, or because of the interface's name; 127 is netifd, which could not start it.
 proto_sstp_teardown() {
 	[ "$ERROR" = 127 ] && proto_notify_error "$1" INVALID_OPTIONS "The program /usr/sbin/sstp cannot be started." "Install the package sstp again."
 	case "$ERROR" in
