@@ -42,7 +42,7 @@ func framingError(err error, heard bool) error {
 	case errors.Is(err, sstp.ErrHTTP), !heard:
 		return fault.New(fault.NotSSTP, fault.StageSSTP, "The server does not speak SSTP: "+err.Error()+".").Wrap(err)
 	}
-	return fault.New(fault.SSTPRejected, fault.StageUp, "The server sent what is no SSTP packet: "+err.Error()+".").Wrap(err)
+	return fault.New(fault.SSTPRejected, fault.StageUp, "The server broke SSTP's framing: "+err.Error()+".").Wrap(err)
 }
 
 // deviceError says that there is nothing to read from or write to any more.

@@ -72,9 +72,24 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// New returns a failure with the code's usual hint.
+// New returns a failure with the code's usual hint. The message becomes a sentence if it is none: people read it between
+// others.
 func New(code Code, stage Stage, message string) *Error {
-	return &Error{Code: code, Stage: stage, Message: message, Hint: hints[code]}
+	return &Error{Code: code, Stage: stage, Message: sentence(message), Hint: hints[code]}
+}
+
+// sentence begins with a capital and ends with a full stop.
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	if c := s[0]; 'a' <= c && c <= 'z' {
+		s = string(c-'a'+'A') + s[1:]
+	}
+	if last := s[len(s)-1]; last != '.' && last != '!' && last != '?' {
+		s += "."
+	}
+	return s
 }
 
 // WithHint replaces the usual hint by one that knows more.

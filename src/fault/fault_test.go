@@ -35,3 +35,18 @@ func TestOfFindsTheFailureInAChain(t *testing.T) {
 		t.Error("Of(nil) must stay nil")
 	}
 }
+
+func TestAMessageIsASentence(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                            "",
+		"the server ended the call":   "The server ended the call.",
+		"The server ended the call.":  "The server ended the call.",
+		"Is it you?":                  "Is it you?",
+		`the server says: "no"`:       `The server says: "no".`,
+		"192.0.2.1 refused to answer": "192.0.2.1 refused to answer.",
+	} {
+		if got := New(ClosedByServer, StageUp, text).Message; got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}

@@ -27,7 +27,7 @@ func TestConformance8ProposalsEAPThenMSCHAPv2ThenPAPWithPAPDisallowedFailCleanly
 	s.sends(ProtoLCP, terminateRequest, 4, "")
 	s.wants("SoftEther gives up", ProtoLCP, terminateAck, 4, "")
 	err := s.wantsEnd("and the message says what it offers", fault.AuthMethodRefused, fault.StageAuth)
-	if want := "no common authentication method: the server offers EAP, MS-CHAPv2, PAP; allowed here: CHAP-MD5"; err.Message != want {
+	if want := "No common authentication method: the server offers EAP, MS-CHAPv2, PAP; allowed here: CHAP-MD5."; err.Message != want {
 		t.Errorf("message %q, want %q", err.Message, want)
 	}
 }
@@ -101,7 +101,7 @@ func TestNothingAllowedMeansNoAuthentication(t *testing.T) {
 	s.sends(ProtoLCP, configureRequest, 1, "0304 c227")
 	s.wants("there is nothing to suggest", ProtoLCP, terminateRequest, 2, "")
 	err := s.wantsEnd("no method", fault.AuthMethodRefused, fault.StageAuth)
-	if want := "no common authentication method: the server offers EAP; allowed here: nothing"; err.Message != want {
+	if want := "No common authentication method: the server offers EAP; allowed here: nothing."; err.Message != want {
 		t.Errorf("message %q, want %q", err.Message, want)
 	}
 }

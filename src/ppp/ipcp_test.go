@@ -147,22 +147,22 @@ func TestNoAddress(t *testing.T) {
 		hint    string
 	}{
 		{"SoftEther in a hub without DHCP says nothing for 30 s", func(s *script) { s.wait(30 * time.Second) },
-			"the server does not answer IPCP", "the hub probably has no DHCP server"},
+			"The server does not answer IPCP.", "the hub probably has no DHCP server"},
 		{"the option is rejected", func(s *script) { s.sends(ProtoIPCP, configureReject, 2, "0306 00000000") },
-			"the server refused to assign an IPv4 address", "address pool"},
+			"The server refused to assign an IPv4 address.", "address pool"},
 		{"IPCP is rejected, in accel-ppp's two bytes", func(s *script) { s.sends(ProtoLCP, protocolReject, 2, "8021") },
-			"the server does not support IPCP", "address pool"},
+			"The server does not support IPCP.", "address pool"},
 		{"IPCP's codes are rejected", func(s *script) { s.sends(ProtoIPCP, codeReject, 2, "0102 0004") },
-			"the server does not support IPCP", "address pool"},
+			"The server does not support IPCP.", "address pool"},
 		{"the server Naks forever", func(s *script) {
 			for range 6 {
 				s.sends(ProtoIPCP, configureNak, s.link.ipcp.reqID, "0306 0a000005")
 			}
-		}, "the server refused to assign an IPv4 address", "address pool"},
+		}, "The server refused to assign an IPv4 address.", "address pool"},
 		{"the server never acknowledges", func(s *script) {
 			s.sends(ProtoIPCP, configureRequest, 1, "")
 			s.wait(30 * time.Second)
-		}, "no agreement with the server about IPCP", "address pool"},
+		}, "No agreement with the server about IPCP.", "address pool"},
 	} {
 		t.Run(tc.why, func(t *testing.T) {
 			s := newScript(t, clientConfig(methodMSCHAPv2))
@@ -202,7 +202,7 @@ func TestIPCPBeginsAnew(t *testing.T) {
 		s.wants("Ack", ProtoIPCP, terminateAck, 0x22, "")
 		s.wait(3 * time.Second)
 		s.wants("farewell", ProtoLCP, terminateRequest, 6, "")
-		if err := s.wantsEnd("without an address", fault.NoAddress, fault.StageNetwork); err.Message != "the server ended IPCP" {
+		if err := s.wantsEnd("without an address", fault.NoAddress, fault.StageNetwork); err.Message != "The server ended IPCP." {
 			t.Errorf("message %q", err.Message)
 		}
 	})

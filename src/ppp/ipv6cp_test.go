@@ -89,16 +89,16 @@ func TestNoIPv6(t *testing.T) {
 		message string
 	}{
 		{"Protocol-Reject (RRAS without IPv6, accel-ppp)", func(s *script) { s.sends(ProtoLCP, protocolReject, 1, "8057 0103000e") }, false,
-			"the server does not support IPV6CP"},
+			"The server does not support IPV6CP."},
 		{"a Reject of the identifier", func(s *script) { s.sends(ProtoIPV6CP, configureReject, 3, ourIP6Request) }, true,
-			"the server refused our IPv6 interface identifier"},
+			"The server refused our IPv6 interface identifier."},
 		{"ten seconds of silence (older SoftEther)", func(s *script) { s.wait(10 * time.Second) }, false,
-			"the server does not answer IPV6CP"},
+			"The server does not answer IPV6CP."},
 		{"Naks without end", func(s *script) {
 			for i := range byte(6) {
 				s.sends(ProtoIPV6CP, configureNak, s.link.ipv6cp.reqID, "010a 0a0b0c0d0e0f10"+string("0123456789"[i])+"1")
 			}
-		}, true, "the server refused our IPv6 interface identifier"},
+		}, true, "The server refused our IPv6 interface identifier."},
 	} {
 		t.Run(tc.why, func(t *testing.T) {
 			s := newScript(t, clientConfig(methodMSCHAPv2))

@@ -2,6 +2,7 @@ package ppp
 
 import (
 	"encoding/binary"
+	"strings"
 	"time"
 
 	"sstp/src/fault"
@@ -170,7 +171,7 @@ func (c *lcp) receiveLCP(now time.Time, p packet) {
 	case terminateRequest:
 		err := l.EndedByPeer()
 		if text := printable(p.data); text != "" {
-			err.Message += ": \"" + text + "\""
+			err.Message = strings.TrimSuffix(err.Message, ".") + ": \"" + text + "\"."
 		}
 		c.event(now, evRTR, p)
 		if l.closing {

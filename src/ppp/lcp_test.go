@@ -239,7 +239,7 @@ func TestASilentServerIsAskedTenTimes(t *testing.T) {
 	}
 	s.wants("a word of farewell", ProtoLCP, terminateRequest, 2, "")
 	err := s.wantsEnd("30 s are enough", fault.PPPNegotiationFailed, fault.StagePPP)
-	if err.Message != "the server does not answer LCP" {
+	if err.Message != "The server does not answer LCP." {
 		t.Errorf("message %q", err.Message)
 	}
 }
@@ -310,7 +310,7 @@ func TestNegotiationsThatDoNotEndAreEnded(t *testing.T) {
 		s.wait(time.Second)
 		s.wantsKind("farewell", Send)
 		err := s.wantsEnd("30 s for all of LCP", fault.PPPNegotiationFailed, fault.StagePPP)
-		if err.Message != "no agreement with the server about LCP" {
+		if err.Message != "No agreement with the server about LCP." {
 			t.Errorf("message %q", err.Message)
 		}
 	})
@@ -395,19 +395,19 @@ func TestTerminateFromTheServer(t *testing.T) {
 		message string
 	}{
 		{"before LCP is open", func(s *script) { s.start() }, "",
-			fault.PPPNegotiationFailed, fault.StagePPP, "the server ended the negotiation"},
+			fault.PPPNegotiationFailed, fault.StagePPP, "The server ended the negotiation."},
 		{"after we refused its methods", func(s *script) { s.start(); s.sends(ProtoLCP, configureRequest, 1, "0304 c023") }, "",
-			fault.AuthMethodRefused, fault.StageAuth, "no common authentication method: the server offers PAP; allowed here: MS-CHAPv2"},
+			fault.AuthMethodRefused, fault.StageAuth, "No common authentication method: the server offers PAP; allowed here: MS-CHAPv2."},
 		{"during authentication: SoftEther's word for a wrong password", func(s *script) { s.establish(methodMSCHAPv2) }, "",
-			fault.AuthFailed, fault.StageAuth, "the server ended the call during authentication"},
+			fault.AuthFailed, fault.StageAuth, "The server ended the call during authentication."},
 		{"without authentication, before the network", func(s *script) { s.establish(AuthProtocol{}) }, "",
-			fault.PPPNegotiationFailed, fault.StagePPP, "the server ended the negotiation"},
+			fault.PPPNegotiationFailed, fault.StagePPP, "The server ended the negotiation."},
 		{"before there is an address", func(s *script) { s.authenticate() }, "",
-			fault.NoAddress, fault.StageNetwork, "the server ended the call before it assigned an address"},
+			fault.NoAddress, fault.StageNetwork, "The server ended the call before it assigned an address."},
 		{"when up, with pppd's words", func(s *script) { s.up() }, "557365722072657175657374",
-			fault.ClosedByServer, fault.StageUp, "the server ended the call: \"User request\""},
+			fault.ClosedByServer, fault.StageUp, "The server ended the call: \"User request\"."},
 		{"when up, with what Windows sends", func(s *script) { s.up() }, "11223344 003ccd74 00000000",
-			fault.ClosedByServer, fault.StageUp, "the server ended the call"},
+			fault.ClosedByServer, fault.StageUp, "The server ended the call."},
 	} {
 		t.Run(tc.why, func(t *testing.T) {
 			s := newScript(t, clientConfig(methodMSCHAPv2))

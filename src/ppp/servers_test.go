@@ -161,7 +161,7 @@ func TestAccelPPPAtTheEndOfItsList(t *testing.T) {
 	s.sends(ProtoLCP, terminateRequest, 9, "")
 	s.wantsKind("Ack", Send)
 	err := s.wantsEnd("it has no EAP at all", fault.AuthMethodRefused, fault.StageAuth)
-	if want := "no common authentication method: the server offers PAP, CHAP-MD5, MS-CHAPv2; allowed here: EAP"; err.Message != want {
+	if want := "No common authentication method: the server offers PAP, CHAP-MD5, MS-CHAPv2; allowed here: EAP."; err.Message != want {
 		t.Errorf("message %q", err.Message)
 	}
 }

@@ -156,7 +156,7 @@ func TestConnectionIsLost(t *testing.T) {
 		{"framing, before any packet", StateRequestSent, ErrVersion, fault.NotSSTP, "does not speak SSTP"},
 		{"HTTP, before any packet", StateRequestSent, ErrHTTP, fault.NotSSTP, "HTTP where SSTP packets belong"},
 		{"framing, later", StateConnected, ErrLength, fault.SSTPRejected, "broke SSTP's framing"},
-		{"a failure that is known", StateConnected, known, fault.TLSFailed, "known"},
+		{"a failure that is known", StateConnected, known, fault.TLSFailed, "Known."},
 	} {
 		p := client(t, test.state)
 		p.silentFor(5 * time.Second)

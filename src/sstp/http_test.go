@@ -152,25 +152,6 @@ func TestRequestHeadsOfClients(t *testing.T) {
 	}
 }
 
-func TestEveryOtherStatusIsARefusalThatSaysWhatToDo(t *testing.T) {
-	for status, part := range map[int]string{
-		301: "points", 302: "points", 400: "did not understand", 401: "credentials", 403: "forbids", 404: "knows no VPN",
-		405: "ordinary web server", 407: "credentials", 501: "ordinary web server", 503: "down", 101: "no answer", 204: "no answer",
-	} {
-		f := (&ResponseHead{Status: status}).Refusal()
-		if f == nil || f.Code != fault.HTTPRefused || f.Hint == "" || !strings.Contains(f.Message, part) {
-			t.Errorf("%d: %+v, want HTTP_REFUSED that says %q", status, f, part)
-		}
-	}
-	f := (&ResponseHead{Status: 302, Reason: "Found", Location: "https://example.org/"}).Refusal()
-	if want := "The server answered 302 Found: it points to https://example.org/ instead of opening the VPN."; f.Message != want {
-		t.Errorf("a redirect reads %q, want %q", f.Message, want)
-	}
-	if f := (&ResponseHead{Status: 200}).Refusal(); f != nil {
-		t.Errorf("200 is refused: %v", f)
-	}
-}
-
 func FuzzHeads(f *testing.F) {
 	f.Add([]byte(rrasHead))
 	f.Add(AppendRequest(nil, "vpn.example", "", [16]byte{}))

@@ -301,6 +301,18 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+func TestANameWithThousandsOfAddressesIsTriedAtAFew(t *testing.T) {
+	var many []netip.Addr
+	for a := netip.MustParseAddr("192.0.2.0"); len(many) < 4000; a = a.Next() {
+		many = append(many, a)
+	}
+	c := connector{o: Options{Lookup: func(context.Context, string) ([]netip.Addr, error) { return many, nil }}}
+	got, _, err := c.resolve(t.Context(), "vpn.test")
+	if err != nil || len(got) != maxAddresses || got[0] != many[0] {
+		t.Errorf("%d addresses, %v, want the first %d", len(got), err, maxAddresses)
+	}
+}
+
 func TestTheSystemsResolverKnowsTheHostsFile(t *testing.T) {
 	got, err := systemLookup(t.Context(), "localhost")
 	if err != nil || !got[0].IsLoopback() {

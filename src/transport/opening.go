@@ -13,18 +13,6 @@ import (
 	"sstp/src/sstp"
 )
 
-// StatusError is the cause of a failure that a server's HTTP status is the reason for.
-type StatusError struct {
-	Status   int
-	Reason   string
-	Location string // where a redirect points
-}
-
-// Error gives the status line's text.
-func (e *StatusError) Error() string {
-	return strings.TrimRight("HTTP "+strconv.Itoa(e.Status)+" "+e.Reason, " ")
-}
-
 // open sends the request whose answer's body is SSTP ([MS-SSTP] 3.2.4.1) and reads the answer's head. early is what came
 // behind it.
 func (c *connector) open(ctx context.Context, session net.Conn) (early []byte, finding string, err error) {
@@ -63,7 +51,7 @@ func (c *connector) open(ctx context.Context, session net.Conn) (early []byte, f
 		case head.Status == 200:
 			finding = "HTTP 200"
 			if head.Server != "" {
-				finding += ", " + shown(head.Server)
+				finding += ", " + head.Server
 			}
 			return append([]byte(nil), rest...), finding, nil
 		default:
@@ -84,19 +72,18 @@ func hostHeader(name string, port uint16) string {
 	return name + ":" + strconv.Itoa(int(port))
 }
 
-// statusFault explains an answer that is not 200.
+// statusFault explains an answer that is not 200. The head's texts are fit for display.
 func statusFault(head *sstp.ResponseHead) error {
-	cause := &StatusError{Status: head.Status, Reason: head.Reason, Location: head.Location}
-	said := strings.TrimRight(strconv.Itoa(head.Status)+" "+shown(head.Reason), " ")
+	said := strings.TrimRight(strconv.Itoa(head.Status)+" "+head.Reason, " ")
 	refused := func(message, hint string) error {
-		return fault.New(fault.HTTPRefused, fault.StageHTTP, message).WithHint(hint).Wrap(cause)
+		return fault.New(fault.HTTPRefused, fault.StageHTTP, message).WithHint(hint)
 	}
 	switch head.Status {
 	case 301, 302, 303, 307, 308:
 		// accel-ppp 1.12 answers so to another host name than its own (option http-error).
 		where := "."
 		if head.Location != "" {
-			where = " to " + shown(head.Location) + "."
+			where = " to " + head.Location + "."
 		}
 		return refused("The server redirects ("+said+")"+where,
 			"A redirect is not followed: set server and server_name to the VPN server's own name.")
@@ -105,7 +92,7 @@ func statusFault(head *sstp.ResponseHead) error {
 			"SSTP has no HTTP login: a proxy or firewall before the server must let the request pass.")
 	case 404, 405, 501:
 		return fault.New(fault.NotSSTP, fault.StageHTTP, "A web server answered that does not know SSTP ("+said+").").
-			WithHint("Check server, port, server_name and path_secret, and that SSTP is enabled on the server.").Wrap(cause)
+			WithHint("Check server, port, server_name and path_secret, and that SSTP is enabled on the server.")
 	case 500, 502, 503, 504:
 		return refused("The server cannot take the call now ("+said+").",
 			"Its VPN service is down or has no free port; check the server if that goes on.")

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -132,14 +131,6 @@ func TestConformance3AnswersThatAreNoTunnel(t *testing.T) {
 				t.Errorf("the message %q has control characters", f.Message)
 			}
 		})
-	}
-}
-
-func TestTheStatusIsInTheCause(t *testing.T) {
-	f := wantFault(t, unverified(httpServer(t, "HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n")), fault.HTTPRefused)
-	var status *StatusError
-	if !errors.As(f, &status) || status.Status != 302 || status.Location != "/login" || status.Error() != "HTTP 302 Found" {
-		t.Errorf("cause %#v, want status 302 and where to", f.Err)
 	}
 }
 

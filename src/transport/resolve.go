@@ -10,6 +10,10 @@ import (
 	"sstp/src/fault"
 )
 
+// maxAddresses is how many addresses of a name are tried. A DNS answer has room for thousands, and each one costs a route
+// before it is dialed.
+const maxAddresses = 16
+
 // resolve returns the addresses of host, an address itself included, in the order in which to try them.
 func (c *connector) resolve(ctx context.Context, host string) (addrs []netip.Addr, finding string, err error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
@@ -24,6 +28,7 @@ func (c *connector) resolve(ctx context.Context, host string) (addrs []netip.Add
 		return nil, "", resolveFault(ctx, host, err)
 	}
 	addrs = interleave(addrs)
+	addrs = addrs[:min(len(addrs), maxAddresses)]
 	if len(addrs) == 0 {
 		return nil, "", fault.New(fault.PeerResolveFail, fault.StageResolve, "The name "+shown(host)+" has no address.")
 	}

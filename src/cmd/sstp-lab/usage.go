@@ -57,7 +57,7 @@ func usage() string {
 	var b strings.Builder
 	b.WriteString(head)
 	for _, k := range lab.Knobs() {
-		fmt.Fprintf(&b, "  %-26s%s\n", k.Form(), k.Help)
+		fmt.Fprintf(&b, "  %-26s %s\n", k.Form(), k.Help)
 	}
 	return b.String()
 }

@@ -47,6 +47,10 @@ func run(args []string, stdin *os.File, stdout, stderr *os.File) int {
 		io.WriteString(stderr, usage)
 		return exitUsage
 	}
+	if contains(args, "--help") || contains(args, "-h") {
+		io.WriteString(stdout, usage)
+		return exitOK
+	}
 	switch args[0] {
 	case "daemon":
 		return daemon(args[1:], stderr)
@@ -65,7 +69,7 @@ func run(args []string, stdin *os.File, stdout, stderr *os.File) int {
 	case "version", "--version":
 		fmt.Fprintln(stdout, "sstp", version)
 		return exitOK
-	case "help", "--help", "-h":
+	case "help":
 		io.WriteString(stdout, usage)
 		return exitOK
 	}

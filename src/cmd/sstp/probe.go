@@ -84,7 +84,7 @@ func probeTunnel(ctx context.Context, a arguments, bus *ubus.Client, stdin, stde
 	}
 	if user, ok := a.values["--user"]; ok {
 		values["username"] = []string{user}
-		password, err := readPassword(a.values["--password-file"], stdin, stderr)
+		password, err := readPassword(ctx, a.values["--password-file"], stdin, stderr)
 		if err != nil {
 			return nil, fault.New(fault.InvalidOptions, fault.StageConfig, "The password can't be read: "+err.Error()+".").
 				WithHint("Give a readable file with --password-file, or the password on standard input.")
@@ -126,8 +126,9 @@ func byUplink(t *config.Tunnel, bus *ubus.Client) func(*transport.Options) {
 	return func(o *transport.Options) { o.Prepare = iface.Device }
 }
 
-// readPassword reads the first line of the file, or of standard input, which is not echoed on a terminal.
-func readPassword(file string, stdin, stderr *os.File) (string, error) {
+// readPassword reads the first line of the file, or of standard input, which is not echoed on a terminal. There it waits for
+// people, and ends the program when ctx ends: nothing else ends a read of a terminal.
+func readPassword(ctx context.Context, file string, stdin, stderr *os.File) (string, error) {
 	in := stdin
 	if file != "" && file != "-" {
 		f, err := os.Open(file)
@@ -138,9 +139,16 @@ func readPassword(file string, stdin, stderr *os.File) (string, error) {
 		in = f
 	} else if restore, ok := hideInput(stdin); ok {
 		fmt.Fprint(stderr, "Password: ")
-		defer func() {
+		answered := context.AfterFunc(ctx, func() {
 			restore()
 			fmt.Fprintln(stderr)
+			os.Exit(exitFailed)
+		})
+		defer func() {
+			if answered() {
+				restore()
+				fmt.Fprintln(stderr)
+			}
 		}()
 	}
 	return readLine(in)
