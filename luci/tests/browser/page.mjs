@@ -35,7 +35,7 @@ export function suite() {
 		server = await serve(router);
 		browser = await require('playwright-core').chromium.launch({ executablePath: chromium, args: [ '--no-sandbox', '--disable-gpu' ] });
 		context = await browser.newContext({ reducedMotion: 'reduce' });
-		context.setDefaultTimeout(5000);
+		context.setDefaultTimeout(20000);
 	});
 
 	after(async () => {
@@ -78,6 +78,14 @@ export async function nextPoll(page) {
 		}
 	});
 	await page.waitForFunction(() => standin.poll.queue.every((e) => e.free));
+}
+
+// Waits for something that happens on the router's side.
+export async function until(happened) {
+	for (let n = 0; !happened(); n++) {
+		assert.ok(n < 500, `did not happen: ${happened}`);
+		await new Promise((done) => setTimeout(done, 10));
+	}
 }
 
 // No part of the page may be wider than the window.

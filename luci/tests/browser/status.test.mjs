@@ -1,7 +1,7 @@
 import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { load } from '../load.mjs';
-import { HOSTILE, assertFits, assertUnharmed, chromium, contrasts, nextPoll, recorded, routerWith, suite } from './page.mjs';
+import { HOSTILE, assertFits, assertUnharmed, chromium, contrasts, iface, nextPoll, recorded, routerWith, suite, until } from './page.mjs';
 
 const errors = load('sstp.errors');
 const view = { view: 'sstp.status' };
@@ -17,6 +17,7 @@ function working(changes = {}) {
 describe('status page', { skip: chromium ? false : 'there is no Chromium on this machine' }, () => {
 	const { router, withPage } = suite();
 	const card = (page, name = 'vpn') => page.locator(`.sstp-card[data-interface="${name}"]`);
+	const focused = (page) => page.evaluate(() => document.activeElement.textContent);
 	const fact = (page, name) => page.locator('.sstp-facts dt', { hasText: new RegExp(`^${name}$`) }).locator('xpath=following-sibling::dd[1]');
 
 	test('a tunnel that is up shows all that the daemon knows', () => withPage(view, routerWith({ vpn: working({ uptime_s: 7980 }) }), async (page) => {
@@ -24,11 +25,18 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 
 		assert.equal(await card(page).locator('.sstp-since').innerText(), 'for 2 h 13 min');
 		for (const [ name, want ] of [ [ 'Server', 'vpn.example:443' ], [ 'Address', '192.0.2.10:443' ], [ 'Uplink', 'wan' ], [ 'Encryption', 'TLS 1.3, TLS_AES_128_GCM_SHA256' ],
-			[ 'Server verified', 'signed by a trusted authority, and the name matches' ], [ 'Issuer', 'sstp-lab authority' ], [ 'Log-in', 'MS-CHAPv2' ],
-			[ 'Crypto binding', 'SHA-256 with the log-in\'s keys' ], [ 'Device', 'sstp-vpn' ], [ 'IPv4 address', '10.99.0.2' ], [ 'Peer', '10.99.0.1' ], [ 'DNS servers', '10.99.0.1' ], [ 'MTU', '1400' ] ])
+			[ 'Server verified', 'signed by a trusted authority, and the name matches' ], [ 'Issuer', 'sstp-lab authority' ], [ 'Authentication', 'MS-CHAPv2' ],
+			[ 'Crypto binding', 'SHA-256 with the login\'s keys' ], [ 'Device', 'sstp-vpn' ], [ 'IPv4 address', '10.99.0.2' ], [ 'Peer', '10.99.0.1' ], [ 'DNS servers', '10.99.0.1' ], [ 'MTU', '1400' ] ])
 			assert.equal(await fact(page, name).first().innerText(), want, name);
-		assert.match(await fact(page, 'Certificate').innerText(), /^vpn\.example, until .*2049 \(.* days left\)$/);
-		assert.match(await fact(page, 'Round trip').innerText(), /^0\.[0-9]+.ms \(min/);
+		assert.match(await fact(page, 'Certificate').innerText(), /^vpn\.example, valid until .*2049$/);
+
+		await nextPoll(page);
+
+		const tiles = await card(page).locator('.sstp-tile').allInnerTexts();
+
+		assert.match(tiles[0], /^Download\n+.*bit\/s\n+4\.6[56].GiB in total$/);
+		assert.match(tiles[2], /^Round trip\n+0\.[0-9].ms\n+avg\. 0\.[0-9].ms, max\. 0\.[0-9].ms$/);
+		assert.match(tiles[3], /^Certificate\n+8,\d\d\d days left\n+valid until .*2049$/);
 		assert.equal(await card(page).locator('.sstp-fault').isVisible(), false);
 		assert.match(await fact(page, 'Dropped').innerText(), /^\d+ received, 0 sent$/);
 	}));
@@ -113,7 +121,7 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 	});
 
 	test('a tunnel that waits counts down to its next attempt', () => withPage(view, routerWith({ vpn: { ...recorded('status-wrong-password'), next_retry_ms: 61000 } }), async (page) => {
-		assert.match(await card(page).locator('.sstp-retry').innerText(), /^Next attempt in (1 min 1|1 min 0|59) s\.$/);
+		assert.match(await card(page).locator('.sstp-retry').innerText(), /^Next attempt in (1 min [01]|5\d) s\.$/);
 		assert.match(await card(page).locator('.sstp-fault').innerText(), /^The server refused the user name or password\s+The server refused the user name or the password \(error 691\)/);
 	}));
 
@@ -147,7 +155,7 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 		assert.match(await text('begins'), /^begins Starting/);
 		assert.match(await text('gone'), /^gone Disconnected/);
 		assert.match(await text('broken'), /^broken Not connected.*The server refused the user name or password.*Check user name and password.*AUTH_FAILED/);
-		assert.match(await text('secret'), /^secret State unknown.*login may not see/);
+		assert.match(await text('secret'), /^secret State unknown.*not allowed to see/);
 		assert.match(await text('silly'), /^silly State unknown.*no usable answer/);
 		assert.equal(await card(page, 'gone').getByRole('button', { name: 'Connect', exact: true }).isVisible(), true);
 		assert.equal(await card(page, 'off').getByRole('button', { name: 'Connect', exact: true }).isVisible(), false);
@@ -260,11 +268,12 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 
 		await card(page).locator('summary').click();
 
-		const rows = await card(page).locator('.sstp-events tbody tr').allInnerTexts();
+		const rows = await card(page).locator('.sstp-events li').allInnerTexts();
 
 		assert.match(rows[0], /waiting to try again\s+next attempt in 800ms/);
 		assert.match(rows[1], /The server's certificate is not trusted\s+No CA certificates/);
 		assert.equal(rows.length, 3, 'the steps that went well are no news');
+		assert.equal(await card(page).locator('.sstp-events .sstp-look-busy').count(), 0, 'what is over is not busy any more');
 	}));
 
 	test('a page that nobody sees asks nothing', () => withPage(view, routerWith({ vpn: working() }), async (page) => {
@@ -292,6 +301,7 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 		router.delay = 1500;
 		router.requests = 0;
 		await page.evaluate(() => { for (let n = 0; n < 30; n++) standin.poll.step(); });
+		await until(() => router.requests);
 		await page.waitForTimeout(300);
 		assert.equal(router.requests, 1);
 	}));
@@ -324,29 +334,42 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 	}));
 
 	test('the buttons do what they say', () => withPage(view, routerWith({ vpn: working(), off: 4 }, { iface: { off: { autostart: false, pending: false } }, answers: { 'sstp.vpn.reconnect': 0, 'network.interface.up': 0, 'network.interface.down': 0 } }), async (page) => {
+		let answer;
+
+		router.answers['sstp.vpn.reconnect'] = () => new Promise((done) => { answer = () => done(0); });
 		await card(page).getByRole('button', { name: 'Reconnect' }).click();
-		await page.waitForFunction(() => !document.querySelector('.spinning'));
-		assert.equal(router.called('sstp.vpn.reconnect').length, 1);
+		await card(page).locator('[aria-busy=true]').waitFor();
+		await card(page).getByRole('button', { name: 'Reconnect' }).click();
+		await until(() => answer);
+		answer();
+		await card(page).locator('[aria-busy=true]').waitFor({ state: 'detached' });
+		assert.equal(router.called('sstp.vpn.reconnect').length, 1, 'once is enough');
+		assert.equal(await focused(page), 'Reconnect');
 
 		await card(page, 'off').getByRole('button', { name: 'Connect', exact: true }).click();
-		await page.waitForFunction(() => !document.querySelector('.spinning'));
+		await until(() => router.called('network.interface.up').length);
 		assert.deepEqual(router.called('network.interface.up')[0].args, { interface: 'off' });
 
 		await card(page).getByRole('button', { name: 'Disconnect' }).click();
 		assert.match(await page.getByRole('dialog').innerText(), /Disconnect vpn\?[^]*lock yourself out/);
 		await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+		await page.getByRole('dialog').waitFor({ state: 'detached' });
 		assert.equal(router.called('network.interface.down').length, 0, 'not without being sure');
+		assert.equal(await focused(page), 'Disconnect', 'the focus is back where it was');
 
 		await card(page).getByRole('button', { name: 'Disconnect' }).click();
 		await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
-		await page.waitForFunction(() => !document.querySelector('.spinning'));
+		await until(() => router.called('network.interface.down').length);
 		assert.deepEqual(router.called('network.interface.down')[0].args, { interface: 'vpn' });
+		Object.assign(router.answers, { 'sstp.vpn.status': 4, 'network.interface.dump': { interface: [ iface('vpn', { autostart: false, pending: false }) ] } });
+		await card(page).and(page.locator('[data-state=stopped]')).waitFor();
+		assert.equal(await focused(page), 'Connect', 'what took the place of the button has the focus');
 		assert.equal(await card(page).getByRole('link', { name: 'Edit' }).getAttribute('href'), '/cgi-bin/luci/admin/network/network');
 	}));
 
 	test('a button that fails says why', () => withPage(view, routerWith({ vpn: working() }, { answers: { 'sstp.vpn.reconnect': 6 } }), async (page) => {
 		await card(page).getByRole('button', { name: 'Reconnect' }).click();
-		assert.match(await page.locator('.alert-message').innerText(), /Your login may not do this/);
+		assert.match(await page.locator('.alert-message').innerText(), /Your account on the router is not allowed to do this/);
 	}));
 
 	test('a login that may only read gets no buttons that change something', () => withPage({ ...view, readonly: '' }, routerWith({ vpn: working(), off: 4 }, { iface: { off: { autostart: false } } }), async (page) => {

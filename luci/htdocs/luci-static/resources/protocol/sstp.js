@@ -180,7 +180,7 @@ return network.registerProtocol('sstp', {
 		let o;
 
 		s.tab('sstp_security', _('Security'), _('How the server proves who it is, and what is acceptable on the way to it.'));
-		s.tab('sstp_auth', _('Log-in'));
+		s.tab('sstp_auth', _('Authentication'));
 
 		/* --- general --- */
 
@@ -278,7 +278,7 @@ return network.registerProtocol('sstp', {
 		o = add('sstp_security', form.Flag, 'tls_legacy', _('Old ciphers'), _('Also offers RSA key exchange and CBC, for old RouterOS and Windows servers. Without need they weaken the encryption.'));
 		o.default = o.disabled;
 
-		/* --- log-in --- */
+		/* --- authentication --- */
 
 		o = add('sstp_auth', form.DynamicList, 'auth', _('Methods'), _('In order of preference; nothing else is ever used. If empty: MS-CHAPv2, then EAP-MSCHAPv2, and EAP-TLS before both where there is a client certificate.'));
 		o.value('mschapv2', _('MS-CHAPv2'));
@@ -303,8 +303,8 @@ return network.registerProtocol('sstp', {
 		o.nocreate = true;
 		o.optional = true;
 
-		o = add('advanced', form.Value, 'proxy', _('HTTP proxy'), _('The server is reached through this proxy.'));
-		o.placeholder = 'http://user:password@proxy.example.org:3128';
+		o = add('advanced', form.Value, 'proxy', _('HTTP proxy'), _('The server is reached through this proxy. With a login: http://user:password@host:port.'));
+		o.placeholder = 'http://proxy.example.org:3128';
 		o.password = true;
 		check('proxy', validate.proxy);
 

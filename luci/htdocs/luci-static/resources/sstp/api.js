@@ -89,7 +89,7 @@ return baseclass.extend({
 	explain({ failure, text }) {
 		switch (failure) {
 		case 'absent': return _('The SSTP service of the router does not answer. Is the package sstp installed?');
-		case 'denied': return _('Your login may not do this.');
+		case 'denied': return _('Your account on the router is not allowed to do this.');
 		case 'late':   return _('The router did not answer in time.');
 		default:       return text || _('The router gave no usable answer.');
 		}

@@ -48,10 +48,18 @@ function rows(title, names) {
 	};
 }
 
+/* A number to be seen from afar, with a line below it. */
 function tile(name) {
-	const value = E('dd', {});
+	const value = E('dd', {}), more = E('dd', { 'class': 'sstp-hint' }), node = E('div', { 'class': 'sstp-tile' }, [ E('dt', {}, [ name ]), value, more ]);
 
-	return { node: E('div', { 'class': 'sstp-tile' }, [ E('dt', {}, [ name ]), value ]), value };
+	return {
+		node,
+		update(text, below, look) {
+			setText(value, text);
+			setText(more, below || '\u00a0');
+			value.className = look ? `sstp-look-${look}` : '';
+		}
+	};
 }
 
 /* The common name of an X.509 subject, the whole of it where there is none. */
@@ -60,13 +68,10 @@ function commonName(subject) {
 }
 
 function certificateText(tls, now) {
-	const days = tls.not_after ? format.daysLeft(tls.not_after, now) : null;
-
-	if (days === null)
+	if (!tls.not_after)
 		return commonName(tls.subject);
 
-	return format.fill((days < 0) ? _('%s, expired on %s') : N_(days, '%s, until %s (one day left)', '%s, until %s (%s days left)'),
-		commonName(tls.subject), format.day(tls.not_after), days);
+	return format.fill((tls.not_after < now) ? _('%s, expired on %s') : _('%s, valid until %s'), commonName(tls.subject), format.day(tls.not_after));
 }
 
 function tlsText(tls) {
@@ -74,7 +79,7 @@ function tlsText(tls) {
 }
 
 function rttText(rtt) {
-	return rtt ? format.fill(_('%s (min %s, avg %s, max %s)'), ...[ rtt.last, rtt.min, rtt.avg, rtt.max ].map((v) => format.milliseconds(v))) : '';
+	return (rtt?.max >= 0) ? format.fill(_('avg. %s, max. %s'), format.milliseconds(rtt.avg), format.milliseconds(rtt.max)) : '';
 }
 
 /* The steps of a call that went well are no news. */
@@ -82,23 +87,23 @@ function isNews(event) {
 	return event.code || event.state == 'starting' || errors.state(event.state).look != 'busy';
 }
 
+/* What is over is not busy any more. */
 function eventRow(event, now) {
 	const state = errors.state(event.state), failed = event.code ? errors.sentence(event.code, event.text) : null;
 
-	return E('tr', { 'class': 'tr' }, [
-		E('td', { 'class': 'td sstp-when' }, [ format.moment(event.time, now) ]),
-		E('td', { 'class': 'td sstp-what' }, [
-			dialog.mark(failed ? 'failed' : state.look), ' ', failed ?? state.text
-		]),
-		E('td', { 'class': 'td sstp-why' }, [ (event.text && event.text != failed) ? errors.phrase(event.text) : '' ])
+	return E('li', { 'class': 'sstp-stage' }, [
+		dialog.mark(failed ? 'failed' : (state.look == 'busy') ? 'open' : state.look),
+		E('div', { 'class': 'sstp-stage-name' }, [ failed ?? state.text ]),
+		E('div', { 'class': 'sstp-stage-text' }, [ (event.text && event.text != failed) ? errors.phrase(event.text) : '' ]),
+		E('div', { 'class': 'sstp-stage-time' }, [ format.moment(event.time, now) ])
 	]);
 }
 
 return baseclass.extend({
 	/*
-	 * actions: { connect, disconnect, reconnect, test } each called with the tunnel's name and giving a promise, or null
-	 * where the login may not; editUrl leads to the settings. Returns { node, update(model) }; model is what view/sstp/
-	 * status.js gathers.
+	 * actions: { connect, disconnect, reconnect, test, sure } each called with the tunnel's name and giving a promise; null
+	 * where the session may only read. sure asks before disconnect. editUrl leads to the settings. Returns { node,
+	 * update(model), tick(model) }; model is what view/sstp/status.js gathers.
 	 */
 	create(name, actions, editUrl) {
 		const headId = `sstp-head-${name}`,
@@ -107,37 +112,44 @@ return baseclass.extend({
 		      state = E('span', { 'class': 'sstp-state', 'role': 'status', 'aria-live': 'polite' }, [ markBox, stateText ]),
 		      since = E('span', { 'class': 'sstp-since' }),
 		      steps = E('ol', { 'class': 'sstp-steps', 'hidden': '', 'aria-hidden': 'true' }, STEPS.map((s) => E('li', { 'title': errors.state(s).text }))),
-		      fault = E('div', { 'class': 'sstp-fault', 'role': 'alert', 'hidden': '' }),
+		      fault = E('div', { 'class': 'sstp-notice sstp-fault', 'role': 'alert', 'hidden': '' }),
 		      retry = E('p', { 'class': 'sstp-retry', 'hidden': '' }),
 		      notes = E('div', { 'class': 'sstp-warnings', 'hidden': '' }),
-		      tiles = { rx: tile(_('Download')), tx: tile(_('Upload')), rtt: tile(_('Round trip')), total: tile(_('Received / sent')) },
+		      tiles = { rx: tile(_('Download')), tx: tile(_('Upload')), rtt: tile(_('Round trip')), certificate: tile(_('Certificate')) },
 		      tileBox = E('dl', { 'class': 'sstp-tiles' }, Object.values(tiles).map((t) => t.node)),
 		      traffic = chart.create({ title: _('Traffic'), least: 10000, text: (v) => format.rate(v), series: [
 			{ key: 'rx', label: _('Download'), look: 'rx', area: true }, { key: 'tx', label: _('Upload'), look: 'tx' } ] }),
 		      roundTrip = chart.create({ title: _('Round trip'), least: 4, text: (v) => format.milliseconds(v), series: [ { key: 'rtt', label: '', look: 'rtt' } ] }),
 		      charts = E('div', { 'class': 'sstp-charts' }, [ traffic.node, roundTrip.node ]),
 		      groups = {
-			connection: rows(_('Connection'), [ _('Server'), _('Address'), _('Uplink'), _('Proxy'), _('Log-in'), _('Attempt'), _('Reconnections') ]),
+			connection: rows(_('Connection'), [ _('Server'), _('Address'), _('Uplink'), _('Proxy'), _('Authentication'), _('Attempt'), _('Reconnections') ]),
 			security: rows(_('Security'), [ _('Encryption'), _('Server verified'), _('Certificate'), _('Issuer'), _('Fingerprint'), _('Crypto binding') ]),
-			network: rows(_('Network'), [ _('Device'), _('IPv4 address'), _('Peer'), _('DNS servers'), _('IPv6 address'), _('MTU'), _('Round trip'), _('Packets'), _('Dropped') ])
+			network: rows(_('Network'), [ _('Device'), _('IPv4 address'), _('Peer'), _('DNS servers'), _('IPv6 address'), _('MTU'), _('Packets'), _('Dropped') ])
 		      },
-		      eventBody = E('tbody', {}),
-		      events = E('details', { 'class': 'sstp-events', 'hidden': '' }, [
-			E('summary', {}, [ _('History') ]),
-			E('table', { 'class': 'table sstp-table' }, [
-				E('thead', { 'class': 'sstp-hidden' }, [ E('tr', {}, [ _('Time'), _('Event'), _('Details') ].map((t) => E('th', { 'scope': 'col' }, [ t ]))) ]),
-				eventBody
-			])
-		      ]);
+		      eventList = E('ol', { 'class': 'sstp-stages' }),
+		      events = E('details', { 'class': 'sstp-events', 'hidden': '' }, [ E('summary', {}, [ _('History') ]), eventList ]);
 
-		const act = (label, style, run) => {
+		/* A button at work is not disabled, which would take the focus from it. */
+		const act = (label, style, run, sure) => {
+			let working = false;
+
+			const busy = (on) => {
+				working = on;
+				button.classList.toggle('sstp-working', on);
+				button.setAttribute('aria-busy', String(on));
+			};
+			const work = () => {
+				busy(true);
+				Promise.resolve(run(name)).finally(() => busy(false));
+			};
 			const button = dialog.button(label, style, () => {
-				button.disabled = true;
-				button.classList.add('spinning');
-				Promise.resolve(run(name)).finally(() => {
-					button.classList.remove('spinning');
-					button.disabled = false;
-				});
+				if (working)
+					return;
+
+				if (sure)
+					sure(name).then((agreed) => agreed ? work() : null);
+				else
+					work();
 			});
 
 			return button;
@@ -145,11 +157,18 @@ return baseclass.extend({
 		const buttons = {
 			connect: act(_('Connect'), 'positive', (n) => actions.connect(n)),
 			reconnect: act(_('Reconnect'), 'action', (n) => actions.reconnect(n)),
-			disconnect: act(_('Disconnect'), 'negative', (n) => actions.disconnect(n)),
+			disconnect: act(_('Disconnect'), 'negative', (n) => actions.disconnect(n), actions.sure),
 			test: act(_('Test connection'), 'neutral', (n) => actions.test(n))
 		};
-		const show = (which, wanted) => {
-			buttons[which].hidden = !(wanted && actions[which]);
+		/* One that goes away hands the focus on to what came in its place. */
+		const show = (wanted) => {
+			const focused = Object.values(buttons).find((b) => b === document.activeElement);
+
+			for (const which in buttons)
+				buttons[which].hidden = !(wanted[which] && actions[which]);
+
+			if (focused?.hidden)
+				Object.values(buttons).find((b) => !b.hidden)?.focus();
 		};
 		let shownHistory = null, shownFault = null, shownLook = null, shownNotes = null;
 
@@ -163,7 +182,7 @@ return baseclass.extend({
 			events
 		]);
 
-		show('test', true);
+		show({ test: true });
 
 		/* The last failure with its hint; rewritten only when it is another one, so that it is read out once. */
 		const updateFault = (f) => {
@@ -174,12 +193,11 @@ return baseclass.extend({
 
 			shownFault = key;
 			fault.hidden = !f;
-			dom.content(fault, f ? [
-				E('p', { 'class': 'sstp-fault-head' }, [ dialog.mark('failed'), E('strong', {}, [ f.title ]) ]),
+			dom.content(fault, f ? dialog.notice('failed', f.title, [
 				(f.message && f.message != f.title) ? E('p', {}, [ f.message ]) : '',
 				...f.hints.map((h) => E('p', {}, [ h ])),
 				f.code ? E('p', { 'class': 'sstp-hint' }, [ [ f.code, f.stage ? errors.stage(f.stage) : '', f.when ].filter((t) => t).join(' \u00b7 ') ]) : ''
-			] : []);
+			]) : []);
 		};
 
 		/* What goes on with time alone: durations and the wait for the next attempt. */
@@ -197,7 +215,7 @@ return baseclass.extend({
 			const wait = (s?.next_retry_ms > 0) ? Math.max(0, s.next_retry_ms - (Date.now() - model.at)) : null;
 
 			retry.hidden = (wait === null);
-			setText(retry, (wait === null) ? '' : format.fill(_('Next attempt in %s.'), format.duration(Math.ceil(wait / 1000))));
+			setText(retry, (wait === null) ? '' : format.fill(_('Next attempt in %s.'), format.duration(Math.max(1, Math.ceil(wait / 1000)))));
 		};
 
 		const update = (model) => {
@@ -236,29 +254,38 @@ return baseclass.extend({
 			if (noteKey !== shownNotes) {
 				shownNotes = noteKey;
 				notes.hidden = !warnings.length;
-				dom.content(notes, warnings.map((w) => E('p', {}, [ dialog.mark('warn'), E('span', {}, [ w ]) ])));
+				dom.content(notes, warnings.map((w) => E('div', { 'class': 'sstp-notice sstp-tone-warn' }, [ dialog.mark('warn'), E('p', {}, [ w ]) ])));
 			}
 
 			const running = Boolean(s) || key == 'absent';
 
-			show('connect', !running && key != 'disabled' && key != 'nohandler');
-			show('reconnect', Boolean(s) && key != 'stopping');
-			show('disconnect', running && key != 'stopping');
+			show({
+				connect: !running && key != 'disabled' && key != 'nohandler',
+				reconnect: Boolean(s) && key != 'stopping',
+				disconnect: running && key != 'stopping',
+				test: true
+			});
 
 			tileBox.hidden = charts.hidden = !live;
 
 			if (live) {
-				setText(tiles.rx.value, format.rate(last?.rx ?? NaN));
-				setText(tiles.tx.value, format.rate(last?.tx ?? NaN));
-				setText(tiles.rtt.value, format.milliseconds(s.rtt_ms?.last ?? NaN));
-				setText(tiles.total.value, `${format.bytes(c?.rx_bytes)} / ${format.bytes(c?.tx_bytes)}`);
+				const days = tls?.not_after ? format.daysLeft(tls.not_after, now) : null;
+
+				tiles.rx.update(format.rate(last?.rx ?? NaN), (c?.rx_bytes >= 0) ? format.fill(_('%s in total'), format.bytes(c.rx_bytes)) : '');
+				tiles.tx.update(format.rate(last?.tx ?? NaN), (c?.tx_bytes >= 0) ? format.fill(_('%s in total'), format.bytes(c.tx_bytes)) : '');
+				tiles.rtt.update(format.milliseconds(s.rtt_ms?.last ?? NaN), rttText(s.rtt_ms));
+				tiles.certificate.node.hidden = (days === null);
+
+				if (days !== null)
+					tiles.certificate.update((days < 0) ? _('expired') : format.fill(N_(days, 'one day left', '%s days left'), format.count(days)),
+						format.fill((days < 0) ? _('since %s') : _('valid until %s'), format.day(tls.not_after)), report.isSoon(days) ? 'warn' : '');
 				traffic.update(points, Date.now());
 				roundTrip.update(points, Date.now());
 			}
 
 			groups.connection.update([ s?.server, (s?.server_address != s?.server) ? s?.server_address : '', s?.uplink, s?.proxy, errors.method(s?.auth), (key != 'up' && s?.attempt > 1) ? format.count(s.attempt) : '', (s?.reconnects > 0) ? format.count(s.reconnects) : '' ]);
 			groups.security.update(tls ? [ tlsText(tls), report.verified(tls.verified_by), certificateText(tls, now), commonName(tls.issuer), format.fingerprint(tls.fingerprint?.replace(/^sha256:/, '')), errors.phrase(s.crypto_binding) ] : []);
-			groups.network.update([ live ? s?.device : '', s?.ipv4?.address, s?.ipv4?.peer, (s?.ipv4?.dns ?? []).join(', '), s?.ipv6?.address, (live && s?.mtu) ? String(s.mtu) : '', rttText(s?.rtt_ms),
+			groups.network.update([ live ? s?.device : '', s?.ipv4?.address, s?.ipv4?.peer, (s?.ipv4?.dns ?? []).join(', '), s?.ipv6?.address, (live && s?.mtu) ? String(s.mtu) : '',
 				c?.rx_packets >= 0 && live ? format.fill(_('%s received, %s sent'), format.count(c.rx_packets), format.count(c.tx_packets)) : '',
 				(live && (c?.rx_dropped > 0 || c?.tx_dropped > 0)) ? format.fill(_('%s received, %s sent'), format.count(c.rx_dropped), format.count(c.tx_dropped)) : '' ]);
 
@@ -267,7 +294,7 @@ return baseclass.extend({
 			if (history !== shownHistory) {
 				shownHistory = history;
 				events.hidden = !model.history?.length;
-				dom.content(eventBody, (model.history ?? []).filter(isNews).reverse().map((e) => eventRow(e, now)));
+				dom.content(eventList, (model.history ?? []).filter(isNews).reverse().map((e) => eventRow(e, now)));
 			}
 
 			tick(model);

@@ -38,7 +38,8 @@ return baseclass.extend({
 			...s,
 			area: s.area ? svg('path', { 'class': `sstp-area sstp-series-${s.look}` }) : null,
 			line: svg('path', { 'class': `sstp-line sstp-series-${s.look}`, 'vector-effect': 'non-scaling-stroke' }),
-			value: E('b', {}, [ '-' ])
+			value: E('b', {}, [ '-' ]),
+			most: null
 		      })),
 		      picture = svg('svg', { 'viewBox': `0 0 ${SIZE.width} ${SIZE.height}`, 'preserveAspectRatio': 'none', 'role': 'img', 'aria-label': spec.title }, [
 			grid, ...lines.flatMap((l) => l.area ? [ l.area, l.line ] : [ l.line ]), cursor
@@ -51,7 +52,7 @@ return baseclass.extend({
 			const p = (place === null) ? points[points.length - 1] : graph.nearest(points, place, frame);
 
 			for (const l of lines)
-				l.value.textContent = (p && p[l.key] !== null) ? spec.text(p[l.key]) : '-';
+				l.value.textContent = (place === null) ? (l.most === null) ? '-' : format.fill(_('max. %s'), spec.text(l.most)) : (p && p[l.key] !== null) ? spec.text(p[l.key]) : '-';
 
 			time.textContent = (place !== null && p) ? format.moment(p.at / 1000, frame.now / 1000) : '';
 			cursor.setAttribute('visibility', (place !== null && p) ? 'visible' : 'hidden');
@@ -75,16 +76,18 @@ return baseclass.extend({
 			legend();
 		});
 
-		return {
-			node: E('figure', { 'class': 'sstp-chart' }, [
-				E('figcaption', {}, [
-					E('span', { 'class': 'sstp-chart-title' }, [ spec.title ]),
-					...lines.map((l) => E('span', { 'class': `sstp-key sstp-series-${l.look}` }, [ l.label ? `${l.label} ` : '', l.value ])),
-					time
-				]),
-				plot,
-				times
+		const figure = E('figure', { 'class': 'sstp-chart' }, [
+			E('figcaption', {}, [
+				E('span', { 'class': 'sstp-chart-title' }, [ spec.title ]),
+				...lines.map((l) => E('span', { 'class': `sstp-key sstp-series-${l.look}` }, [ l.label ? `${l.label} ` : '', l.value ])),
+				time
 			]),
+			plot,
+			times
+		]);
+
+		return {
+			node: figure,
 
 			update(newPoints, nowMs) {
 				points = newPoints;
@@ -107,17 +110,19 @@ return baseclass.extend({
 					grid.replaceChildren(...ticks.map((t) => svg('line', {
 						'x1': 0, 'x2': SIZE.width, 'y1': graph.y(t, frame, SIZE), 'y2': graph.y(t, frame, SIZE), 'vector-effect': 'non-scaling-stroke'
 					})));
-					dom.content(labels, ticks.slice(1).map((t) => {
+					dom.content(labels, ticks.map((t) => {
 						const label = E('span', {}, [ spec.text(t) ]);
 
 						label.style.top = `${(100 * graph.y(t, frame, SIZE) / SIZE.height).toFixed(1)}%`;
 						return label;
 					}));
+					figure.style.setProperty('--sstp-gutter', `${Math.max(...ticks.map((t) => spec.text(t).length))}ch`);
 				}
 
 				frame.now = nowMs;
 
 				for (const l of lines) {
+					l.most = seen.some((p) => (p[l.key] ?? null) !== null) ? graph.max(seen, [ l.key ]) : null;
 					l.line.setAttribute('d', graph.line(points, l.key, frame, SIZE));
 					l.area?.setAttribute('d', graph.area(points, l.key, frame, SIZE));
 				}

@@ -57,6 +57,11 @@ return baseclass.extend({
 		return d.closed.then(() => agreed);
 	},
 
+	/* The children of a notice: a mark, and beside it a headline with what follows from it. */
+	notice(look, title, paragraphs) {
+		return [ this.mark(look), E('div', {}, [ E('p', {}, [ E('strong', {}, [ title ]) ]), ...paragraphs ]) ];
+	},
+
 	/* A text as nodes, with places where a long fingerprint may be broken. */
 	breakable(text) {
 		return (/^([0-9A-F]{2}:){8}/.test(text))

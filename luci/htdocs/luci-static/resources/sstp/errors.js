@@ -26,7 +26,7 @@ const CODES = {
 	CRYPTO_BINDING_FAILED:  _('Client and server do not see the same encrypted connection'),
 	PPP_NEGOTIATION_FAILED: _('Client and server could not agree on the link\'s settings'),
 	AUTH_FAILED:            _('The server refused the user name or password'),
-	AUTH_METHOD_REFUSED:    _('Client and server have no log-in method in common'),
+	AUTH_METHOD_REFUSED:    _('Client and server have no authentication method in common'),
 	PASSWORD_EXPIRED:       _('The password has expired'),
 	ACCOUNT_DISABLED:       _('The account is disabled or may not dial in'),
 	NO_ADDRESS:             _('The server gave no address'),
@@ -56,7 +56,7 @@ const HINTS = {
 	CRYPTO_BINDING_FAILED:  _('Something on the way decrypts the traffic, or the server was set up with another certificate than the one it presents.'),
 	PPP_NEGOTIATION_FAILED: _('Check the server\'s PPP settings and its log.'),
 	AUTH_FAILED:            _('Check user name and password.'),
-	AUTH_METHOD_REFUSED:    _('Allow one of the server\'s methods under Log-in, or enable one of yours on the server.'),
+	AUTH_METHOD_REFUSED:    _('Allow one of the server\'s methods under Authentication, or enable one of yours on the server.'),
 	PASSWORD_EXPIRED:       _('Change the password on the server, then enter the new one here.'),
 	ACCOUNT_DISABLED:       _('Ask the server\'s administrator to enable the account and its permission to dial in.'),
 	NO_ADDRESS:             _('Check the server\'s address pool or DHCP server.'),
@@ -117,11 +117,16 @@ const PHRASES = [
 	[ /^an address, nothing to resolve$/, _('an address, nothing to resolve') ],
 	[ /^call accepted, crypto binding with (.+)$/, _('call accepted, crypto binding with %s') ],
 	[ /^link open, the server takes packets of up to (\d+) bytes$/, _('link open, the server takes packets of up to %s bytes') ],
-	[ /^logged in by no method: the server asked for none$/, _('the server asked for no log-in') ],
+	[ /^logged in by no method: the server asked for none$/, _('the server asked for no login') ],
 	[ /^logged in by (.+)$/, _('logged in by %s') ],
-	[ /^(SHA-\d+) with the login's keys$/, _('%s with the log-in\'s keys') ],
+	[ /^(SHA-\d+) with the login's keys$/, _('%s with the login\'s keys') ],
 	[ /^(SHA-\d+) without keys$/, _('%s without keys') ],
 	[ /^next try in (.+)$/, _('next attempt in %s') ],
+	[ /^asked to reconnect by (.+): dialing anew$/, _('reconnected on demand of %s') ],
+	[ /^dialing (.+) again$/, _('dialing %s again') ],
+	[ /^(\S+) on (\S+), MTU (.+)$/, _('%s on %s, MTU %s') ],
+	[ /^no call came up in time: addresses and device given up$/, _('not back in time: addresses and device were given up') ],
+	[ /^saying goodbye$/, _('saying goodbye to the server') ],
 	[ /^interface (.+)$/, _('interface %s') ],
 	[ /^TLS versions below 1\.2 have known weaknesses\.$/, _('TLS versions below 1.2 have known weaknesses.') ]
 ];
@@ -137,7 +142,7 @@ const STAGES = {
 	http:        _('HTTP request'),
 	sstp:        _('SSTP call'),
 	ppp:         _('PPP link'),
-	auth:        _('Log-in'),
+	auth:        _('Authentication'),
 	network:     _('Addresses'),
 	up:          _('Tunnel')
 };
@@ -195,7 +200,7 @@ return baseclass.extend({
 			const m = String(text ?? '').match(pattern);
 
 			if (m)
-				return format.fill(sentence, this.method(m[1]));
+				return format.fill(sentence, ...m.slice(1).map((part) => this.method(part)));
 		}
 
 		return String(text ?? '');

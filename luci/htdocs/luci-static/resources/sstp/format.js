@@ -47,8 +47,15 @@ return baseclass.extend({
 		return (bitsPerSecond >= 0) ? scaled(bitsPerSecond, 1000, [ 'bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s' ]) : '-';
 	},
 
+	/* To a tenth: what is less is the router's own unrest. */
 	milliseconds(ms) {
-		return (ms >= 0) ? scaled(ms, 1000, [ 'ms', 's' ]) : '-';
+		if (!(ms >= 0))
+			return '-';
+
+		if (ms >= 999.5)
+			return scaled(ms, 1000, [ 'ms', 's' ]);
+
+		return new Intl.NumberFormat(languageTag(), { maximumFractionDigits: (ms >= 99.95) ? 0 : 1 }).format((ms > 0) ? Math.max(ms, 0.1) : 0) + '\u00a0ms';
 	},
 
 	count(n) {

@@ -11,7 +11,7 @@
  */
 
 const NAMES = {
-	server: _('Server'), username: _('User name'), password: _('Password'), auth: _('Log-in methods'), verify: _('Verification'),
+	server: _('Server'), username: _('User name'), password: _('Password'), auth: _('Authentication methods'), verify: _('Verification'),
 	cert_pin: _('Trusted fingerprints'), tls_min: _('Oldest TLS version'), defaultroute: _('Use as default route'), metric: _('Metric'),
 	proxy: _('HTTP proxy'), keepalive: _('Keepalive'), mtu: _('MTU'), peerdns: _('DNS servers of the tunnel'), dns: _('DNS servers')
 };
@@ -66,7 +66,7 @@ return baseclass.extend({
 		let result = { tunnels: [], errors: [] }, choice = null;
 
 		const refresh = () => {
-			dom.content(found, [ E('span', { 'class': 'sstp-hint' }, [ result.format ?? '' ]), ...preview(result, which.selectedIndex) ]);
+			dom.content(found, [ result.format ? E('p', { 'class': 'sstp-strong' }, [ result.format ]) : '', ...preview(result, which.selectedIndex) ]);
 			fill.disabled = !result.tunnels.length;
 		};
 

@@ -17,7 +17,10 @@ function isCertificateCode(code) {
 }
 
 return baseclass.extend({
-	CERTIFICATE_WARNING_DAYS,
+	/* Whether a certificate with so many days left should have been renewed. */
+	isSoon(days) {
+		return days < CERTIFICATE_WARNING_DAYS;
+	},
 
 	/* How the server was verified, in words. */
 	verified(by) {
@@ -60,9 +63,9 @@ return baseclass.extend({
 			return { look: 'failed', text: errors.sentence(failed.code, failed.message) };
 
 		if (!rows.some((r) => r.stage == 'auth' && r.look == 'ok'))
-			return { look: 'warn', text: _('The server speaks SSTP. The log-in was not tried: there is no user name.') };
+			return { look: 'warn', text: _('The server speaks SSTP. The login was not tried: there is no user name.') };
 
-		return { look: 'ok', text: _('Everything works: the server accepted the log-in.') };
+		return { look: 'ok', text: _('Everything works: the server accepted the login.') };
 	},
 
 	/*
@@ -80,7 +83,7 @@ return baseclass.extend({
 		if (handler === false || refused)
 			return { key: 'nohandler', text: _('The network service was started before the protocol was installed. Restart it (service network restart, which interrupts all connections for a moment), or restart the router.') };
 		if (failure == 'denied')
-			return { key: 'unknown', text: _('Your login may not see the state of this tunnel.') };
+			return { key: 'unknown', text: _('Your account on the router is not allowed to see the state of this tunnel.') };
 		if (failure == 'late' || failure == 'broken' || iface === undefined)
 			return { key: 'unknown', text: _('The tunnel\'s service gave no usable answer.') };
 		if (!iface)
@@ -105,7 +108,7 @@ return baseclass.extend({
 
 			if (days < 0)
 				list.push(_('The server\'s certificate has expired.'));
-			else if (days < CERTIFICATE_WARNING_DAYS)
+			else if (this.isSoon(days))
 				list.push(format.fill(N_(days, 'The server\'s certificate expires in one day.', 'The server\'s certificate expires in %s days.'), days));
 		}
 

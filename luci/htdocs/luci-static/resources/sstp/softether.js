@@ -104,13 +104,13 @@ function credentials(auth, hub, options, notes) {
 	}
 	else if (type == BY_CERTIFICATE) {
 		options.auth = [ 'eap-tls' ];
-		notes.push(_('The log-in uses a client certificate: choose certificate and key under Security.'));
+		notes.push(_('The login uses a client certificate: choose certificate and key under Security.'));
 	}
 	else if (type == ANONYMOUS) {
-		notes.push(_('The log-in is anonymous, which SSTP does not know: ask for a user name and password.'));
+		notes.push(_('The login is anonymous, which SSTP does not know: ask for a user name and password.'));
 	}
 	else {
-		notes.push(_('The log-in uses a smart card, which a router does not have.'));
+		notes.push(_('The login uses a smart card, which a router does not have.'));
 	}
 }
 

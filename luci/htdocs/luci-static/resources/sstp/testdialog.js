@@ -43,8 +43,8 @@ function stageRow(row, trustable) {
 			errors.stage(row.stage),
 			E('span', { 'class': 'sstp-hidden' }, [ `: ${LOOK_WORDS[row.look]}` ])
 		]),
-		E('div', { 'class': 'sstp-stage-time' }, [ (row.ms >= 0) ? format.milliseconds(row.ms) : '' ]),
-		E('div', { 'class': 'sstp-stage-text' }, [ ...details ])
+		E('div', { 'class': 'sstp-stage-text' }, [ ...details ]),
+		E('div', { 'class': 'sstp-stage-time' }, [ (row.ms >= 0) ? format.milliseconds(row.ms) : '' ])
 	]);
 }
 
@@ -61,16 +61,17 @@ function validity(c) {
 
 	return (days < 0)
 		? format.fill(_('%s (expired)'), text)
-		: format.fill(N_(days, '%s (one day left)', '%s (%s days left)'), text, days);
+		: format.fill(N_(days, '%s (one day left)', '%s (%s days left)'), text, format.count(days));
 }
 
-function certificateFacts(c) {
+function certificateFacts(c, more) {
 	return facts([
 		[ _('Subject'), c.subject || _('(none)') ],
 		[ _('Issuer'), (c.issuer == c.subject) ? _('itself (self-signed)') : c.issuer ],
 		[ _('Names'), (c.names ?? []).join(', ') ],
 		[ _('Valid'), validity(c) ],
-		[ _('SHA-256 fingerprint'), format.fingerprint(c.sha256), 'sstp-code' ]
+		[ _('SHA-256 fingerprint'), format.fingerprint(c.sha256), 'sstp-code sstp-bytes' ],
+		...(more ?? [])
 	]);
 }
 
@@ -82,9 +83,8 @@ function chain(server) {
 
 	return [ E('details', { 'class': 'sstp-chain' }, [
 		E('summary', {}, [ format.fill(N_(list.length, 'The server\'s certificate', 'The server\'s certificates (%s)'), list.length) ]),
-		E('ol', {}, list.map((c, i) => E('li', {}, [
-			certificateFacts(c),
-			(i == 0 && c.spki_sha256) ? facts([ [ _('Key pin'), `spki-sha256:${c.spki_sha256}`, 'sstp-code' ] ]) : ''
+		E('ol', { 'class': (list.length > 1) ? '' : 'sstp-single' }, list.map((c, i) => E('li', {}, [
+			certificateFacts(c, (i == 0 && c.spki_sha256) ? [ [ _('Key pin'), `spki-sha256:${c.spki_sha256}`, 'sstp-code' ] ] : [])
 		])))
 	]) ];
 }

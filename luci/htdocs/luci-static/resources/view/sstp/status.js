@@ -36,8 +36,8 @@ return view.extend({
 		this.models = new Map();
 		this.rounds = 0;
 		this.answered = Date.now();
-		this.stale = E('div', { 'class': 'sstp-fault', 'role': 'alert', 'hidden': '' });
-		this.empty = E('div', { 'class': 'sstp-empty', 'hidden': '' });
+		this.stale = E('div', { 'class': 'sstp-notice', 'role': 'alert', 'hidden': '' });
+		this.empty = E('div', { 'class': 'sstp-notice sstp-empty sstp-tone-busy', 'hidden': '' });
 		this.cardBox = E('div', { 'class': 'sstp-cards' });
 
 		dialog.loadStyle();
@@ -84,7 +84,8 @@ return view.extend({
 				this.models.set(t.interface, { samples: store.load(t.interface, Date.now()) });
 				this.cards.set(t.interface, card.create(t.interface, {
 					connect: may((name) => this.act(api.connect(name))),
-					disconnect: may((name) => this.disconnect(name)),
+					disconnect: may((name) => this.act(api.disconnect(name))),
+					sure: (name) => this.sure(name),
 					reconnect: may((name) => this.act(api.reconnect(name))),
 					test: may((name) => this.test(name))
 				}, L.url('admin/network/network')));
@@ -112,14 +113,12 @@ return view.extend({
 
 		this.emptyShown = what;
 		this.empty.hidden = !what;
-		dom.content(this.empty, (what == 'problem') ? [
-			E('p', { 'class': 'sstp-fault-head' }, [ dialog.mark('warn'), E('strong', {}, [ this.problem ]) ]),
+		dom.content(this.empty, (what == 'problem') ? dialog.notice('warn', this.problem, [
 			E('p', {}, [ _('If it was installed just now, restart the service rpcd (System, Startup), so that it finds the new one.') ])
-		] : (what == 'none') ? [
-			E('p', {}, [ E('strong', {}, [ _('No SSTP tunnel is configured yet.') ]) ]),
+		]) : (what == 'none') ? dialog.notice('open', _('No SSTP tunnel is configured yet.'), [
 			E('p', {}, [ _('Add a network interface with the protocol SSTP and enter the server, user name and password there.') ]),
-			E('p', {}, [ E('a', { 'class': 'btn cbi-button cbi-button-add important', 'href': L.url('admin/network/network') }, [ _('Add a tunnel\u2026') ]) ])
-		] : []);
+			E('p', {}, [ E('a', { 'class': 'btn cbi-button cbi-button-positive important', 'href': L.url('admin/network/network') }, [ _('Add a tunnel\u2026') ]) ])
+		]) : []);
 	},
 
 	/*
@@ -199,7 +198,7 @@ return view.extend({
 		this.cardBox.classList.toggle('sstp-stale', old);
 
 		if (old && !this.stale.firstChild)
-			dom.content(this.stale, [ E('p', { 'class': 'sstp-fault-head' }, [ dialog.mark('warn'), E('strong', {}, [ _('The router does not answer. What is shown may have changed.') ]) ]) ]);
+			dom.content(this.stale, dialog.notice('warn', _('The router does not answer. What is shown may have changed.'), []));
 		else if (!old)
 			dom.content(this.stale, []);
 
@@ -219,10 +218,10 @@ return view.extend({
 		});
 	},
 
-	disconnect(name) {
+	sure(name) {
 		return dialog.confirm(format.fill(_('Disconnect %s?'), name), [
 			E('p', {}, [ _('All traffic through the tunnel stops, and the tunnel stays down until it is connected again. If you reach this router through it, you lock yourself out.') ])
-		], _('Disconnect'), 'negative important').then((agreed) => agreed ? this.act(api.disconnect(name)) : null);
+		], _('Disconnect'), 'negative important');
 	},
 
 	test(name) {
