@@ -84,6 +84,7 @@ describe('test connection and trust', { skip: chromium ? false : 'there is no Ch
 		await dialog.getByRole('button', { name: 'Trust this certificate…' }).click();
 		await ask.getByRole('button', { name: 'Trust this certificate' }).click();
 		await dialog.getByText('Everything works').first().waitFor();
+		assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Close', 'the focus stays in the dialog when its button goes');
 		assert.deepEqual(router.called('sstp.trust').map((c) => c.args), [ { interface: 'vpn', fingerprint: `sha256:${pin}`, replace: false } ]);
 	}));
 

@@ -179,6 +179,12 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 		await card(page).waitFor();
 	}));
 
+	for (const [ what, answer, want ] of [ [ 'denied', Object.assign(new Error('Access denied'), { code: -32002 }), /not allowed to do this/ ], [ 'late', 7, /did not answer in time/ ] ])
+		test(`a list of tunnels that is ${what} is no missing package`, () => withPage(view, routerWith({ vpn: 4 }, { answers: { 'sstp.tunnels': answer } }), async (page) => {
+			assert.match(await page.locator('.sstp-empty').innerText(), want);
+			assert.doesNotMatch(await page.locator('.sstp-empty').innerText(), /rpcd/);
+		}));
+
 	test('a tunnel that is added or removed elsewhere comes and goes', () => withPage(view, routerWith({ vpn: working() }), async (page) => {
 		await card(page).waitFor();
 		router.answers = routerWith({ other: working() });
@@ -375,6 +381,12 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 	test('a login that may only read gets no buttons that change something', () => withPage({ ...view, readonly: '' }, routerWith({ vpn: working(), off: 4 }, { iface: { off: { autostart: false } } }), async (page) => {
 		await card(page).waitFor();
 		assert.equal(await page.getByRole('button').count(), 0);
+		assert.equal(await page.locator('main').getByRole('link').count(), 0, 'nor a way to settings that it may not see');
+	}));
+
+	test('a login that may only read is not sent to add a tunnel', () => withPage({ ...view, readonly: '' }, routerWith({}), async (page) => {
+		assert.match(await page.locator('.sstp-empty').innerText(), /^No SSTP tunnel is configured yet\.$/);
+		assert.equal(await page.locator('main').getByRole('link').count(), 0);
 	}));
 
 	test('focus, open parts and selection survive the polls', () => withPage(view, routerWith({ vpn: working() }), async (page) => {

@@ -102,7 +102,7 @@ function eventRow(event, now) {
 return baseclass.extend({
 	/*
 	 * actions: { connect, disconnect, reconnect, test, sure } each called with the tunnel's name and giving a promise; null
-	 * where the session may only read. sure asks before disconnect. editUrl leads to the settings. Returns { node,
+	 * where the session may only read. sure asks before disconnect. editUrl leads to the settings, null likewise. Returns { node,
 	 * update(model), tick(model) }; model is what view/sstp/status.js gathers.
 	 */
 	create(name, actions, editUrl) {
@@ -175,7 +175,7 @@ return baseclass.extend({
 		const node = E('section', { 'class': 'cbi-section sstp-card', 'aria-labelledby': headId, 'data-interface': name }, [
 			E('div', { 'class': 'sstp-card-head' }, [
 				E('div', { 'class': 'sstp-card-title' }, [ E('h3', { 'id': headId }, [ name ]), state, since ]),
-				E('div', { 'class': 'sstp-actions' }, [ ...Object.values(buttons), E('a', { 'class': 'btn cbi-button cbi-button-edit', 'href': editUrl }, [ _('Edit') ]) ])
+				E('div', { 'class': 'sstp-actions' }, [ ...Object.values(buttons), editUrl ? E('a', { 'class': 'btn cbi-button cbi-button-edit', 'href': editUrl }, [ _('Edit') ]) : '' ])
 			]),
 			steps, fault, retry, notes, tileBox, charts,
 			E('div', { 'class': 'sstp-groups' }, Object.values(groups).map((g) => g.node)),

@@ -160,6 +160,10 @@ return baseclass.extend({
 			const mine = ++turn, begun = Date.now(),
 			      seconds = E('span', { 'aria-hidden': 'true' });
 
+			/* the button that was pressed is about to go or to be of no use */
+			if (d.footer.contains(document.activeElement))
+				close.focus();
+
 			again.disabled = true;
 			dom.content(offers, []);
 			dom.content(result, []);

@@ -35,6 +35,7 @@ return view.extend({
 		this.cards = new Map();
 		this.models = new Map();
 		this.rounds = 0;
+		this.may = L.hasViewPermission();
 		this.answered = Date.now();
 		this.stale = E('div', { 'class': 'sstp-notice', 'role': 'alert', 'hidden': '' });
 		this.empty = E('div', { 'class': 'sstp-notice sstp-empty sstp-tone-busy', 'hidden': '' });
@@ -75,11 +76,11 @@ return view.extend({
 
 		const list = tunnels.value?.tunnels ?? (this.interfaces ?? []).filter((i) => i.proto == 'sstp').map((i) => ({ interface: i.interface }));
 
-		this.problem = tunnels.failure ? api.explain(tunnels) : null;
+		this.problem = tunnels.failure ? tunnels : null;
 
 		for (const t of list)
 			if (!this.cards.has(t.interface)) {
-				const may = L.hasViewPermission() ? (run) => run : () => null;
+				const may = this.may ? (run) => run : () => null;
 
 				this.models.set(t.interface, { samples: store.load(t.interface, Date.now()) });
 				this.cards.set(t.interface, card.create(t.interface, {
@@ -88,7 +89,7 @@ return view.extend({
 					sure: (name) => this.sure(name),
 					reconnect: may((name) => this.act(api.reconnect(name))),
 					test: may((name) => this.test(name))
-				}, L.url('admin/network/network')));
+				}, may(L.url('admin/network/network'))));
 				this.cardBox.appendChild(this.cards.get(t.interface).node);
 			}
 
@@ -106,16 +107,16 @@ return view.extend({
 	},
 
 	showEmpty(none) {
-		const what = this.problem ? 'problem' : none ? 'none' : '';
+		const what = this.problem ? `problem ${this.problem.failure}` : none ? 'none' : '';
 
 		if (this.emptyShown === what)
 			return;
 
 		this.emptyShown = what;
 		this.empty.hidden = !what;
-		dom.content(this.empty, (what == 'problem') ? dialog.notice('warn', this.problem, [
+		dom.content(this.empty, this.problem ? dialog.notice('warn', api.explain(this.problem), (this.problem.failure == 'absent') ? [
 			E('p', {}, [ _('If it was installed just now, restart the service rpcd (System, Startup), so that it finds the new one.') ])
-		]) : (what == 'none') ? dialog.notice('open', _('No SSTP tunnel is configured yet.'), [
+		] : []) : (what == 'none') ? dialog.notice('open', _('No SSTP tunnel is configured yet.'), !this.may ? [] : [
 			E('p', {}, [ _('Add a network interface with the protocol SSTP and enter the server, user name and password there.') ]),
 			E('p', {}, [ E('a', { 'class': 'btn cbi-button cbi-button-positive important', 'href': L.url('admin/network/network') }, [ _('Add a tunnel\u2026') ]) ])
 		]) : []);
