@@ -39,7 +39,7 @@ describe('test connection and trust', { skip: chromium ? false : 'there is no Ch
 		assert.match(await dialog.locator('.sstp-chain').innerText(), /Subject\s+CN=vpn\.example[^]*Issuer\s+CN=sstp-lab authority[^]*Names\s+vpn\.example, vpn6\.example[^]*Valid\s+.*1999 to .*2049[^]*SHA-256 fingerprint\s+([0-9A-F]{2}:){31}[0-9A-F]{2}[^]*spki-sha256:/);
 	}));
 
-	test('without a user name the log-in was not tried', () => probed(recorded('probe-no-login'), async (dialog) => {
+	test('without a user name the login was not tried', () => probed(recorded('probe-no-login'), async (dialog) => {
 		assert.match(await stages(dialog), /sstp ok, ppp open, auth open$/);
 		assert.match(await dialog.locator('.sstp-verdict').innerText(), /not tried: there is no user name/);
 	}));
