@@ -61,16 +61,17 @@ func (i *Interface) remember(u usedWay) {
 	i.ways.used = append(i.ways.used, u)
 }
 
-// AwaitUplink waits until there is an uplink, but not for long: when a router starts, its tunnels are often started a moment
-// before its WAN is up, and that is no failure.
-func (i *Interface) AwaitUplink(ctx context.Context) {
+// AwaitUplink waits until there is an uplink to host, a name or an address, but not for long: when a router starts, its
+// tunnels are often started a moment before its WAN is up, and that is no failure.
+func (i *Interface) AwaitUplink(ctx context.Context, host string) {
+	addr, _ := netip.ParseAddr(host)
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	for ctx.Err() == nil {
 		i.mu.Lock()
 		news := i.news
 		i.mu.Unlock()
-		if ports, err := i.ports(ctx); err != nil || i.someUplink(ports) != nil {
+		if ports, err := i.ports(ctx); err != nil || i.someUplink(ports) != nil || addr.IsValid() && i.choose(ports, addr) != nil {
 			return
 		}
 		select {
@@ -82,8 +83,8 @@ func (i *Interface) AwaitUplink(ctx context.Context) {
 }
 
 // Prepare chooses the uplink that leads to a server, makes netifd lay a route to the server there, so that the tunnel's own
-// default route does not catch the tunnel's packets, and returns the network device to which the socket is to be bound. Its
-// error is a *fault.Error: NO_UPLINK, or NETIFD_REFUSED.
+// default route does not catch the tunnel's packets, and returns the network device to which the socket is to be bound.
+// netifd keeps that route until the uplink goes down. The error is a *fault.Error: NO_UPLINK, or NETIFD_REFUSED.
 func (i *Interface) Prepare(ctx context.Context, server netip.Addr) (device string, err error) {
 	server = server.Unmap()
 	ports, err := i.ports(ctx)

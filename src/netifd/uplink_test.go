@@ -176,16 +176,24 @@ func TestATunnelThatStartsBeforeItsUplinkWaitsForItAMoment(t *testing.T) {
 			w.netifd.Set(wana())
 		}()
 		begin := time.Now()
-		w.iface.AwaitUplink(w.Context())
+		w.iface.AwaitUplink(w.Context(), "vpn.example.org")
 		if took := time.Since(begin); took < 700*time.Millisecond || took > 710*time.Millisecond {
 			w.Errorf("waited %v, want until netifd says that the uplink is up", took)
 		}
 		w.netifd.Down("wana")
 		w.wait(time.Second)
 		begin = time.Now()
-		w.iface.AwaitUplink(w.Context())
+		w.iface.AwaitUplink(w.Context(), "vpn.example.org")
 		if took := time.Since(begin); took != startLimit {
 			w.Errorf("waited %v for one that does not come, want %v", took, startLimit)
+		}
+		lone := netifdtest.Uplink("wana", "eth1", "203.0.113.2/24", "203.0.113.1", 1)
+		lone.Routes = nil
+		w.netifd.Set(lone)
+		begin = time.Now()
+		w.iface.AwaitUplink(w.Context(), "203.0.113.77")
+		if took := time.Since(begin); took > 10*time.Millisecond {
+			w.Errorf("waited %v for a way to a server that is on the uplink's own network", took)
 		}
 	})
 }

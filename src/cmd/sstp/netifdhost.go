@@ -35,7 +35,7 @@ func netifdDialer(t *config.Tunnel, iface *netifd.Interface, n *names, adjust fu
 	})
 	var start sync.Once
 	return func(ctx context.Context, server config.Server, obs transport.Observer) (session.Conn, error) {
-		start.Do(func() { iface.AwaitUplink(ctx) })
+		start.Do(func() { iface.AwaitUplink(ctx, server.Host) })
 		iface.Dialing()
 		conn, err := dial(ctx, server, obs)
 		if err != nil {

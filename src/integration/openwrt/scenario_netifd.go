@@ -19,6 +19,7 @@ func (r *running) sameCall() {
 }
 
 func liveToggles(w *world) {
+	const ownResolver = "192.0.2.53"
 	r := w.up(setup{noZone: true, vpn: options{"metric": "5"}, wan: options{"metric": "10"}})
 	way := func() string { return w.router.must("ip route get %s", behindAddress) }
 	w.check(strings.Contains(way(), "dev "+device), "the way out is %s", way())
@@ -50,8 +51,21 @@ func liveToggles(w *world) {
 	}
 	toggle("peerdns", "0", "the tunnel's name server is gone", resolver(false))
 	toggle("peerdns", "1", "the tunnel's name server is back", resolver(true))
+	toggle("dns", ownResolver, "a name server of one's own is there", func() string {
+		if text := w.router.read("tmp/resolv.conf.d/resolv.conf.auto"); !strings.Contains(text, ownResolver) {
+			return text
+		}
+		return ""
+	})
 	toggle("metric", "50", "the WAN comes first", goes("dev eth1"))
 	toggle("metric", "5", "the tunnel comes first", goes("dev "+device))
+	toggle("ip4table", "100", "the tunnel's routes are in table 100", func() string {
+		out, _ := w.router.sh("ip route show table 100")
+		if !strings.Contains(out, "default") || !strings.Contains(way(), "dev eth1") {
+			return out + way()
+		}
+		return ""
+	})
 }
 
 func thePasswordChanges(w *world) {

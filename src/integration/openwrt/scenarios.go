@@ -42,7 +42,7 @@ var scenarios = []scenario{
 	{name: "tunlink", what: "option tunlink: the named WAN, though another is better", run: aNamedUplink},
 	{name: "equal-metrics", what: "WAN and tunnel with the same metric: the WAN's default route is back when the tunnel is down", run: equalMetrics},
 
-	{name: "toggles", what: "defaultroute, peerdns and metric change live, without a new call", run: liveToggles},
+	{name: "toggles", what: "defaultroute, peerdns, dns, metric and ip4table change live, without a new call", run: liveToggles},
 	{name: "password-change", what: "a password corrected with uci and reload_config takes effect at once", run: thePasswordChanges},
 	{name: "reload", what: "network reload without a change does nothing to the tunnel", run: aReloadOfNothing},
 	{name: "network-restart", what: "ubus call network restart: one daemon, up again", run: networkRestart},
