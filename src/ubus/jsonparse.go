@@ -181,22 +181,26 @@ func (p *jsonParser) number() Value {
 	return Double(decimal(text))
 }
 
-// decimal reads a number with a fraction or an exponent, right to a few units in the last of its 15 digits. Nothing that we
-// exchange needs more, and strconv.ParseFloat takes 7 KiB of flash.
+// decimal reads a number with a fraction or an exponent. What AppendJSON writes of a number below 2^53 it reads as that
+// number, others to a few units in the last of their 15 digits. Nothing that we exchange needs more, and strconv.ParseFloat
+// takes 7 KiB of flash.
 func decimal(text string) float64 {
 	digits, exponent, _ := strings.Cut(strings.ToLower(text), "e")
 	power, _ := strconv.ParseInt(exponent, 10, 32)
-	f, fraction := 0.0, false
-	for _, c := range strings.TrimPrefix(digits, "-") {
-		if c == '.' {
-			fraction = true
-			continue
+	whole, fraction, _ := strings.Cut(strings.TrimPrefix(digits, "-"), ".")
+	read := func(digits string) (f float64) {
+		for _, c := range digits {
+			f = f*10 + float64(c-'0')
 		}
-		if f = f*10 + float64(c-'0'); fraction {
-			power--
-		}
+		return f
 	}
-	f = min(f*math.Pow10(int(power)), math.MaxFloat64)
+	const most = 300 // digits; more are beyond what any number holds
+	fraction = fraction[:min(len(fraction), most)]
+	f := read(whole) + read(fraction)/math.Pow10(len(fraction))
+	if power != 0 {
+		f *= math.Pow10(int(power))
+	}
+	f = min(f, math.MaxFloat64)
 	if math.IsNaN(f) { // more digits before the point than a number can have, and an exponent that takes them all away
 		f = 0
 	}
