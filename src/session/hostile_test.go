@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -166,4 +167,14 @@ func TestTheNetworkHasTheAddressesThatWereAgreedOnLast(t *testing.T) {
 				w.wait(50 * time.Millisecond)
 			}
 		})
+}
+
+// TestAServerWithOneAddressInsideAndOutside, as some have: a route to its inner address would carry the tunnel into itself.
+func TestAServerWithOneAddressInsideAndOutside(t *testing.T) {
+	play(t, lab.Config{Pool: netip.MustParsePrefix("203.0.113.0/24")}, nil, func(w *world) {
+		w.wantState("the address is the client's business", Up, time.Minute)
+		if l := w.network.link(); l.Peer.IsValid() || !l.Local.IsValid() {
+			t.Errorf("the network was told of %v with the peer %v, want none", l.Local, l.Peer)
+		}
+	})
 }

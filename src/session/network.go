@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -62,6 +63,9 @@ func (s *Session) linkOf(c *call, mtu int) Link {
 	l := Link{
 		Device: s.device.Name(), MTU: mtu, Server: info.Server.Addr().Unmap(), Info: info,
 		Local: c.ipv4.Local, Peer: c.ipv4.Peer, DNS: c.ipv4.DNS,
+	}
+	if l.Peer == l.Server || l.Peer == l.Local {
+		l.Peer = netip.Addr{} // a route to it by the tunnel would take along the packets that carry the tunnel
 	}
 	if c.ipv6 != nil {
 		l.Local6, l.Peer6 = c.ipv6.Local, c.ipv6.Peer

@@ -34,7 +34,7 @@ type Link struct {
 	MTU    int            // bytes
 	Server netip.Addr     // the server's or the proxy's address outside of the tunnel
 	Local  netip.Addr     // our IPv4 address
-	Peer   netip.Addr     // the server's IPv4 address inside; invalid where it gave none
+	Peer   netip.Addr     // the server's IPv4 address inside; invalid where it gave none, or the one that it has outside
 	DNS    []netip.Addr   // name servers that the server gave
 	Local6 netip.Addr     // our link-local IPv6 address; invalid without IPv6
 	Peer6  netip.Addr     // the server's link-local IPv6 address
