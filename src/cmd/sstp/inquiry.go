@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"sstp/src/control"
 	"sstp/src/netifd"
@@ -16,12 +17,13 @@ import (
 type inquirer struct {
 	bus    *ubus.Client // nil: there is none, as noBus says
 	noBus  error
-	folder string // of the sockets
+	folder string        // of the sockets
+	limit  time.Duration // for one tunnel's answer
 }
 
 // newInquirer reaches the bus, if there is one.
 func newInquirer(ctx context.Context) inquirer {
-	q := inquirer{folder: localFolder()}
+	q := inquirer{folder: localFolder(), limit: commandLimit / 3}
 	if q.bus, q.noBus = ubus.Dial(ctx, busOptions()); q.noBus != nil {
 		q.noBus = fmt.Errorf("the message bus cannot be reached: %w\nhint: on OpenWrt ubusd must run; without it, start a tunnel with sstp up", errors.Unwrap(q.noBus))
 	}
@@ -55,11 +57,18 @@ func (a *answer) up() bool { return a.runs && a.fields.Text("state") == "up" }
 
 // ask asks about one tunnel.
 func (q inquirer) ask(ctx context.Context, name string) (*answer, error) {
-	fields, err := q.call(ctx, name, "status")
-	if errors.Is(err, ubus.StatusNotFound) {
-		return &answer{name: name, fields: explained(name, q.explain(ctx, name))}, nil
+	limited, cancel := context.WithTimeout(ctx, q.limit)
+	defer cancel()
+	fields, err := q.call(limited, name, "status")
+	switch {
+	case errors.Is(err, ubus.StatusNotFound):
+		fields, err = explained(name, q.explain(ctx, name)), nil
+	case err != nil && limited.Err() != nil && ctx.Err() == nil: // it must not hide the others
+		fields, err = explained(name, netifd.Explanation{State: netifd.StateUnknown, Text: "Its program does not answer.", Hint: "logread -e sstp"}), nil
+	case err == nil:
+		return &answer{name: name, fields: fields, runs: true}, nil
 	}
-	return &answer{name: name, fields: fields, runs: true}, err
+	return &answer{name: name, fields: fields}, err
 }
 
 // explain says why a tunnel does not run.
@@ -115,9 +124,11 @@ func (q inquirer) tunnels(ctx context.Context) ([]string, error) {
 	}
 	for _, name := range control.LocalTunnels(q.folder) {
 		// One that was killed leaves its socket behind.
-		if _, err := control.CallLocal(ctx, control.LocalSocket(q.folder, name), "status", nil); !errors.Is(err, ubus.StatusNotFound) {
+		limited, cancel := context.WithTimeout(ctx, q.limit)
+		if _, err := control.CallLocal(limited, control.LocalSocket(q.folder, name), "status", nil); !errors.Is(err, ubus.StatusNotFound) {
 			add(name)
 		}
+		cancel()
 	}
 	if q.bus == nil {
 		if names == nil {

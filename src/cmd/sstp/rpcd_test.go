@@ -353,6 +353,41 @@ func TestTheStatusOfATunnelOnTheCommandLine(t *testing.T) {
 	}
 }
 
+// hangingTunnel does not answer before the end of the test.
+type hangingTunnel struct {
+	fixedTunnel
+	end <-chan struct{}
+}
+
+func (h hangingTunnel) Status() control.Status {
+	<-h.end
+	return h.status
+}
+
+func TestATunnelThatHangsDoesNotHideTheOthers(t *testing.T) {
+	b := newBench(t)
+	owner, end := b.netifd.Client(t), make(chan struct{})
+	t.Cleanup(func() { close(end) })
+	control.Publish(owner, "hung", hangingTunnel{end: end})
+	control.Publish(owner, "vpn", fixedTunnel{status: control.Status{Interface: "vpn", State: "up"}})
+	for {
+		if code, _, _ := command(t, "status", "vpn"); code == exitOK {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	q := newInquirer(t.Context())
+	defer q.close()
+	q.limit = 200 * time.Millisecond
+	answers, err := q.about(t.Context(), "")
+	if err != nil || len(answers) != 2 {
+		t.Fatalf("%v, %v", answers, err)
+	}
+	if line := answers[0].headline() + "; " + answers[1].headline(); line != "hung: unknown; vpn: up, " {
+		t.Errorf("%s", line)
+	}
+}
+
 func TestATunnelThatDoesNotRunIsExplained(t *testing.T) {
 	b := newBench(t)
 	i := b.netifd.Iface("vpn")
