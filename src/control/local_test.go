@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -171,5 +172,38 @@ func TestNonsenseOnTheLocalSocketEndsOnlyItsConnection(t *testing.T) {
 	}
 	if _, err := CallLocal(t.Context(), path, "status", nil); err != nil {
 		t.Errorf("after nonsense: %v", err)
+	}
+}
+
+func TestAskingWhereNoTunnelIsSaysSo(t *testing.T) {
+	folder := t.TempDir()
+	stale := LocalSocket(folder, "killed")
+	left, err := net.ListenUnix("unix", &net.UnixAddr{Name: stale, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.SetUnlinkOnClose(false)
+	left.Close()
+	for what, path := range map[string]string{
+		"no socket": LocalSocket(folder, "none"), "one left behind": stale, "no folder": LocalSocket(folder+"/none", "vpn"),
+		"too long a name": LocalSocket(folder, strings.Repeat("n", 200)),
+	} {
+		if _, err := CallLocal(t.Context(), path, "status", nil); !errors.Is(err, ubus.StatusNotFound) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestATunnelThatDoesNotAnswerInTimeIsAMatterOfTime(t *testing.T) {
+	path := LocalSocket(t.TempDir(), "hung")
+	hung, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hung.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := CallLocal(ctx, path, "status", nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, want that the time was over", err)
 	}
 }

@@ -7,33 +7,44 @@ import (
 	"io/fs"
 	"net"
 
+	"golang.org/x/sys/unix"
+
 	"sstp/src/ubus"
 )
 
 // CallLocal asks the tunnel behind a socket one thing. The error is a ubus.Status where the tunnel refuses, and
 // ubus.StatusNotFound where there is none: no socket, or one that a program left behind that was killed.
 func CallLocal(ctx context.Context, path, method string, args ubus.Fields) (ubus.Fields, error) {
-	c, err := dialLocal(ctx, path)
+	answer, err := askLocal(ctx, path, ubus.Tab(ubus.F("method", ubus.String(method)), ubus.F("args", ubus.Tab(args...))))
+	status, ok := answer.Number("status")
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, context.Cause(ctx)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, errors.New("the tunnel is another user's\nhint: ask as root")
-	case err != nil && ctx.Err() == nil:
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.EINVAL): // too long a name
 		return nil, ubus.StatusNotFound
 	case err != nil:
 		return nil, err
+	case !ok:
+		return nil, ubus.StatusUnknownError
+	case status != int64(ubus.StatusOK):
+		return nil, ubus.Status(status)
 	}
-	defer c.close()
-	if err := c.ask(ubus.Tab(ubus.F("method", ubus.String(method)), ubus.F("args", ubus.Tab(args...)))); err != nil {
-		return nil, err
-	}
-	answer, err := c.next()
+	return answer.Table("reply"), nil
+}
+
+// askLocal asks one question on a connection of its own.
+func askLocal(ctx context.Context, path string, question ubus.Value) (ubus.Fields, error) {
+	c, err := dialLocal(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	if n, ok := answer.Number("status"); !ok || n != int64(ubus.StatusOK) {
-		return nil, ubus.Status(n)
+	defer c.close()
+	if err := c.ask(question); err != nil {
+		return nil, err
 	}
-	return answer.Table("reply"), nil
+	return c.next()
 }
 
 // HearLocal calls f for each event of the tunnel behind a socket, until ctx ends or the tunnel does. Ready is called once
