@@ -144,9 +144,11 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 		assert.match(await card(page, 'fine').innerText(), /matches the trusted fingerprint/);
 	}));
 
-	test('without a daemon the network service explains', () => withPage(view, routerWith({ off: 4, dead: 4, begins: 4, gone: 4, broken: 4, secret: Object.assign(new Error('Access denied'), { code: -32002 }), silly: 'text' }, {
+	test('without a daemon the network service explains', () => withPage(view, routerWith({ off: 4, dead: 4, begins: 4, gone: 4, broken: 4, incomplete: 4, refused: 4, secret: Object.assign(new Error('Access denied'), { code: -32002 }), silly: 'text' }, {
 		tunnel: { off: { disabled: true } },
-		iface: { dead: { pending: false, autostart: true, errors: [] }, begins: { pending: true }, gone: { autostart: false, pending: false }, broken: { pending: true, errors: [ { subsystem: 'interface', code: 'AUTH_FAILED' } ] } }
+		iface: { dead: { pending: false, autostart: true, errors: [] }, begins: { pending: true }, gone: { autostart: false, pending: false }, broken: { pending: true, errors: [ { subsystem: 'interface', code: 'AUTH_FAILED' } ] },
+			incomplete: { pending: false, autostart: false, errors: [ { subsystem: 'sstp', code: 'INVALID_OPTIONS', data: [ 'The program /usr/sbin/sstp cannot be started.', 'Install the package sstp again.' ] } ] },
+			refused: { pending: false, autostart: false, errors: [ { subsystem: 'sstp', code: 'INVALID_OPTIONS', data: [ "Option mtu is '9000', but must be a number from 576 to 1500.", 'Correct the named option in the interface\'s configuration.' ] } ] } }
 	}), async (page) => {
 		const text = async (name) => (await card(page, name).innerText()).replace(/\s+/g, ' ');
 
@@ -155,6 +157,8 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 		assert.match(await text('begins'), /^begins Starting/);
 		assert.match(await text('gone'), /^gone Disconnected/);
 		assert.match(await text('broken'), /^broken Not connected.*The server refused the user name or password.*Check user name and password.*AUTH_FAILED/);
+		assert.match(await text('incomplete'), /^incomplete Disconnected.* The program \/usr\/sbin\/sstp cannot be started\. Install the package sstp again\. INVALID_OPTIONS/);
+		assert.match(await text('refused'), /An option of the tunnel has a wrong value Option mtu is '9000', but must be a number from 576 to 1500\. Correct the option that is named, .* INVALID_OPTIONS/);
 		assert.match(await text('secret'), /^secret State unknown.*not allowed to see/);
 		assert.match(await text('silly'), /^silly State unknown.*no usable answer/);
 		assert.equal(await card(page, 'gone').getByRole('button', { name: 'Connect', exact: true }).isVisible(), true);
@@ -177,6 +181,10 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 	test('no program: says so, and still shows what the network service runs', () => withPage(view, routerWith({ vpn: 4 }, { answers: { 'sstp.tunnels': undefined } }), async (page) => {
 		assert.match(await page.locator('.sstp-empty').innerText(), /Is the package sstp installed\?[^]*rpcd/);
 		await card(page).waitFor();
+	}));
+
+	test('a program that does not start is called missing, too', () => withPage(view, routerWith({ vpn: 4 }, { answers: { 'sstp.tunnels': 5 } }), async (page) => {
+		assert.match(await page.locator('.sstp-empty').innerText(), /Is the package sstp installed\?[^]*rpcd/);
 	}));
 
 	for (const [ what, answer, want ] of [ [ 'denied', Object.assign(new Error('Access denied'), { code: -32002 }), /not allowed to do this/ ], [ 'late', 7, /did not answer in time/ ] ])

@@ -26,6 +26,7 @@ test('the daemon\'s usual hints are known, so that only one that knows more is s
 	for (const h of hints)
 		assert.deepEqual(errors.hints('AUTH_FAILED', h), [ errors.HINTS.AUTH_FAILED ]);
 	assert.deepEqual(errors.hints('AUTH_FAILED', 'Ask Joe.'), [ errors.HINTS.AUTH_FAILED, 'Ask Joe.' ]);
+	assert.deepEqual(errors.hints('INVALID_OPTIONS', 'Install the package sstp again.'), [ 'Install the package sstp again.' ], 'not to be told to correct an option');
 	assert.deepEqual(errors.hints('CERT_UNTRUSTED', 'Store sha256:00 as cert_pin.'), [ errors.HINTS.CERT_UNTRUSTED ]);
 });
 
@@ -41,6 +42,14 @@ test('every state of the daemon has words', () => {
 	assert.ok(states.length >= 11);
 	for (const s of states)
 		assert.ok(Object.hasOwn(errors.STATES, s), s);
+});
+
+test('what the netifd handler says of a program that cannot be started is known', () => {
+	const [ , message, hint ] = readFileSync(new URL('../../../files/lib/netifd/proto/sstp.sh', import.meta.url), 'utf8').match(/INVALID_OPTIONS "(The program .*?)" "(.*?)"/);
+
+	assert.equal(errors.title('INVALID_OPTIONS', message), message);
+	assert.equal(errors.phrase(hint), hint);
+	assert.equal(errors.title('INVALID_OPTIONS', 'Option mtu is wrong.'), errors.CODES.INVALID_OPTIONS);
 });
 
 test('what a newer daemon says is shown as it is', () => {

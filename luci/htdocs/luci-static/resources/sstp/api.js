@@ -5,10 +5,10 @@
 
 /*
  * The calls to the router. Each resolves to { value } or to { failure, text }, so that one that fails takes no other with
- * it. failure: absent (no such object: not running or not installed), denied, late (no answer in time) or broken.
+ * it. failure: absent (no such object, or a plugin that does not start: not running or not installed), denied, late (no answer in time) or broken.
  */
 
-const UBUS_FAILURES = { 2: 'broken', 3: 'absent', 4: 'absent', 6: 'denied', 7: 'late', 10: 'absent' };
+const UBUS_FAILURES = { 2: 'broken', 3: 'absent', 4: 'absent', 5: 'absent', 6: 'denied', 7: 'late', 10: 'absent' };
 
 /* JSON-RPC codes of uhttpd's ubus module and of LuCI's dispatcher. */
 const RPC_FAILURES = { '-32000': 'absent', '-32001': 'denied', '-32002': 'denied', '-32003': 'late' };

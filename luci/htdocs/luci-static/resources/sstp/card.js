@@ -219,7 +219,7 @@ return baseclass.extend({
 		};
 
 		const update = (model) => {
-			const s = model.status, now = Date.now() / 1000, { key, code, text } = report.state(model), words = errors.state(key),
+			const s = model.status, now = Date.now() / 1000, { key, code, text, hint } = report.state(model), words = errors.state(key),
 			      c = s?.counters, points = series.rates(model.samples), last = points[points.length - 1], tls = s?.tls, live = (key == 'up' || key == 'holding'),
 			      step = STEPS.indexOf(key);
 
@@ -243,7 +243,7 @@ return baseclass.extend({
 				updateFault({ title: errors.sentence(error.code, error.message), message: error.message, hints: errors.hints(error.code, error.hint),
 					code: error.code, stage: error.stage, when: error.time ? format.moment(error.time, now) : '' });
 			else if (code)
-				updateFault({ title: errors.sentence(code), hints: [ text ], code });
+				updateFault({ title: errors.title(code, text), message: errors.phrase(text), hints: errors.hints(code, hint), code });
 			else if (text && key != 'disabled' && key != 'absent')
 				updateFault({ title: words.text, message: text, hints: [] });
 			else

@@ -128,6 +128,8 @@ const PHRASES = [
 	[ /^no call came up in time: addresses and device given up$/, _('not back in time: addresses and device were given up') ],
 	[ /^saying goodbye$/, _('saying goodbye to the server') ],
 	[ /^interface (.+)$/, _('interface %s') ],
+	[ /^The program (\S+) cannot be started\.$/, _('The program %s cannot be started.') ],
+	[ /^Install the package (\S+) again\.$/, _('Install the package %s again.') ],
 	[ /^TLS versions below 1\.2 have known weaknesses\.$/, _('TLS versions below 1.2 have known weaknesses.') ]
 ];
 
@@ -170,6 +172,22 @@ const STATES = {
 	unknown:    { look: 'warn', text: _('State unknown') }
 };
 
+function method(name) {
+	return Object.hasOwn(METHODS, name) ? METHODS[name] : String(name ?? '');
+}
+
+/* A usual phrase in the page's language, null where it is none. */
+function known(text) {
+	for (const [ pattern, sentence ] of PHRASES) {
+		const m = String(text ?? '').match(pattern);
+
+		if (m)
+			return format.fill(sentence, ...m.slice(1).map(method));
+	}
+
+	return null;
+}
+
 return baseclass.extend({
 	CODES,
 	HINTS,
@@ -182,28 +200,27 @@ return baseclass.extend({
 		return Object.hasOwn(CODES, code) ? CODES[code] : (other || code || '');
 	},
 
-	/* What to do: a list of ours and of what the daemon knows beyond that. atButton: the button to trust is in sight. */
+	/* The headline of a failure: its message where that is a usual phrase, which says more than the code. */
+	title(code, message) {
+		return known(message) ?? this.sentence(code, message);
+	},
+
+	/*
+	 * What to do: a list of ours and of what the daemon knows beyond that. atButton: the button to trust is in sight. Who
+	 * knows better than that an option is to be corrected is believed.
+	 */
 	hints(code, text, atButton) {
 		const special = text && !USUAL_HINTS.includes(text) && !Object.hasOwn(HINTS_AT_BUTTON, code),
 		      ours = (atButton && Object.hasOwn(HINTS_AT_BUTTON, code)) ? HINTS_AT_BUTTON[code] : Object.hasOwn(HINTS, code) ? HINTS[code] : '';
 
-		return [ ours, special ? text : '' ].filter((h) => h);
+		return [ (special && code == 'INVALID_OPTIONS') ? '' : ours, special ? this.phrase(text) : '' ].filter((h) => h);
 	},
 
-	method(name) {
-		return Object.hasOwn(METHODS, name) ? METHODS[name] : String(name ?? '');
-	},
+	method,
 
 	/* What was found, in the page's language where it is one of the usual phrases. */
 	phrase(text) {
-		for (const [ pattern, sentence ] of PHRASES) {
-			const m = String(text ?? '').match(pattern);
-
-			if (m)
-				return format.fill(sentence, ...m.slice(1).map((part) => this.method(part)));
-		}
-
-		return String(text ?? '');
+		return known(text) ?? String(text ?? '');
 	},
 
 	stage(name) {

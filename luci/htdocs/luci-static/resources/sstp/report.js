@@ -69,7 +69,7 @@ return baseclass.extend({
 	},
 
 	/*
-	 * The state of a tunnel: { key, code, text }. key is one of errors.STATES; code and text say why it is not what it
+	 * The state of a tunnel: { key, code, text, hint }. key is one of errors.STATES; the others say why it is not what it
 	 * should be. tunnel is what is configured, status and failure what the daemon said, iface what the network service
 	 * says (null: it does not know the interface; undefined: it was not heard), handler whether that knows the protocol.
 	 */
@@ -89,7 +89,7 @@ return baseclass.extend({
 		if (!iface)
 			return { key: 'unknown', text: _('The network service does not know this interface yet: its settings were not applied.') };
 		if (fault || !iface.autostart)
-			return { key: iface.autostart ? 'failed' : 'stopped', ...(fault ? { code: fault.code, text: errors.hints(fault.code).join(' ') } : {}) };
+			return { key: iface.autostart ? 'failed' : 'stopped', ...(fault ? { code: fault.code, text: fault.data?.[0], hint: fault.data?.[1] } : {}) };
 		if (iface.pending)
 			return { key: 'absent', text: _('The tunnel\'s service is being started.') };
 

@@ -38,7 +38,7 @@ return view.extend({
 		this.may = L.hasViewPermission();
 		this.answered = Date.now();
 		this.stale = E('div', { 'class': 'sstp-notice', 'role': 'alert', 'hidden': '' });
-		this.empty = E('div', { 'class': 'sstp-notice sstp-empty sstp-tone-busy', 'hidden': '' });
+		this.empty = E('div', { 'class': 'sstp-notice sstp-empty', 'hidden': '' });
 		this.cardBox = E('div', { 'class': 'sstp-cards' });
 
 		dialog.loadStyle();
@@ -114,6 +114,7 @@ return view.extend({
 
 		this.emptyShown = what;
 		this.empty.hidden = !what;
+		this.empty.className = `sstp-notice sstp-empty sstp-tone-${this.problem ? 'warn' : 'busy'}`;
 		dom.content(this.empty, this.problem ? dialog.notice('warn', api.explain(this.problem), (this.problem.failure == 'absent') ? [
 			E('p', {}, [ _('If it was installed just now, restart the service rpcd (System, Startup), so that it finds the new one.') ])
 		] : []) : (what == 'none') ? dialog.notice('open', _('No SSTP tunnel is configured yet.'), !this.may ? [] : [

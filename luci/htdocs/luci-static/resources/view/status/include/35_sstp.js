@@ -18,7 +18,7 @@ function row({ tunnel, status, state, rates, now }) {
 		E('td', { 'class': 'td left', 'data-title': _('Tunnel') }, [ E('a', { 'href': L.url('admin/status/sstp') }, [ tunnel.interface ]) ]),
 		E('td', { 'class': 'td left', 'data-title': _('State') }, [
 			E('span', { 'class': `sstp-state sstp-tone-${words.look}` }, [ dialog.mark(words.look), E('span', {}, [ words.text ]) ]),
-			fault ? E('div', { 'class': 'sstp-hint' }, [ errors.sentence(fault, status?.last_error?.message) ]) : '',
+			fault ? E('div', { 'class': 'sstp-hint' }, [ errors.title(fault, status?.last_error?.message ?? state.text) ]) : '',
 			(status?.uptime_s > 0) ? E('div', { 'class': 'sstp-hint' }, [ format.fill(_('for %s'), format.duration(status.uptime_s)) ]) : ''
 		]),
 		E('td', { 'class': 'td left', 'data-title': _('Server') }, [ status?.server ?? (tunnel.server ?? []).join(', ') ]),
