@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"sstp/src/session"
 )
 
 func TestACertificateCannotControlTheTerminal(t *testing.T) {
@@ -30,5 +32,15 @@ func TestAPasswordIsTheFirstLine(t *testing.T) {
 	}
 	if _, err := readLine(strings.NewReader(strings.Repeat("x", 5000))); err == nil {
 		t.Error("an endless line was accepted")
+	}
+}
+
+func TestTheLastLineSaysHowOftenItWasDialedAgain(t *testing.T) {
+	for n, want := range map[int]string{0: "never", 1: "once", 2: "2 times"} {
+		st := session.Status{Reconnects: n}
+		st.Counters.RxBytes, st.Counters.TxBytes = 1500, 20
+		if got := summary(st); got != "received 1.5 KB, sent 20 B, dialed again "+want {
+			t.Errorf("%q", got)
+		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -74,6 +76,10 @@ func probeTunnel(ctx context.Context, a arguments, bus *ubus.Client, stdin, stde
 		if !ok {
 			return nil, fault.New(fault.InvalidOptions, fault.StageConfig, fmt.Sprintf("-o %s has no value.", s)).
 				WithHint("Write it as -o OPTION=VALUE.")
+		}
+		if !slices.ContainsFunc(config.Options(), func(o config.Option) bool { return o.Name == option }) {
+			return nil, fault.New(fault.InvalidOptions, fault.StageConfig, "There is no option "+strconv.Quote(option)+".").
+				WithHint("Check the spelling; options are named as in the interface's configuration.")
 		}
 		if option == "password" {
 			return nil, fault.New(fault.InvalidOptions, fault.StageConfig,

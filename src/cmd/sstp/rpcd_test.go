@@ -435,6 +435,8 @@ func TestCommandsThatAreCalledWronglySaySo(t *testing.T) {
 		{[]string{"watch", "a", "b"}, exitUsage, "sstp watch [NAME]"},
 		{[]string{"daemon"}, exitUsage, "ifup NAME"},
 		{[]string{"daemon", "../vpn"}, exitUsage, "ifup NAME"},
+		{[]string{"probe", "vpn.test", "-o", "dance=1"}, exitUsage, "no option \"dance\""},
+		{[]string{"probe", "vpn.test", "-o", "password=x"}, exitUsage, "--password-file"},
 		{[]string{"dance"}, exitUsage, "no command"},
 		{nil, exitUsage, "Usage"},
 	} {

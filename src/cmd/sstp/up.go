@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -76,7 +77,17 @@ func up(args []string, stdout, stderr *os.File) int {
 
 func summary(st session.Status) string {
 	c := st.Counters
-	return fmt.Sprintf("received %s, sent %s, %d reconnections", bytesText(c.RxBytes), bytesText(c.TxBytes), st.Reconnects)
+	return fmt.Sprintf("received %s, sent %s, dialed again %s", bytesText(c.RxBytes), bytesText(c.TxBytes), times(st.Reconnects))
+}
+
+func times(n int) string {
+	switch n {
+	case 0:
+		return "never"
+	case 1:
+		return "once"
+	}
+	return strconv.Itoa(n) + " times"
 }
 
 // bytesText writes a number of bytes for people.
