@@ -27,16 +27,21 @@ type builder struct {
 const release = "-r1"
 
 // newBuilder asks the feed's script for the version and git for the time of the newest commit, which everything that is
-// written carries: the same commit gives the same bytes.
+// written carries: the same commit gives the same bytes. In an archive of the sources, all files have that time.
 func newBuilder(top, out string) (*builder, error) {
 	version, err := output(top, "sh", "openwrt/version.sh")
 	if err != nil {
 		return nil, err
 	}
 	b := &builder{top: top, out: out, version: version + release, at: time.Unix(0, 0)}
+	archived, notArchived := os.Stat(filepath.Join(top, "openwrt", "VERSION"))
 	stamp := os.Getenv("SOURCE_DATE_EPOCH")
-	if stamp == "" {
-		stamp, _ = output(top, "git", "log", "-1", "--format=%ct") // sources without git: 1970
+	switch {
+	case stamp != "":
+	case notArchived == nil:
+		b.at = archived.ModTime()
+	default:
+		stamp, _ = output(top, "git", "log", "-1", "--format=%ct") // neither archive nor git: 1970
 	}
 	if seconds, err := strconv.ParseInt(stamp, 10, 64); err == nil {
 		b.at = time.Unix(seconds, 0)

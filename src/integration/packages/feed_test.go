@@ -2,6 +2,8 @@ package main
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +70,30 @@ func TestVersionsSortTheSameForOpkg(t *testing.T) {
 		if got := opkgVersion(version); got != want {
 			t.Errorf("opkg knows %s as %s, want %s", version, got, want)
 		}
+	}
+}
+
+func TestAnArchiveOfTheSourcesKnowsItsVersionAndTime(t *testing.T) {
+	t.Setenv("SOURCE_DATE_EPOCH", "")
+	archive := t.TempDir()
+	script, err := os.ReadFile(top + "/openwrt/version.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"version.sh": script, "VERSION": []byte("1.2.3\n")} {
+		file := filepath.Join(archive, "openwrt", name)
+		os.Mkdir(filepath.Dir(file), 0o755)
+		if err := os.WriteFile(file, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		os.Chtimes(file, noon, noon)
+	}
+	if b, err := newBuilder(archive, ""); err != nil || b.version != "1.2.3-r1" || !b.at.Equal(noon) {
+		t.Errorf("%+v, %v, want version 1.2.3-r1 of %v", b, err, noon)
+	}
+	t.Setenv("SOURCE_DATE_EPOCH", "86400")
+	if b, err := newBuilder(archive, ""); err != nil || b.at.Unix() != 86400 {
+		t.Errorf("%+v, %v, want the time that SOURCE_DATE_EPOCH gives", b, err)
 	}
 }
 

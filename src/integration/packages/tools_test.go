@@ -135,7 +135,7 @@ func TestWhereTheSourcesLieDoesNotMatter(t *testing.T) {
 	elsewhere := t.TempDir()
 	list, err := output(top, "git", "ls-files", "--cached", "--others", "--exclude-standard", "go.mod", "go.sum", "src", "files", "luci", "openwrt")
 	if err != nil {
-		t.Fatal(err)
+		t.Skipf("these sources are no git checkout: %v", err)
 	}
 	for name := range strings.SplitSeq(list, "\n") {
 		data, err := os.ReadFile(filepath.Join(top, name))
