@@ -105,6 +105,7 @@ tail -n +$((from + 1)) "$dir/client.log"
 wait $ping || true
 tail -n 2 "$dir/pingcut"
 lost=$(sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$dir/pingcut" | awk '{print $1 - $2}')
+took=$(sed -n 's/.*received.* time \([0-9]*\)ms$/\1/p' "$dir/pingcut")
 
 say "8. Ctrl-C"
 rss=$(awk '/VmRSS/ {print $2}' "/proc/$sstp/status")
@@ -122,6 +123,6 @@ printf '%-34s %s\n' \
 	"start to up" "$connect_ms ms" \
 	"ping through the tunnel" "IPv4 $(rtt "$dir/ping4") ms, IPv6 $(rtt "$dir/ping6") ms" \
 	"200 MB up, down" "$(mbits "$dir/up"), $(mbits "$dir/down") Mbit/s" \
-	"pings lost while cut, 10 ms apart" "$lost of 300" \
+	"pings lost while cut" "$lost of 300, sent within $took ms" \
 	"client's memory, processor time" "$rss KiB resident, $cpu s for 400 MB" \
 	"left behind" "nothing (exit code 0, device gone)"
