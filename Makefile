@@ -100,6 +100,7 @@ test-packages: packages
 	@awk -f src/integration/skipped.awk build/test-packages.log
 
 openwrt-check:
+	@test -f '$(TOPDIR)/include/package.mk' || { echo "give an OpenWrt build tree or SDK that has fetched the packages feed: make openwrt-check TOPDIR=/path/to/openwrt"; exit 1; }
 	@TOPDIR='$(abspath $(TOPDIR))' go test -count=1 -v -tags openwrt -run OpenWrt ./src/integration/packages
 
 bench-micro:
