@@ -160,6 +160,16 @@ func oddOptions(w *world) {
 		}
 		return w.notUp("vpn")
 	})
+	// netifd hands a list on only where an option is one.
+	w.router.must("uci delete network.vpn.username; uci delete network.vpn.mtu; uci delete network.vpn.hold; uci set network.vpn.log_level=2; uci add_list network.vpn.username=%s; uci commit", user)
+	w.reload()
+	w.until(upLimit, "the missing user name is named", func() string {
+		t, err := w.tunnelStatus("vpn")
+		if !strings.Contains(t.LastError.Message, "username") {
+			return fmt.Sprintf("%q (%v)", t.LastError.Message, err)
+		}
+		return ""
+	})
 }
 
 func noDevice(w *world) {
