@@ -26,6 +26,10 @@ func linkLocal(id [8]byte) netip.Addr {
 	return netip.AddrFrom16(a)
 }
 
+// advertiseDelay is what a solicited advertisement waits: routers wait for up to half a second ([RFC 4861] 6.2.6). odhcp6c
+// counts on that: an answer that comes while its script for the start still runs may be undone by that script.
+const advertiseDelay = 500 * time.Millisecond
+
 // isRouterSolicitation reports whether pkt is an ICMPv6 message of type 133 ([RFC 4861] 4.1).
 func isRouterSolicitation(pkt []byte) bool {
 	return len(pkt) > 40 && pkt[0]>>4 == 6 && pkt[6] == protoICMPv6 && pkt[40] == routeSolicit

@@ -169,8 +169,8 @@ func (p *port) advertise() {
 // WritePackets implements Device.
 func (p *port) WritePackets(pkts [][]byte) (written int, err error) {
 	for _, pkt := range pkts {
-		if isRouterSolicitation(pkt) { // [RFC 4861] 6.2.6
-			p.advertise()
+		if isRouterSolicitation(pkt) {
+			time.AfterFunc(advertiseDelay, p.advertise)
 		}
 	}
 	if p.write != nil {

@@ -136,7 +136,8 @@ func theIPv6Child(w *world) {
 	}
 	const prefix = "fd53:5354:5000:"
 	check := func() {
-		w.until(30*time.Second, "vpn_6 is up with an address of the server's network", func() string {
+		// odhcp6c waits ten seconds for a DHCPv6 server beside the advertisement, and asks for that each four.
+		w.until(time.Minute, "vpn_6 is up with an address of the server's network", func() string {
 			n, err := w.interfaceStatus("vpn_6")
 			switch {
 			case err != nil:

@@ -9,7 +9,7 @@ var scenarios = []scenario{
 	{name: "addresses", what: "each address, route and name server, as netifd and as the kernel have it", run: theNetworkIsComplete},
 	{name: "ifdown-ifup", what: "ifdown leaves nothing behind, ifup brings it back; many in a row end well", run: downAndUp},
 	{name: "lan", what: "ping and checksummed transfers from the LAN through the firewall and the tunnel", run: theLANGoesThrough},
-	{name: "ipv6-child", what: "vpn_6 gets an address by DHCPv6 or advertisement, in the firewall zone of vpn", run: theIPv6Child, limit: 2 * time.Minute},
+	{name: "ipv6-child", what: "vpn_6 gets an address by DHCPv6 or advertisement, in the firewall zone of vpn", run: theIPv6Child, limit: 4 * time.Minute},
 	{name: "ipv6-server", what: "a server that has only an IPv6 address", run: aServerByIPv6},
 	{name: "two-tunnels", what: "two tunnels at once, with two accounts", run: twoTunnels},
 	{name: "long-name", what: "an interface whose device name would be too long", run: aLongName},
