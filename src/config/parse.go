@@ -135,6 +135,9 @@ func (d *draft) finish() (warnings []Warning, err error) {
 		warn("mtu", "A packet in the tunnel has at most 1500 bytes; "+strconv.Itoa(t.MTU)+" counts as 1500.")
 		t.MTU = maxMTU
 	}
+	if t.MTU > 0 && t.MTU < 1280 && t.IPv6 == On {
+		warn("ipv6", "There is no IPv6 in the tunnel: it needs an mtu of at least 1280.")
+	}
 	if t.TLSMin < 0x0303 {
 		warn("tls_min", "TLS versions below 1.2 have known weaknesses.")
 	}

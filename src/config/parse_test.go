@@ -355,6 +355,7 @@ func TestWarnings(t *testing.T) {
 		v      Values
 		option string
 	}{
+		{with("ipv6", "1", "mtu", "1279"), "ipv6"},
 		{with("verify", "none"), "verify"},
 		{with("verify", "none", "cert_pin", "sha256:"+strings.Repeat("00", 32)), "verify"},
 		{with("tls_min", "1.0"), "tls_min"},

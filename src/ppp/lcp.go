@@ -20,7 +20,7 @@ const (
 
 const (
 	defaultMRU = 1500 // what applies when nobody asked (RFC 1661 section 6.1)
-	minMRU     = 64   // below it a peer is not serious
+	minMRU     = 68   // what IPv4 needs (RFC 791 section 3.2)
 	minOurMRU  = 576  // the least that we let ourselves be talked down to
 	maxMRU     = 4087 // what an SSTP packet has room for: 4095 less its header and the header of PPP
 )

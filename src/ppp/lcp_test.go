@@ -482,7 +482,7 @@ func TestOurGoodbye(t *testing.T) {
 		s.start()
 		s.wants("the client begins", ProtoLCP, configureRequest, 1, ourRequest)
 		s.take(s.link.Terminate(s.now, strings.Repeat("x", 200)))
-		s.wants("a reason is kept short", ProtoLCP, terminateRequest, 2, strings.Repeat("78", 60))
+		s.wants("a reason is kept short", ProtoLCP, terminateRequest, 2, strings.Repeat("78", minMRU-packetLen))
 		s.sends(ProtoLCP, terminateAck, 2, "")
 		wantsGone(s, "the Ack ends it")
 	})

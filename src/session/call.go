@@ -11,6 +11,9 @@ import (
 	"sstp/src/transport"
 )
 
+// minIPv6MTU is what IPv6 needs (RFC 8200 section 5): Linux takes no IPv6 address for a device with less.
+const minIPv6MTU = 1280
+
 // pingEvery is how often the round trip of a running call is measured.
 const pingEvery = 10 * time.Second
 
@@ -57,10 +60,11 @@ func (s *Session) startCall(now time.Time, server config.Server, conn Conn) {
 	}
 	s.calls++
 	c := &call{id: s.calls, server: server, conn: conn, quit: make(chan struct{}), mtu: t.MTUOver(info.Server.Addr())}
+	c.ipv6Over = t.IPv6 == config.Off || c.mtu < minIPv6MTU
 	c.pumps = datapath.New(conn, func(e datapath.Event) { s.deliver(c, e) })
 	c.engine = newEngine(callConfig{
 		leaf: info.Leaf.Raw, verified: verified, username: t.Username, password: t.Password, methods: methods,
-		innerTLS: inner, mru: c.mtu, ipv6: t.IPv6 != config.Off, interfaceID: s.ifaceID,
+		innerTLS: inner, mru: c.mtu, ipv6: !c.ipv6Over, interfaceID: s.ifaceID,
 		keepalive: t.Keepalive.Interval, failures: t.Keepalive.Failures, emptyKeys: s.emptyKeys[server.String()],
 		random: s.cfg.Random, sendPacket: func(pkt []byte) { c.pumps.Send(pkt) },
 	})
@@ -157,7 +161,7 @@ func (s *Session) progress(now time.Time) {
 			s.stage(now, fault.StageNetwork)
 		case ipv4Up:
 			c.ipv4, c.agreed = &o.ipv4, true
-			if !c.ipv6Over && c.ipv6At.IsZero() && s.cfg.Tunnel.IPv6 != config.Off {
+			if !c.ipv6Over && c.ipv6At.IsZero() {
 				c.ipv6At = now.Add(ipv6Wait)
 			}
 		case ipv4Down:
@@ -176,7 +180,7 @@ func (s *Session) progress(now time.Time) {
 			return
 		}
 	}
-	if c.agreed && c.ipv4 != nil && (c.ipv6Over || s.cfg.Tunnel.IPv6 == config.Off) {
+	if c.agreed && c.ipv4 != nil && c.ipv6Over {
 		s.establish(now)
 	}
 }

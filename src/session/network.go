@@ -67,7 +67,7 @@ func (s *Session) linkOf(c *call, mtu int) Link {
 	if l.Peer == l.Server || l.Peer == l.Local {
 		l.Peer = netip.Addr{} // a route to it by the tunnel would take along the packets that carry the tunnel
 	}
-	if c.ipv6 != nil {
+	if c.ipv6 != nil && mtu >= minIPv6MTU { // the server may take less than we offered
 		l.Local6, l.Peer6 = c.ipv6.Local, c.ipv6.Peer
 	}
 	return l

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -379,6 +380,28 @@ func TestWhoEncryptsIsLoggedWithTheReason(t *testing.T) {
 			if info := w.session.Status().Info; info.Path != transport.PathGo || info.PathReason == "" {
 				t.Errorf("the status has path %q because %q", info.Path, info.PathReason)
 			}
+		})
+	}
+}
+
+// TestIPv6NeedsAnMTUOf1280: Linux refuses IPv6 addresses on a device with less, and the tunnel must come up all the same.
+func TestIPv6NeedsAnMTUOf1280(t *testing.T) {
+	for _, c := range []struct {
+		why           string
+		ours, servers int
+		ipv6          bool
+	}{
+		{"it is just enough", 1280, 1400, true},
+		{"ours is less", 1279, 1400, false},
+		{"the server takes less", 1400, 1000, false},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			play(t, lab.Config{MRU: c.servers}, config.Values{"mtu": {strconv.Itoa(c.ours)}}, func(w *world) {
+				w.wantUp(c.why)
+				if l := w.network.link(); l.Local6.IsValid() != c.ipv6 || l.MTU != min(c.ours, c.servers) {
+					t.Errorf("the network was told of %v, MTU %d", l.Local6, l.MTU)
+				}
+			})
 		})
 	}
 }

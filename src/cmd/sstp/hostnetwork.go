@@ -52,7 +52,7 @@ func (h *hostNetwork) prepare(_ context.Context, server netip.Addr) (string, err
 	host := hostnet.Route{Dst: netip.PrefixFrom(server, server.BitLen()), Gateway: r.Gateway, Device: r.Device}
 	added, err := hostnet.AddRoute(host)
 	if err != nil {
-		return "", fault.New(fault.NoUplink, fault.StageConnect, fmt.Sprintf("The route to the server %v can't be set.", server)).Wrap(err)
+		return "", fault.New(fault.NoUplink, fault.StageConnect, fmt.Sprintf("The route to the server %v cannot be set.", server)).Wrap(err)
 	}
 	if added {
 		h.hostRoutes = append(h.hostRoutes, host)
@@ -63,7 +63,7 @@ func (h *hostNetwork) prepare(_ context.Context, server netip.Addr) (string, err
 // Up sets the device's addresses and routes.
 func (h *hostNetwork) Up(_ context.Context, l session.Link) error {
 	if err := h.up(l); err != nil {
-		return fault.New(fault.TUNFailed, fault.StageNetwork, "The tunnel's addresses can't be set: "+err.Error()+".").
+		return fault.New(fault.TUNFailed, fault.StageNetwork, "The tunnel's addresses cannot be set: "+err.Error()+".").
 			WithHint("Run it as root, or with CAP_NET_ADMIN.").Wrap(err)
 	}
 	h.last = &l

@@ -92,7 +92,7 @@ func probeTunnel(ctx context.Context, a arguments, bus *ubus.Client, stdin, stde
 		values["username"] = []string{user}
 		password, err := readPassword(ctx, a.values["--password-file"], stdin, stderr)
 		if err != nil {
-			return nil, fault.New(fault.InvalidOptions, fault.StageConfig, "The password can't be read: "+err.Error()+".").
+			return nil, fault.New(fault.InvalidOptions, fault.StageConfig, "The password cannot be read: "+err.Error()+".").
 				WithHint("Give a readable file with --password-file, or the password on standard input.")
 		}
 		values["password"] = []string{password}

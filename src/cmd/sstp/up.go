@@ -77,17 +77,14 @@ func up(args []string, stdout, stderr *os.File) int {
 
 func summary(st session.Status) string {
 	c := st.Counters
-	return fmt.Sprintf("received %s, sent %s, dialed again %s", bytesText(c.RxBytes), bytesText(c.TxBytes), times(st.Reconnects))
-}
-
-func times(n int) string {
-	switch n {
+	text := fmt.Sprintf("received %s, sent %s", bytesText(c.RxBytes), bytesText(c.TxBytes))
+	switch st.Reconnects {
 	case 0:
-		return "never"
+		return text
 	case 1:
-		return "once"
+		return text + ", dialed again once"
 	}
-	return strconv.Itoa(n) + " times"
+	return text + ", dialed again " + strconv.Itoa(st.Reconnects) + " times"
 }
 
 // bytesText writes a number of bytes for people.
