@@ -123,9 +123,10 @@ func TestADaemonThatDoesNotEndIsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	took := time.Since(begin)
 	defer l.release()
 	old.Wait()
-	if took := time.Since(begin); took < polite || took > polite+impolite || !strings.Contains(log.String(), "killed") {
+	if took < polite || took > polite+impolite || !strings.Contains(log.String(), "killed") {
 		t.Errorf("taken after %v; log: %s", took, log)
 	}
 }
