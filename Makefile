@@ -87,6 +87,7 @@ test-openwrt: build
 test-mips: DEBIAN = qemu-system-mips
 test-arm:  DEBIAN = qemu-system-arm
 test-ktls: DEBIAN = qemu-system-x86
+test-ktls: build
 test-mips test-arm test-ktls: setup
 	@go run ./src/integration/emulated -gcflags '$(SSTP_GCFLAGS)' $(patsubst arm,arm arm64,$(patsubst ktls,pc,$(@:test-%=%)))
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +14,16 @@ import (
 )
 
 const serverOuter, clientOuter = "192.0.2.1", "192.0.2.2"
+
+// upWord is what the client says when packets flow.
+const upWord = " on sstp-vpn, MTU"
+
+// What the tests are told about a machine that is not this one: whether TLS in the kernel must work (1) or must not be
+// used (0), and how many times slower than usual it is: things may take longer there, and less is moved.
+var (
+	ktls        = os.Getenv("SSTP_TEST_KTLS")
+	patience, _ = strconv.Atoi(os.Getenv("SSTP_TEST_PATIENCE"))
+)
 
 // TestMain serves transfers when the test binary is started inside of a namespace for that.
 func TestMain(m *testing.M) {
@@ -94,7 +105,7 @@ func (l *lines) serve(args ...string) {
 	l.lab, err = l.server.Start("", append([]string{l.build + "/sstp-lab", "--listen", serverOuter + ":443", "--listen", "[2001:db8::1]:443",
 		"--tun", "lab0", "--users", users, "--write-ca", ca, "--pool", "10.99.0.0/24"}, args...)...)
 	l.must(err)
-	_, err = l.lab.WaitFor("listening", 0, 5*time.Second)
+	_, err = l.lab.WaitFor("listening", 0, 20*time.Second)
 	l.must(err)
 }
 
@@ -116,6 +127,9 @@ func (l *lines) config(options ...string) string {
 	text := "config interface 'vpn'\n\toption proto 'sstp'\n\toption username 'demo'\n\toption password 'secret'\n\toption ca_cert '" +
 		filepath.Join(l.bed.Dir, "ca.pem") + "'\n\toption server_name 'vpn.test'\n\toption defaultroute '0'\n"
 	server := false
+	if ktls != "" {
+		options = append(options, "ktls="+ktls)
+	}
 	for _, o := range options {
 		name, value, _ := strings.Cut(o, "=")
 		server = server || name == "server"
@@ -131,14 +145,18 @@ func (l *lines) config(options ...string) string {
 
 func (l *lines) wait(p *Process, text string, skip int, within time.Duration) int {
 	l.t.Helper()
-	n, err := p.WaitFor(text, skip, within)
+	n, err := p.WaitFor(text, skip, within*time.Duration(max(patience, 1)))
 	l.must(err)
+	if path := map[string]string{"0": "encrypted by Go", "1": "encrypted by the kernel"}[ktls]; text == upWord && !strings.Contains(p.Output(), path) {
+		l.t.Errorf("it is not %s:\n%s", path, p.Output())
+	}
 	return n
 }
 
 // transfer moves bytes through the tunnel in both directions and compares them.
 func (l *lines) transfer(size int) {
 	l.t.Helper()
+	size /= max(patience, 1)
 	for _, direction := range []string{"up", "down"} {
 		l.run(l.client, "env", "SSTP_TEST_TRANSFER=10.99.0.1:5000", fmt.Sprintf("SSTP_TEST_SIZE=%s %d", direction, size), os.Args[0])
 	}
@@ -155,7 +173,7 @@ func (l *lines) serveTransfers() {
 func (l *lines) stop(p *Process) {
 	l.t.Helper()
 	l.must(p.Signal(syscall.SIGINT))
-	code, err := p.Wait(4 * time.Second)
+	code, err := p.Wait(4 * time.Second * time.Duration(max(patience, 1)))
 	l.must(err)
 	if code != 0 {
 		l.t.Errorf("exit code %d after Ctrl-C, want 0:\n%s", code, p.Output())
@@ -169,7 +187,7 @@ func TestTheTunnelCarriesIPv4AndIPv6(t *testing.T) {
 	l := newLines(t)
 	l.serve()
 	p := l.up()
-	l.wait(p, " on sstp-vpn, MTU", 0, 5*time.Second)
+	l.wait(p, upWord, 0, 5*time.Second)
 	l.run(l.client, "ping", "-c", "3", "-i", "0.1", "-W", "2", "10.99.0.1")
 	l.run(l.client, "ping", "-c", "1", "-W", "2", "-s", "1372", "-M", "do", "10.99.0.1")
 	peer := strings.Fields(l.run(l.server, "ip", "-o", "-6", "addr", "show", "dev", "lab0", "scope", "link"))
@@ -186,7 +204,7 @@ func TestConformance12OneGiBEachWay(t *testing.T) {
 	l := newLines(t)
 	l.serve()
 	p := l.up()
-	l.wait(p, " on sstp-vpn, MTU", 0, 5*time.Second)
+	l.wait(p, upWord, 0, 5*time.Second)
 	l.serveTransfers()
 	l.transfer(1 << 30)
 	l.stop(p)
@@ -199,7 +217,7 @@ func TestResidentMemoryOfAnIdleTunnel(t *testing.T) {
 	l := newLines(t)
 	l.serve()
 	p := l.up()
-	l.wait(p, " on sstp-vpn, MTU", 0, 5*time.Second)
+	l.wait(p, upWord, 0, 5*time.Second)
 	l.run(l.client, "ping", "-c", "20", "-i", "0.1", "-W", "2", "10.99.0.1")
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
 	l.must(err)
@@ -219,7 +237,7 @@ func TestTheServerCanBeReachedByIPv6(t *testing.T) {
 	l := newLines(t)
 	l.serve()
 	p := l.up("server=[2001:db8::1]:443")
-	l.wait(p, " on sstp-vpn, MTU", 0, 5*time.Second)
+	l.wait(p, upWord, 0, 5*time.Second)
 	l.run(l.client, "ping", "-c", "2", "-i", "0.1", "-W", "2", "10.99.0.1")
 	if mtu := l.run(l.client, "ip", "link", "show", "sstp-vpn"); !strings.Contains(mtu, "mtu 1380") {
 		t.Errorf("want MTU 1380 over IPv6:\n%s", mtu)
@@ -231,15 +249,15 @@ func TestATCPConnectionSurvivesACutCall(t *testing.T) {
 	l := newLines(t)
 	l.serve()
 	p := l.up()
-	n := l.wait(p, " on sstp-vpn, MTU", 0, 5*time.Second)
+	n := l.wait(p, upWord, 0, 5*time.Second)
 	l.serveTransfers()
-	transfer, err := l.client.Start("", "env", "SSTP_TEST_TRANSFER=10.99.0.1:5000", fmt.Sprintf("SSTP_TEST_SIZE=up %d", 300<<20), os.Args[0])
+	transfer, err := l.client.Start("", "env", "SSTP_TEST_TRANSFER=10.99.0.1:5000", fmt.Sprintf("SSTP_TEST_SIZE=up %d", (300<<20)/max(patience, 1)), os.Args[0])
 	l.must(err)
 	before := l.run(l.client, "ip", "-o", "link", "show", "sstp-vpn")
 	l.must(l.lab.Signal(syscall.SIGUSR1))
 	n = l.wait(p, " holding ", n, 5*time.Second)
-	l.wait(p, " on sstp-vpn, MTU", n, 10*time.Second)
-	if code, err := transfer.Wait(60 * time.Second); err != nil || code != 0 {
+	l.wait(p, upWord, n, 10*time.Second)
+	if code, err := transfer.Wait(60 * time.Second * time.Duration(max(patience, 1))); err != nil || code != 0 {
 		t.Errorf("the transfer did not live on: code %d, %v\n%s", code, err, transfer.Output())
 	}
 	if after := l.run(l.client, "ip", "-o", "link", "show", "sstp-vpn"); strings.Fields(after)[0] != strings.Fields(before)[0] {
@@ -260,7 +278,7 @@ func TestTheDefaultRouteGoesThroughTheTunnelAndComesBack(t *testing.T) {
 	l.serve("--listen", "203.0.113.2:443")
 	before := l.run(l.client, "ip", "route")
 	p := l.up("server=203.0.113.2", "defaultroute=1")
-	l.wait(p, " on sstp-vpn, MTU", 0, 5*time.Second)
+	l.wait(p, upWord, 0, 5*time.Second)
 	l.run(l.client, "ping", "-c", "2", "-i", "0.1", "-W", "2", "172.31.255.1")
 	if route := l.run(l.client, "ip", "route", "get", "203.0.113.2"); !strings.Contains(route, "dev isp") {
 		t.Errorf("the tunnel's own packets must not go into the tunnel: %s", route)
@@ -278,12 +296,12 @@ func TestAKilledClientTakesItsDeviceAlongAndCanStartAgain(t *testing.T) {
 	l := newLines(t)
 	l.serve()
 	p := l.up()
-	l.wait(p, " on sstp-vpn, MTU", 0, 5*time.Second)
+	l.wait(p, upWord, 0, 5*time.Second)
 	l.must(p.Signal(syscall.SIGKILL))
 	_, err := p.Wait(5 * time.Second)
 	l.must(err)
 	again := l.up()
-	l.wait(again, " on sstp-vpn, MTU", 0, 5*time.Second)
+	l.wait(again, upWord, 0, 5*time.Second)
 	l.stop(again)
 }
 
@@ -315,7 +333,7 @@ func TestThePasswordIsNowhereToBeSeen(t *testing.T) {
 	l := newLines(t)
 	l.serve()
 	p := l.up("log_level=4")
-	l.wait(p, " on sstp-vpn, MTU", 0, 5*time.Second)
+	l.wait(p, upWord, 0, 5*time.Second)
 	for _, file := range []string{"cmdline", "environ"} {
 		content, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", p.Pid(), file))
 		l.must(err)

@@ -84,6 +84,14 @@ func TestTheSessionGoesToTheKernel(t *testing.T) {
 	}
 }
 
+// onEachKernel runs a test with the fake kernel and, where that is known to have TLS, with this machine's.
+func onEachKernel(t *testing.T, name string, test func(t *testing.T, k kernel)) {
+	t.Run(name, func(t *testing.T) { test(t, &fakeKernel{}) })
+	if needKernelTLS {
+		t.Run(name+", this machine's kernel", func(t *testing.T) { test(t, linux{}) })
+	}
+}
+
 // TestThisMachinesKernel uses the real thing where there is one, and what to do without where there is none.
 func TestThisMachinesKernel(t *testing.T) {
 	for _, server := range []*tls.Config{over13(t), over12(t, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
@@ -308,8 +316,7 @@ func TestWhatSurroundsTheHandOver(t *testing.T) {
 			s.write(b)
 		}},
 	} {
-		t.Run(tc.why, func(t *testing.T) {
-			k := &fakeKernel{}
+		onEachKernel(t, tc.why, func(t *testing.T, k kernel) {
 			conn := mustConnect(t, insisting(t, playing(t, tc.cfg, func(s *scripted) {
 				tc.play(s)
 				s.hears() // until we close
@@ -338,6 +345,10 @@ func TestWhatSurroundsTheHandOver(t *testing.T) {
 
 // TestAKeyUpdateInTheOpening: what this kernel cannot do with a server, Go does at once.
 func TestAKeyUpdateInTheOpening(t *testing.T) {
+	onEachKernel(t, "KeyUpdate", keyUpdateInTheOpening)
+}
+
+func keyUpdateInTheOpening(t *testing.T, k kernel) {
 	var updated atomic.Bool
 	updating := playing(t, over13(t), func(s *scripted) {
 		s.request()
@@ -350,7 +361,7 @@ func TestAKeyUpdateInTheOpening(t *testing.T) {
 			return
 		}
 		echoing(over13(t))(conn)
-	}, &fakeKernel{})
+	}, k)
 	conn := mustConnect(t, o, nil)
 	if info := conn.Info(); info.Path != PathGo || !strings.Contains(info.PathReason, "changed its keys") {
 		t.Errorf("path %s because %q", info.Path, info.PathReason)
@@ -387,12 +398,12 @@ func TestATLSErrorIsAFault(t *testing.T) {
 		{"a type that nobody knows", over13(t), func(s *scripted) { s.write(s.tx.seal(99, []byte("x"))) }, fault.TLSFailed, "", true},
 	} {
 		for _, mode := range []config.Mode{config.On, config.Off} {
-			t.Run(tc.why+", ktls "+mode.String(), func(t *testing.T) {
+			onEachKernel(t, tc.why+", ktls "+mode.String(), func(t *testing.T, k kernel) {
 				o := insisting(t, playing(t, tc.cfg, func(s *scripted) {
 					s.request()
 					s.say(okHead)
 					tc.play(s)
-				}), &fakeKernel{})
+				}), k)
 				o.KTLS = mode
 				conn := mustConnect(t, o, nil)
 				if want := map[config.Mode]string{config.On: PathKernel, config.Off: PathGo}[mode]; conn.Info().Path != want {
@@ -440,7 +451,7 @@ func TestWhatOnlyTheKernelCannot(t *testing.T) {
 		{"a flood of tickets", over13(t), recordHandshake, []byte{messageNewTicket, 0, 0, 0}, maxUseless + 1, "too many records", []byte{2, 10}},
 		{"a flood of warnings", over12(t), recordAlert, []byte{1, 112}, maxUseless + 1, "too many records", []byte{2, 10}},
 	} {
-		t.Run(tc.why, func(t *testing.T) {
+		onEachKernel(t, tc.why, func(t *testing.T, k kernel) {
 			heard := make(chan struct{})
 			o := insisting(t, playing(t, tc.cfg, func(s *scripted) {
 				defer close(heard)
@@ -452,7 +463,7 @@ func TestWhatOnlyTheKernelCannot(t *testing.T) {
 				if kind, b, err := s.hears(); tc.alert != nil && (err != nil || kind != recordAlert || !bytes.Equal(b, tc.alert)) {
 					t.Errorf("the server got a record of type %d: %x, %v, want alert %x", kind, b, err, tc.alert)
 				}
-			}), &fakeKernel{})
+			}), k)
 			_, err := mustConnect(t, o, nil).Read(make([]byte, 10))
 			wantFaultIn(t, err, fault.TLSFailed, tc.word)
 			if tc.alert != nil {

@@ -126,7 +126,11 @@ func (o *options) config() (cfg lab.Config, err error) {
 			cfg.CipherSuites = append(cfg.CipherSuites, s.ID)
 		}
 	}
-	if o.cipher != "" {
+	if o.cipher != "" && cfg.TLSMin == tls.VersionTLS13 {
+		if !lab.OnlySuite13(o.cipher) {
+			return cfg, fmt.Errorf("--cipher: no cipher suite of TLS 1.3 has %q in its name", o.cipher)
+		}
+	} else if o.cipher != "" {
 		cfg.CipherSuites = nil
 		for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 			if strings.Contains(s.Name, o.cipher) && s.SupportedVersions[0] != tls.VersionTLS13 {
@@ -137,7 +141,7 @@ func (o *options) config() (cfg lab.Config, err error) {
 			return cfg, fmt.Errorf("--cipher: no cipher suite of TLS 1.2 has %q in its name", o.cipher)
 		}
 		if cfg.TLSMax == 0 {
-			cfg.TLSMax = tls.VersionTLS12 // Go leaves no choice in TLS 1.3
+			cfg.TLSMax = tls.VersionTLS12
 		}
 	}
 	if cfg.HashMask, err = hashMask(o.hash); err != nil {

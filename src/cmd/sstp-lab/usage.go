@@ -19,7 +19,7 @@ usage: sstp-lab [option...]
   --write-cert FILE         write the server's certificate
   --write-ca FILE           write what clients must trust (their option ca_cert)
   --tls-min V --tls-max V   1.0 to 1.3; default 1.2 and 1.3
-  --cipher TEXT             only suites with TEXT in their name, such as CHACHA20; TLS 1.2
+  --cipher TEXT             only suites with TEXT in their name, such as CHACHA20; TLS 1.2, or with --tls-min 1.3 that
   --tls-legacy              all cipher suites there are, RSA key exchange too
   --path-secret TEXT        demanded behind the request's path
 

@@ -52,9 +52,11 @@ type machine struct {
 	gcflags  []string
 	qemu     []string
 	console  string
-	modules  []string      // in the order in which they are loaded, their dependencies go before; what is not there is left out
+	devices  []string      // modules besides tun and veth
+	ciphers  []string      // modules, best last; what is not there is left out
 	limit    time.Duration // for each part
 	parts    []string
+	goFast   bool // Go has assembly for the ciphers: its path is not the slow one
 	host     bool // the guest's root is this machine's, read-only
 }
 
@@ -62,7 +64,10 @@ type machine struct {
 // machine does besides. Its calendar clock has to go with it, because some kernels compare the two.
 var counted = []string{"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-rtc", "clock=vm"}
 
-var bothParts = []string{"1", "2"}
+// inParts is for MIPS: QEMU 7.2 hangs when the counter of its processors overflows, after 25 seconds.
+var inParts = []string{"1", "2", "3"}
+
+var atOnce = []string{"123"}
 
 // programs are run in the guest to compare with.
 var programs = []string{"openssl", "libssl3", "libc6", "libgcc-s1", "busybox-static"}
@@ -70,30 +75,30 @@ var programs = []string{"openssl", "libssl3", "libc6", "libgcc-s1", "busybox-sta
 var machines = map[string]machine{
 	"mips": {
 		debian: "mipsel", kernel: "linux-image-4kc-malta", packages: append([]string{"libatomic1"}, programs...),
-		goenv: []string{"GOARCH=mipsle", "GOMIPS=softfloat"}, console: "ttyS0", limit: 8 * time.Minute, parts: bothParts,
+		goenv: []string{"GOARCH=mipsle", "GOMIPS=softfloat"}, console: "ttyS0", limit: 15 * time.Minute, parts: inParts,
 		qemu:    append([]string{"qemu-system-mipsel", "-M", "malta", "-cpu", "24Kc", "-m", "512"}, counted...),
-		modules: []string{"tun", "veth", "chacha-mips", "poly1305-mips", "chacha20poly1305", "gcm", "ghash-generic", "ctr", "seqiv", "tls"},
+		ciphers: []string{"chacha-mips", "poly1305-mips", "chacha20poly1305", "gcm", "ghash-generic", "ctr", "seqiv"},
 	},
 	"arm": {
 		debian: "armhf", kernel: "linux-image-armmp", packages: programs,
-		goenv: []string{"GOARCH=arm", "GOARM=7"}, console: "ttyAMA0", limit: 8 * time.Minute, parts: bothParts,
+		goenv: []string{"GOARCH=arm", "GOARM=7"}, console: "ttyAMA0", limit: 15 * time.Minute, parts: atOnce,
 		qemu: append([]string{"qemu-system-arm", "-M", "virt", "-cpu", "cortex-a7", "-m", "512"}, counted...),
-		modules: []string{"tun", "veth", "chacha-neon", "poly1305-arm", "chacha20poly1305", "aes-arm", "aes-arm-bs", "gcm",
-			"ghash-generic", "ghash-arm-ce", "ctr", "seqiv", "tls"},
+		ciphers: []string{"chacha-neon", "poly1305-arm", "chacha20poly1305", "aes-arm", "aes-arm-bs", "gcm", "ghash-generic",
+			"ghash-arm-ce", "ctr", "seqiv"},
 	},
 	"arm64": {
 		debian: "arm64", kernel: "linux-image-arm64", packages: programs,
-		goenv: []string{"GOARCH=arm64"}, console: "ttyAMA0", limit: 8 * time.Minute, parts: bothParts,
+		goenv: []string{"GOARCH=arm64"}, goFast: true, console: "ttyAMA0", limit: 15 * time.Minute, parts: atOnce,
 		qemu: append([]string{"qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", "512"}, counted...),
-		modules: []string{"tun", "veth", "chacha-neon", "poly1305-neon", "chacha20poly1305", "aes-arm64", "aes-ce-blk", "aes-neon-bs",
-			"gcm", "ghash-ce", "ctr", "seqiv", "tls"},
+		ciphers: []string{"chacha-neon", "poly1305-neon", "chacha20poly1305", "aes-arm64", "aes-ce-blk", "aes-neon-bs", "gcm",
+			"ghash-ce", "ctr", "seqiv"},
 	},
 	"pc": {
 		debian: "amd64", kernel: "linux-image-amd64", goenv: []string{"GOARCH=amd64"}, console: "ttyS0", limit: 15 * time.Minute, parts: []string{""}, host: true,
-		qemu: []string{"qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-m", "2048", "-accel", "tcg",
-			"-fsdev", "local,id=root,path=/,security_model=none,readonly=on", "-device", "virtio-9p-pci,fsdev=root,mount_tag=root"},
-		modules: []string{"virtio_pci", "9pnet_virtio", "9p", "overlay", "tun", "veth", "dummy", "chacha20poly1305", "aesni-intel",
-			"gcm", "ghash-generic", "ctr", "seqiv", "tls"},
+		qemu: []string{"qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-m", "2048", "-smp", "2", "-accel", "tcg",
+			"-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap", "-device", "virtio-9p-pci,fsdev=root,mount_tag=root"},
+		devices: []string{"virtio_pci", "9pnet_virtio", "9p", "overlay", "dummy"},
+		ciphers: []string{"chacha-x86_64", "poly1305-x86_64", "chacha20poly1305", "aesni-intel", "gcm", "ghash-generic", "ctr", "seqiv"},
 	},
 }
 
@@ -122,10 +127,9 @@ func (m machine) run(name string) error {
 	if err := os.WriteFile(initrd, a.bytes(), 0o644); err != nil {
 		return err
 	}
-	// In two parts: QEMU 7.2 hangs when the counter of its MIPS processors overflows, after 25 seconds.
-	f := &figures{}
+	f := &figures{goFast: m.goFast}
 	for _, part := range m.parts {
-		if err := m.boot(image[0], initrd, part, f); err != nil {
+		if err := m.bootAgain(image[0], initrd, part, f); err != nil {
 			return err
 		}
 	}
@@ -147,13 +151,16 @@ func (m machine) fill(a *archive, dir, root string) error {
 			return err
 		}
 	}
-	list, err := moduleOrder(root, m.modules)
-	if err != nil {
-		return err
-	}
-	for i, path := range list {
-		if err := a.addFile(fmt.Sprintf("modules/%02d-%s", i, filepath.Base(path)), path); err != nil {
+	loaded := map[string]bool{}
+	for group, names := range [][]string{append([]string{"tun", "veth"}, m.devices...), {"tls"}, m.ciphers} {
+		list, err := moduleOrder(root, names, loaded)
+		if err != nil {
 			return err
+		}
+		for i, path := range list {
+			if err := a.addFile(fmt.Sprintf("modules/%d-%02d-%s", group+1, i, filepath.Base(path)), path); err != nil {
+				return err
+			}
 		}
 	}
 	if m.host {
@@ -164,7 +171,11 @@ func (m machine) fill(a *archive, dir, root string) error {
 		a.add("host", 0o100644, []byte(here))
 		return m.buildTests(filepath.Join(dir, "tests"))
 	}
-	return a.addPrograms(root)
+	tests := filepath.Join(dir, "transport.test")
+	if err := m.build(tests, "./src/transport", "test", "-c", "-ldflags", "-s -w"); err != nil {
+		return err
+	}
+	return errors.Join(a.addFile("bin/transport.test", tests), a.addPrograms(root))
 }
 
 // build builds one of our programs for the guest.
@@ -186,6 +197,7 @@ func (m machine) buildTests(dir string) error {
 	return errors.Join(
 		os.MkdirAll(dir, 0o755),
 		m.build(filepath.Join(dir, "transport"), "./src/transport", "test", "-c"),
+		m.build(filepath.Join(dir, "tun"), "./src/tun", "test", "-c"),
 		m.build(filepath.Join(dir, "namespaces"), "./src/integration", "test", "-c", "-tags", "namespaces"),
 	)
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // moduleOrder returns the files of the wanted kernel modules, each behind those that it depends on. A module that is not
-// there is left out: it is built in, or the architecture has none.
-func moduleOrder(root string, wanted []string) ([]string, error) {
+// there is left out: it is built in, or the architecture has none. So is one seen before, and what is returned is seen.
+func moduleOrder(root string, wanted []string, seen map[string]bool) ([]string, error) {
 	files := map[string]string{}
 	err := filepath.WalkDir(filepath.Join(root, "lib", "modules"), func(path string, d fs.DirEntry, err error) error {
 		if name, ok := strings.CutSuffix(filepath.Base(path), ".ko"); ok && err == nil {
@@ -22,13 +22,12 @@ func moduleOrder(root string, wanted []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return inOrder(files, wanted, moduleDepends)
+	return inOrder(files, wanted, seen, moduleDepends)
 }
 
 // inOrder walks the dependencies. files has the modules' files by name.
-func inOrder(files map[string]string, wanted []string, depends func(path string) ([]string, error)) ([]string, error) {
+func inOrder(files map[string]string, wanted []string, seen map[string]bool, depends func(path string) ([]string, error)) ([]string, error) {
 	var order []string
-	seen := map[string]bool{}
 	var add func(name string) error
 	add = func(name string) error {
 		path, ok := files[name]

@@ -10,8 +10,9 @@ import (
 
 // figures are what the guest told: for each cipher suite what was measured, as text.
 type figures struct {
-	order []string
-	of    map[string]map[string]string
+	order  []string
+	of     map[string]map[string]string
+	goFast bool // nothing is demanded of the kernel's path over Go's
 }
 
 // take takes a line of the guest and reports whether it was a figure.
@@ -79,6 +80,10 @@ func (f *figures) printTargets(w io.Writer, first string) {
 		{"exec to up over a program that only shakes hands", n("start") / n("shake"), 1.3},
 	} {
 		mark := ""
+		if f.goFast && strings.Contains(t.what, "over sstp by Go") {
+			fmt.Fprintf(w, "%-66s %8.2f\n", t.what, t.value)
+			continue
+		}
 		if t.value > t.limit {
 			mark = "  missed"
 		}

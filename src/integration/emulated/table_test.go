@@ -42,6 +42,12 @@ RESULT;TLS 1.3;shake;20000000
 		}
 	}
 	out.Reset()
+	f.goFast = true
+	f.print(&out)
+	if want := "sstp by the kernel over sstp by Go, up                                 0.25\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("where Go is fast the kernel need not be faster: no %q in\n%s", want, &out)
+	}
+	out.Reset()
 	(&figures{}).print(&out)
 	if out.Len() > 0 {
 		t.Errorf("no figures are no table: %s", &out)

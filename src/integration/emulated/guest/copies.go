@@ -15,8 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"sstp/src/config"
 	"sstp/src/lab"
 	"sstp/src/transport"
@@ -26,13 +24,13 @@ import (
 const block = 16384
 
 // serveCopies answers a request as an SSTP server does, then takes 9 bytes as serveTraffic does and moves zeros.
-func serveCopies(addr, suite string) error {
+func serveCopies(addr, version, suite string) error {
 	cert, err := lab.NewCertificate(lab.CertificateOptions{Names: []string{"copy.test"}})
 	if err != nil {
 		return err
 	}
 	cfg := &tls.Config{Certificates: []tls.Certificate{cert.TLS}, DynamicRecordSizingDisabled: true}
-	restrict(cfg, suite)
+	restrict(cfg, version, suite)
 	l, err := tls.Listen("tcp", addr, cfg)
 	if err != nil {
 		return err
@@ -47,9 +45,11 @@ func serveCopies(addr, suite string) error {
 	}
 }
 
-// restrict makes a server speak TLS 1.2 with the one suite, or TLS 1.3 where it has no name.
-func restrict(cfg *tls.Config, suite string) {
-	if suite == "" {
+// restrict makes a server speak one version of TLS with one cipher suite.
+func restrict(cfg *tls.Config, version, suite string) {
+	if version == "1.3" {
+		cfg.MinVersion = tls.VersionTLS13
+		lab.OnlySuite13(suite)
 		return
 	}
 	cfg.MaxVersion = tls.VersionTLS12
@@ -119,7 +119,10 @@ func copyPlainly(addr, path string, up bool, n int64) error {
 	if up {
 		order[0], step = 'U', conn.Write
 	}
-	begun := ownTime()
+	begun, err := clientTime(os.Getpid())
+	if err != nil {
+		return err
+	}
 	if _, err := conn.Write(order); err != nil {
 		return err
 	}
@@ -131,15 +134,9 @@ func copyPlainly(addr, path string, up bool, n int64) error {
 			return err
 		}
 	}
-	fmt.Println("took", int64(ownTime()-begun))
-	return nil
-}
-
-// ownTime is the processor time of this process.
-func ownTime() time.Duration {
-	var u unix.Rusage
-	unix.Getrusage(unix.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	ended, err := clientTime(os.Getpid())
+	fmt.Println("took", int64(ended-begun))
+	return err
 }
 
 // handshake is the least that a client can do: TCP, TLS and the server's certificate.

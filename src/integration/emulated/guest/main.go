@@ -62,8 +62,8 @@ func command(args []string) error {
 		return serveTraffic(args[1])
 	case "traffic": // ADDRESS up|down BYTES
 		return traffic(args[1], args[2] == "up", number(3))
-	case "tls-server": // ADDRESS SUITE: what plain copies talk to
-		return serveCopies(args[1], args[2])
+	case "tls-server": // ADDRESS VERSION SUITE: what plain copies talk to
+		return serveCopies(args[1], args[2], args[3])
 	case "copy": // ADDRESS go|kernel up|down BYTES
 		return copyPlainly(args[1], args[2], args[3] == "up", number(4))
 	case "handshake": // ADDRESS CA
