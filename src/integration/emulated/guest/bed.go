@@ -44,6 +44,8 @@ func newBed() (*bed, error) {
 		os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0o644),
 		s.ip("link", "set", "lo", "up"), s.ip("link", "add", "wan", "type", "veth"), s.ip("link", "set", "veth0", "netns", pid),
 		s.ip("addr", "add", "192.0.2.2/24", "dev", "wan"), s.ip("link", "set", "wan", "up"),
+		// A server whose buffers hold seconds of traffic would need as many to notice what a cut has taken away.
+		run("/init", "in", pid, "busybox", "sh", "-c", "echo 4096 65536 262144 >/proc/sys/net/ipv4/tcp_wmem"),
 		s.ipThere("link", "set", "lo", "up"), s.ipThere("addr", "add", outside+"/24", "dev", "veth0"), s.ipThere("link", "set", "veth0", "up"),
 	)
 	return s, err

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -107,18 +109,12 @@ func runTests(here string) error {
 	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		return fmt.Errorf("ip link set lo up: %w: %s", err, out)
 	}
-	tests := filepath.Join(here, "build/emulated/pc/tests")
 	failed := false
 	for _, t := range []struct{ program, dir, ktls string }{
-		{"transport", "src/transport", "1"}, {"tun", "src/tun", "1"}, {"namespaces", "src/integration", "1"}, {"namespaces", "src/integration", "0"},
+		{"namespaces", "src/integration", "1"}, {"namespaces", "src/integration", "0"}, {"transport", "src/transport", "1"}, {"tun", "src/tun", "1"},
 	} {
 		fmt.Printf("== %s, ktls %s\n", t.program, t.ktls)
-		// A gibibyte takes too long here, and memory is shared in other ways than on a real machine.
-		cmd := exec.Command(filepath.Join(tests, t.program), "-test.timeout=10m", "-test.skip=OneGiB|ResidentMemory")
-		cmd.Dir = filepath.Join(here, t.dir)
-		cmd.Env = append(os.Environ(), "SSTP_TEST_KTLS="+t.ktls, "SSTP_TEST_PATIENCE=6", "HOME=/tmp")
-		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
-		if err := cmd.Run(); err != nil {
+		if err := runTest(here, t.program, t.dir, t.ktls); err != nil {
 			fmt.Println(err)
 			failed = true
 		}
@@ -127,4 +123,27 @@ func runTests(here string) error {
 		return errors.New("a test failed")
 	}
 	return nil
+}
+
+// runTest runs one program of tests and shows what it prints; of those in namespaces, which take long, each by itself. A
+// gibibyte takes too long here, and memory is shared in other ways than on a real machine.
+func runTest(here, program, dir, ktls string) error {
+	cmd := exec.Command(filepath.Join(here, "build/emulated/pc/tests", program), "-test.timeout=10m", "-test.skip=OneGiB|ResidentMemory",
+		fmt.Sprintf("-test.v=%v", program == "namespaces"))
+	cmd.Dir = filepath.Join(here, dir)
+	cmd.Env = append(os.Environ(), "SSTP_TEST_KTLS="+ktls, "SSTP_TEST_PATIENCE=6", "HOME=/tmp")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if line := lines.Text(); !strings.HasPrefix(line, "=== ") {
+			fmt.Println(line)
+		}
+	}
+	return cmd.Wait()
 }
