@@ -13,18 +13,26 @@ import (
 
 // titles are the programs' names for readers.
 var titles = map[string]string{
-	"tls":     "plain Go TLS copy, 16 KiB writes",
+	"tls":     "TLS copy",
 	"sstp":    "**sstp**",
-	"plain":   "sstp, `offload '0'`",
+	"plain":   "sstp, plain",
 	"wg":      "wireguard-go",
-	"openvpn": "OpenVPN, UDP, AES-256-GCM",
+	"openvpn": "OpenVPN",
 	"slow":    "**sstp**",
-	"slowvpn": "OpenVPN, TCP, AES-256-GCM",
+	"slowvpn": "OpenVPN, TCP",
 }
 
 func (b *bench) print(w io.Writer) {
-	fmt.Fprintf(w, "%s; %s. Median of %d rounds (smallest–largest), both ends and the traffic on this machine.\n\n",
-		time.Now().Format(time.DateOnly), machine(), b.rounds)
+	fmt.Fprintf(w, "%s; %s.\n", time.Now().Format(time.DateOnly), machine())
+	fmt.Fprintf(w, "Median of %d rounds (smallest–largest). Both ends and the traffic are on this machine.\n", b.rounds)
+	fmt.Fprintln(w, "TLS copy: Go's TLS with 16 KiB writes and no tunnel, the limit; ratios are to the same round's.")
+	fmt.Fprintln(w, "sstp, plain: with `offload '0'` at both ends. OpenVPN: AES-256-GCM in user space, over UDP.")
+	for _, p := range b.programs {
+		if p.missing != nil {
+			fmt.Fprintf(w, "Not measured: %s: %v.\n", titles[p.name], p.missing)
+		}
+	}
+	fmt.Fprintln(w)
 	b.printLoads(w)
 	b.printIdle(w)
 	b.printSlow(w)
@@ -36,38 +44,37 @@ func (b *bench) print(w io.Writer) {
 }
 
 func (b *bench) printLoads(w io.Writer) {
-	fmt.Fprintln(w, "| bulk data | | TCP streams | Mbit/s | of TLS copy | client CPU s/GB | over TLS copy | ping ms |")
-	fmt.Fprintln(w, "|---|---|--:|--:|--:|--:|--:|--:|")
+	var t table
+	t.row("bulk", "streams", "Mbit/s", "ratio", "client CPU s/GB", "ratio", "ping ms")
 	for _, p := range b.programs {
-		if p.missing != nil {
-			fmt.Fprintf(w, "| %s | %v | | | | | | |\n", titles[p.name], p.missing)
-			continue
-		}
 		for _, c := range p.cells {
-			over, cost := fmt.Sprintf("%.2f", c.overTLS.median()), fmt.Sprintf("%.2f", c.costOfTLS.median())
-			if p.tls {
-				over, cost = "1", "1"
+			if p.missing != nil {
+				continue
 			}
-			fmt.Fprintf(w, "| %s | %s | %d | %s | %s | %s | %s | %s |\n", titles[p.name], c.direction, c.streams,
-				c.megabits.text(0), over, c.seconds.text(2), cost, c.ping.text(1))
+			load := c.direction
+			if c.streams > 1 {
+				load += fmt.Sprint(" × ", c.streams)
+			}
+			t.row(titles[p.name], load, c.megabits.text(0), fmt.Sprintf("%.2f", c.overTLS.median()),
+				c.seconds.text(2), fmt.Sprintf("%.2f", c.costOfTLS.median()), c.ping.text(1))
 		}
 	}
-	fmt.Fprintln(w)
+	t.print(w, 2)
 }
 
 func (b *bench) printIdle(w io.Writer) {
-	fmt.Fprintln(w, "| | ping idle, ms | added to the cable's | resident idle, MB | most under load, MB |")
-	fmt.Fprintln(w, "|---|--:|--:|--:|--:|")
+	var t table
+	t.row("idle, and memory", "ping ms", "added ms", "resident idle MB", "loaded MB")
 	for _, p := range b.programs {
 		switch {
 		case p.missing != nil:
 		case p.tls:
-			fmt.Fprintf(w, "| the cable | %s | | | |\n", p.idle.text(2))
+			t.row("the cable", p.idle.text(2))
 		default:
-			fmt.Fprintf(w, "| %s | %s | %.2f | %s | %s |\n", titles[p.name], p.idle.text(2), b.added(p).median(), megabytes(p.idleMemory), megabytes(p.mostMemory))
+			t.row(titles[p.name], p.idle.text(2), b.added(p).text(2), megabytes(p.idleMemory), megabytes(p.mostMemory))
 		}
 	}
-	fmt.Fprintln(w)
+	t.print(w, 1)
 }
 
 // added is what a tunnel adds to the cable's round trip, round by round.
@@ -81,31 +88,40 @@ func (b *bench) added(p *program) (s sample) {
 func megabytes(n uint64) string { return fmt.Sprintf("%.1f", float64(n)/1e6) }
 
 func (b *bench) printSlow(w io.Writer) {
-	fmt.Fprintf(w, "| bulk upload over %d Mbit/s and %d ms | Mbit/s | ping idle, ms | ping under load, ms | 95 %% below |\n", slowLine.Rate/1e6, 2*slowLine.Delay.Milliseconds())
-	fmt.Fprintln(w, "|---|--:|--:|--:|--:|")
+	var t table
+	t.row(fmt.Sprintf("upload, %d Mbit/s, %d ms", slowLine.Rate/1e6, 2*slowLine.Delay.Milliseconds()), "Mbit/s", "ping idle ms", "loaded ms", "95 % below")
 	for _, p := range b.lines {
 		if p.missing != nil {
-			fmt.Fprintf(w, "| %s | %v | | | |\n", titles[p.name], p.missing)
 			continue
 		}
 		c := p.cells[0]
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", titles[p.name], c.megabits.text(1), p.idle.text(1), c.ping.text(1), c.late.text(1))
+		t.row(titles[p.name], c.megabits.text(1), p.idle.text(1), c.ping.text(1), c.late.text(1))
 	}
-	fmt.Fprintln(w)
+	t.print(w, 1)
 }
 
 func (b *bench) printStarts(w io.Writer) {
-	var up, gap sample
+	up, gap := b.startTimes()
+	var t table
+	t.row("start and cut", "ms")
+	t.row("exec to up", up.text(0))
+	t.row("cut by the server: longest time without an answer, pings 1 ms apart", gap.text(0))
+	t.print(w, 1)
+}
+
+// startTimes are the times from exec to up, and those without an answer, in milliseconds.
+func (b *bench) startTimes() (up, gap sample) {
 	for _, r := range b.starts {
 		up = append(up, float64(r.Elapsed)/1e6)
 		gap = append(gap, float64(r.Gap)/1e6)
 	}
-	fmt.Fprintf(w, "From exec to up %s ms; connection cut by the server, longest time without an answer to pings 1 ms apart %s ms.\n\n", up.text(0), gap.text(0))
+	return up, gap
 }
 
 // printTargets compares with what the project wants.
 func (b *bench) printTargets(w io.Writer) {
-	fmt.Fprintln(w, "| target | wanted | measured | |\n|---|--:|--:|---|")
+	var t table
+	t.row("target", "wanted", "measured", "")
 	row := func(what string, digits int, wanted, measured float64, atLeast bool) {
 		sign, met := "≤", measured <= wanted
 		if atLeast {
@@ -115,28 +131,25 @@ func (b *bench) printTargets(w io.Writer) {
 		if met {
 			verdict = "met"
 		}
-		fmt.Fprintf(w, "| %s | %s %g | %.*f | %s |\n", what, sign, wanted, digits, measured, verdict)
+		t.row(what, fmt.Sprintf("%s %g", sign, wanted), fmt.Sprintf("%.*f", digits, measured), verdict)
 	}
 	sstp, wg, vpn := b.programs[1], b.programs[3], b.programs[4]
-	row("client CPU s/GB over plain Go TLS copy, up", 2, 1.5, sstp.cells[0].costOfTLS.median(), false)
+	row("client CPU s/GB over TLS copy, up", 2, 1.5, sstp.cells[0].costOfTLS.median(), false)
 	row("the same, down", 2, 2, sstp.cells[1].costOfTLS.median(), false)
 	if wg.missing == nil {
-		row("throughput over wireguard-go, one stream, the worse direction", 1, 1, worse(sstp, wg), true)
+		row("throughput over wireguard-go, one stream, worse direction", 1, 1, worse(sstp, wg), true)
 	}
 	if vpn.missing == nil {
-		row("throughput over OpenVPN, one stream, the worse direction", 1, 4, worse(sstp, vpn), true)
+		row("throughput over OpenVPN, one stream, worse direction", 1, 4, worse(sstp, vpn), true)
 	}
 	row("added round trip, idle, ms", 2, 0.15, b.added(sstp).median(), false)
 	slow := b.lines[0]
-	row("added round trip under bulk upload, 20 Mbit/s and 40 ms, ms", 1, 10, slow.cells[0].ping.median()-slow.idle.median(), false)
+	row("added round trip under upload, 20 Mbit/s and 40 ms, ms", 1, 10, slow.cells[0].ping.median()-slow.idle.median(), false)
 	row("resident memory idle, MB", 1, 9, float64(sstp.idleMemory)/1e6, false)
 	row("resident memory loaded, MB", 1, 12, float64(sstp.mostMemory)/1e6, false)
-	var up sample
-	for _, r := range b.starts {
-		up = append(up, float64(r.Elapsed)/1e6)
-	}
+	up, _ := b.startTimes()
 	row("exec to up, server on the cable, ms", 0, 100, up.median(), false)
-	fmt.Fprintln(w)
+	t.print(w, 1)
 }
 
 // worse returns the smaller ratio of throughput of the two directions, compared round by round.
@@ -164,12 +177,14 @@ func printSizes(w io.Writer) {
 		fmt.Fprintf(w, "make size: %v\n", err)
 		return
 	}
-	fmt.Fprintln(w, "| sstp | file, KiB | squashfs-xz, KiB |\n|---|--:|--:|")
+	var t table
+	t.row("the program", "file KiB", "squashfs-xz KiB")
 	for line := range strings.Lines(string(out)) {
 		if f := strings.Fields(line); len(f) == 5 && f[2] == "KiB" && f[4] == "KiB" {
-			fmt.Fprintf(w, "| %s | %s | %s |\n", f[0], f[1], f[3])
+			t.row(f[0], f[1], f[3])
 		}
 	}
+	t.print(w, 1)
 }
 
 // machine says on what this was measured.
