@@ -46,6 +46,13 @@ func (i *Interface) Up(ctx context.Context, l Link) error {
 		return fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd has the interface "+i.name+" down, so the link is not announced.").
 			WithHint("Start the interface with ifup " + i.name + ".")
 	}
+	if up && !i.IsUp() {
+		// The link of a program whose place we have taken. Its device is gone and the addresses with it, but netifd would
+		// take those that are the same on ours to be there.
+		if err := i.notify(ctx, actionLink, linkDown()); err != nil {
+			return i.refused("that the link is another one", err)
+		}
+	}
 	if err := i.notify(ctx, actionLink, linkFields(&l)); err != nil {
 		what := "the link"
 		if status(err) == ubus.StatusUnknownError {

@@ -144,6 +144,22 @@ func TestANewPictureReplacesTheOldOne(t *testing.T) {
 	})
 }
 
+func TestTheLinkOfAProgramWhosePlaceIsTakenIsTakenDownFirst(t *testing.T) {
+	play(t, nil, func(w *world) {
+		w.up(testLink())
+		heir := New(w.client, "vpn", w.iface.o)
+		for range 2 {
+			if err := heir.Up(w.Context(), testLink()); err != nil {
+				w.Fatal(err)
+			}
+		}
+		i := w.netifd.Iface("vpn")
+		if !i.Up || i.Ups != 3 || w.netifd.CallsOf("notify_proto 0") != 4 {
+			w.Errorf("%d notifications, and netifd has %+v; want one link-down, by which the addresses are set again", w.netifd.CallsOf("notify_proto 0"), i)
+		}
+	})
+}
+
 func TestTakingALinkDownThatIsBeingTakenDownIsNoTrouble(t *testing.T) {
 	for _, status := range []ubus.Status{ubus.StatusPermissionDenied, ubus.StatusNotFound} {
 		play(t, nil, func(w *world) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -195,6 +196,31 @@ func ubusdIsRestarted(w *world) {
 	r.livedOn()
 	w.router.must("ifdown vpn")
 	w.waitDown("vpn", device, 5*time.Second)
+}
+
+// startedTwice is what a netifd does that has just replaced itself: a handler that the old one called makes the new one start
+// a daemon, and so does its own.
+func startedTwice(w *world) {
+	r := w.up(setup{})
+	environment, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", r.daemon))
+	w.must(err)
+	var handed []string
+	for _, e := range strings.Split(string(environment), "\x00") {
+		if strings.HasPrefix(e, "SSTP_") {
+			handed = append(handed, e)
+		}
+	}
+	w.must(w.router.call(nil, "network.interface", "notify_proto",
+		map[string]any{"action": 1, "interface": "vpn", "command": []string{"/usr/sbin/sstp", "daemon", "vpn"}, "env": handed}))
+	w.until(upLimit, "one other daemon, up", func() string {
+		if list := w.router.daemons("vpn"); len(list) == 1 && list[0].pid == r.daemon {
+			return "it is still the first one"
+		}
+		return w.notOneUp("vpn")
+	})
+	w.reaches(w.router.net, insideAddress, upLimit)
+	out := w.router.must("ip addr show dev %s", device)
+	w.check(strings.Contains(out, "inet "+insideClient+" "), "the device has no address:\n%s", out)
 }
 
 func takeOver(w *world) {

@@ -49,6 +49,7 @@ var scenarios = []scenario{
 	{name: "service-restart", what: "/etc/init.d/network restart: one daemon, up again", run: serviceRestart},
 	{name: "netifd-killed", what: "netifd is killed: one daemon, up again", run: netifdIsKilled},
 	{name: "take-over", what: "a second daemon started by hand: in the end there is one, and it is netifd's", run: takeOver},
+	{name: "started-twice", what: "netifd starts a second daemon itself: it takes the place of the first, with all addresses", run: startedTwice},
 	{name: "ubusd-restarted", what: "ubusd is killed and started: the tunnel lives on, its object is back, ifdown works", run: ubusdIsRestarted},
 
 	{name: "everything", what: "25 of all these things at moments left to chance; each time it comes up again", run: everythingAtOnce, limit: 10 * time.Minute},
