@@ -35,7 +35,7 @@ export function suite() {
 		server = await serve(router);
 		browser = await require('playwright-core').chromium.launch({ executablePath: chromium, args: [ '--no-sandbox', '--disable-gpu' ] });
 		context = await browser.newContext({ reducedMotion: 'reduce' });
-		context.setDefaultTimeout(20000);
+		context.setDefaultTimeout(60000);
 	});
 
 	after(async () => {

@@ -213,7 +213,9 @@ return baseclass.extend({
 		const special = text && !USUAL_HINTS.includes(text) && !Object.hasOwn(HINTS_AT_BUTTON, code),
 		      ours = (atButton && Object.hasOwn(HINTS_AT_BUTTON, code)) ? HINTS_AT_BUTTON[code] : Object.hasOwn(HINTS, code) ? HINTS[code] : '';
 
-		return [ (special && code == 'INVALID_OPTIONS') ? '' : ours, special ? this.phrase(text) : '' ].filter((h) => h);
+		const more = special ? this.phrase(text) : /^Install the package ca-bundle,/.test(text) ? _('Install the package ca-bundle for the router to know the usual authorities.') : '';
+
+		return [ (special && code == 'INVALID_OPTIONS') ? '' : ours, more ].filter((h) => h);
 	},
 
 	method,
