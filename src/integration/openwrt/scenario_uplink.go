@@ -46,6 +46,12 @@ func aSecondWAN(w *world) {
 	r.livedOn()
 }
 
+// atOnce checks that the tunnel came up because its uplink did, and not because it was time for another attempt. On a busy
+// machine only the log can tell.
+func (w *world) atOnce(took time.Duration) {
+	w.check(took < 3*time.Second || strings.Contains(w.router.must("logread -e sstp"), "uplink wan is up"), "up only %.1f s after the WAN", took.Seconds())
+}
+
 func theWANIsLost(w *world) {
 	r := w.up(setup{serving: []string{"--single-session"}})
 	w.router.must("ifdown wan")
@@ -53,7 +59,7 @@ func theWANIsLost(w *world) {
 	w.oneDaemon("vpn")
 	w.router.must("ifup wan")
 	took := r.reconnected(1, upLimit)
-	w.check(took < 4*time.Second, "up only %.1f s after the WAN", took.Seconds())
+	w.atOnce(took)
 	r.livedOn()
 }
 
@@ -69,7 +75,7 @@ func theWANComesLater(w *world) {
 	})
 	w.router.must("ifup wan")
 	took := w.waitUp("vpn", upLimit)
-	w.check(took < 3*time.Second, "up only %.1f s after the WAN", took.Seconds())
+	w.atOnce(took)
 	w.check(w.netifd("vpn").code() == "", "netifd still shows %s", w.netifd("vpn").code())
 }
 
