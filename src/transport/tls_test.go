@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -108,6 +109,18 @@ func TestTheHello(t *testing.T) {
 	}
 	if min := slices.Min(hello(t, func(o *Options) { o.TLSMin = tls.VersionTLS13 }).SupportedVersions); min != tls.VersionTLS13 {
 		t.Errorf("tls_min 1.3 offers %x", min)
+	}
+	if !slices.Contains([]string{"mips", "mipsle", "arm"}, runtime.GOARCH) {
+		return // it may have AES
+	}
+	for _, pair := range [][2]uint16{
+		{tls.TLS_CHACHA20_POLY1305_SHA256, tls.TLS_AES_128_GCM_SHA256},
+		{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
+		{tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256},
+	} {
+		if chacha := slices.Index(plain.CipherSuites, pair[0]); chacha < 0 || chacha > slices.Index(plain.CipherSuites, pair[1]) {
+			t.Errorf("%s does not come before %s, which costs twice as much", tls.CipherSuiteName(pair[0]), tls.CipherSuiteName(pair[1]))
+		}
 	}
 }
 
