@@ -21,8 +21,8 @@ const (
 	verdict  = "GUEST ENDED "
 )
 
-// stall is how much processor time the emulator may use without a word of the guest: QEMU 7.2 loses an interrupt of its MIPS
-// processors now and then, and spins.
+// stall is how much processor time the emulator may use without a word of the guest: now and then QEMU 7.2 spins, and its
+// MIPS processor gets no further.
 const stall = 90 * time.Second
 
 var errStalled = errors.New("the emulator stands still")
