@@ -79,7 +79,11 @@ func (b *Bed) Join(left *Space, leftDev, leftAddr string, right *Space, rightDev
 		space     *Space
 		dev, addr string
 	}{{left, leftDev, leftAddr}, {right, rightDev, rightAddr}} {
-		if _, err := end.space.Run("ip", "addr", "add", end.addr, "dev", end.dev); err != nil {
+		add := []string{"ip", "addr", "add", end.addr, "dev", end.dev}
+		if strings.Contains(end.addr, ":") {
+			add = append(add, "nodad") // without it nobody can listen there until the kernel finds the time to check it
+		}
+		if _, err := end.space.Run(add...); err != nil {
 			return err
 		}
 		if _, err := end.space.Run("ip", "link", "set", end.dev, "up"); err != nil {
