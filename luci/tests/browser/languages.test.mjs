@@ -25,7 +25,7 @@ describe('in other languages', { skip: chromium ? false : 'there is no Chromium 
 			assert.doesNotMatch(text, /\b(Connected|Address|days left|Check)\b/);
 
 			await page.locator('.sstp-card').first().getByRole('button', { name: table['Test connection'] }).click();
-			await page.locator('.sstp-stage').first().waitFor();
+			await page.locator('dialog .sstp-stage').first().waitFor();
 			await assertFits(page, `${language}, result`);
 			await page.getByRole('button', { name: table['Trust this certificate\u2026'] }).click();
 			await page.getByRole('heading', { name: table['Trust this certificate?'] }).waitFor();
