@@ -50,6 +50,9 @@ func (u *uplink) run() error {
 		if g != nil && g.dev != u.dev && !u.relieved {
 			u.dev = g.dev
 			u.dev.SetReadDeadline(time.Time{})
+			if u.p.gate.Load() != g {
+				continue // who has closed it has woken us, and that was taken back; nobody will do it again
+			}
 		}
 		if u.p.done() {
 			return nil

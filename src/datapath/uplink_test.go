@@ -309,3 +309,30 @@ func TestWhatTheDeviceLosesItselfIsCounted(t *testing.T) {
 		r.wantCounters("and until it was taken away", Counters{TxDropped: 7})
 	})
 }
+
+// awkwardDevice has something happen at the moment at which the uplink takes its deadline back.
+type awkwardDevice struct {
+	*fakeDevice
+	meanwhile func()
+}
+
+func (d *awkwardDevice) SetReadDeadline(t time.Time) error {
+	if t.IsZero() && d.meanwhile != nil { // only the uplink does this
+		f := d.meanwhile
+		d.meanwhile = nil
+		f()
+	}
+	return d.fakeDevice.SetReadDeadline(t)
+}
+
+func TestAGateThatClosesWhileTheDeviceIsTakenUpEndsTheWait(t *testing.T) {
+	pumped(t, func(r *rig) {
+		dev := &awkwardDevice{r.dev, r.CloseGate}
+		r.Open(dev, 1400, true, true)
+		synctest.Wait()
+		if dev.meanwhile != nil {
+			t.Fatal("the device was not taken up")
+		}
+		// pumped stops the pumps now, which must not wait for a packet.
+	})
+}
