@@ -53,10 +53,10 @@ func (b *bench) printLoads(w io.Writer) {
 			}
 			load := c.direction
 			if c.streams > 1 {
-				load += fmt.Sprint(" × ", c.streams)
+				load += fmt.Sprint(" ×", c.streams)
 			}
 			t.row(titles[p.name], load, c.megabits.text(0), fmt.Sprintf("%.2f", c.overTLS.median()),
-				c.seconds.text(2), fmt.Sprintf("%.2f", c.costOfTLS.median()), c.ping.text(1))
+				c.seconds.short(2), fmt.Sprintf("%.2f", c.costOfTLS.median()), c.ping.short(1))
 		}
 	}
 	t.print(w, 2)
@@ -88,8 +88,9 @@ func (b *bench) added(p *program) (s sample) {
 func megabytes(n uint64) string { return fmt.Sprintf("%.1f", float64(n)/1e6) }
 
 func (b *bench) printSlow(w io.Writer) {
+	fmt.Fprintf(w, "Upload over a line of %d Mbit/s and %d ms:\n\n", slowLine.Rate/1e6, 2*slowLine.Delay.Milliseconds())
 	var t table
-	t.row(fmt.Sprintf("upload, %d Mbit/s, %d ms", slowLine.Rate/1e6, 2*slowLine.Delay.Milliseconds()), "Mbit/s", "ping idle ms", "loaded ms", "95 % below")
+	t.row("upload", "Mbit/s", "ping idle ms", "loaded ms", "95 % below")
 	for _, p := range b.lines {
 		if p.missing != nil {
 			continue

@@ -28,6 +28,14 @@ func (s sample) text(digits int) string {
 	return fmt.Sprintf("%.*f (%.*f–%.*f)", digits, s.median(), digits, slices.Min(s), digits, slices.Max(s))
 }
 
+// short is text with one digit less where the values are large.
+func (s sample) short(digits int) string {
+	if len(s) > 0 && slices.Max(s) >= 10 {
+		digits--
+	}
+	return s.text(digits)
+}
+
 // quantile returns in milliseconds what the given part of d is below.
 func quantile(d []time.Duration, part float64) float64 {
 	d = slices.Sorted(slices.Values(d))
