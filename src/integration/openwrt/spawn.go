@@ -115,7 +115,7 @@ func (l *log) String() string {
 // run runs a command and returns its output; an error holds it too.
 func run(cmd *exec.Cmd, within time.Duration) (string, error) {
 	var out log
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &out, 100*time.Millisecond
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &out, time.Second
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
