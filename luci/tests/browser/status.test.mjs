@@ -395,6 +395,27 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 		assert.equal(await page.locator('main').getByRole('link').count(), 0, 'nor a way to settings that it may not see');
 	}));
 
+	test('nothing is shown before its style sheet is there, and without one all is', () => withPage({ ...view, readonly: '' }, routerWith({ vpn: working() }), async (page) => {
+		let give;
+		const asked = new Promise((heard) => page.route('**/sstp.css', (route) => {
+			give = route;
+			heard();
+		}));
+
+		await Promise.all([ page.reload(), asked.then(async () => {
+			await page.waitForFunction(() => window.standin?.poll);
+			assert.equal(await card(page).count(), 0);
+			await give.continue();
+		}) ]);
+		await card(page).waitFor();
+		assert.equal(await page.getByRole('button').count(), 0);
+
+		await page.unroute('**/sstp.css');
+		await page.route('**/sstp.css', (route) => route.abort());
+		await page.reload();
+		await card(page).waitFor();
+	}));
+
 	test('a login that may only read is not sent to add a tunnel', () => withPage({ ...view, readonly: '' }, routerWith({}), async (page) => {
 		assert.match(await page.locator('.sstp-empty').innerText(), /^No SSTP tunnel is configured yet\.$/);
 		assert.equal(await page.locator('main').getByRole('link').count(), 0);

@@ -6,12 +6,15 @@
  * The browser's dialog element brings the trapped focus, Escape, and the return of the focus to what opened it.
  */
 
-let count = 0;
+let count = 0, style = null;
 
-/* The style sheet comes with the first module that shows something. */
+/* The style sheet comes with the first module that shows something. Resolves when it is there, or cannot be had. */
 function loadStyle() {
-	if (!document.querySelector('link[data-sstp]'))
-		document.head.appendChild(E('link', { 'rel': 'stylesheet', 'href': L.resource('sstp/sstp.css'), 'data-sstp': '' }));
+	style ??= new Promise((done) => document.head.appendChild(E('link', {
+		'rel': 'stylesheet', 'href': L.resource('sstp/sstp.css'), 'load': done, 'error': done
+	})));
+
+	return style;
 }
 
 return baseclass.extend({

@@ -22,8 +22,9 @@ return view.extend({
 	handleSaveApply: null,
 	handleReset: null,
 
+	/* Without the style sheet all buttons of a card would be seen for a moment. */
 	load() {
-		return this.list();
+		return Promise.all([ this.list(), dialog.loadStyle() ]).then(([ lists ]) => lists);
 	},
 
 	/* What is configured and what the network service knows; settled answers, never a rejection. */
@@ -41,7 +42,6 @@ return view.extend({
 		this.empty = E('div', { 'class': 'sstp-notice sstp-empty', 'hidden': '' });
 		this.cardBox = E('div', { 'class': 'sstp-cards' });
 
-		dialog.loadStyle();
 		this.take(tunnels, handlers, interfaces);
 
 		poll.add(() => document.hidden ? null : this.refresh(), POLL_SECONDS);
