@@ -61,6 +61,7 @@ func (b *bench) run() error {
 		{name: "plain", cells: loads(1), start: func(n string) (*tunnel, error) {
 			return sstpTunnel(bed, n, sstpOptions{lab: []string{"--no-offload"}, options: []string{"offload '0'"}})
 		}},
+		{name: "ktls", cells: loads(1), start: func(n string) (*tunnel, error) { return sstpByKernel(bed, n) }},
 		{name: "wg", cells: loads(1), start: func(n string) (*tunnel, error) { return wireGuard(bed, n) }},
 		{name: "openvpn", cells: loads(1), start: func(n string) (*tunnel, error) { return openVPN(bed, n, nil) }},
 	}
@@ -80,13 +81,13 @@ func (b *bench) run() error {
 
 func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
-// startAll starts every tunnel. One of ours that does not come up ends the run; another's is noted.
+// startAll starts every tunnel. One of ours that does not come up ends the run; another's, and a kernel without TLS, is noted.
 func (b *bench) startAll() error {
 	for _, p := range append(b.programs, b.lines...) {
 		if p.tunnel, p.missing = p.start(p.name); p.missing == nil {
 			continue
 		}
-		if p.name != "wg" && p.name != "openvpn" && p.name != "slowvpn" {
+		if p.name != "ktls" && p.name != "wg" && p.name != "openvpn" && p.name != "slowvpn" {
 			return p.missing
 		}
 		progress("%s: %v", p.name, p.missing)

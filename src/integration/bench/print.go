@@ -16,6 +16,7 @@ var titles = map[string]string{
 	"tls":     "TLS copy",
 	"sstp":    "**sstp**",
 	"plain":   "sstp, plain",
+	"ktls":    "sstp, kernel TLS",
 	"wg":      "wireguard-go",
 	"openvpn": "OpenVPN",
 	"slow":    "**sstp**",
@@ -134,7 +135,7 @@ func (b *bench) printTargets(w io.Writer) {
 		}
 		t.row(what, fmt.Sprintf("%s %g", sign, wanted), fmt.Sprintf("%.*f", digits, measured), verdict)
 	}
-	sstp, wg, vpn := b.programs[1], b.programs[3], b.programs[4]
+	sstp, wg, vpn := b.programs[1], b.programs[4], b.programs[5]
 	row("client CPU s/GB over TLS copy, up", 2, 1.5, sstp.cells[0].costOfTLS.median(), false)
 	row("the same, down", 2, 2, sstp.cells[1].costOfTLS.median(), false)
 	if wg.missing == nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -117,6 +118,22 @@ func (t *tunnel) serveSSTP(bed *integration.Bed, name string, o sstpOptions) err
 	}
 	_, err = bed.File(name+"/network", text)
 	return err
+}
+
+// sstpByKernel is a tunnel whose client insists on the kernel's TLS. Its error is the kernel's reason.
+func sstpByKernel(bed *integration.Bed, name string) (*tunnel, error) {
+	t, err := sstpTunnel(bed, name, sstpOptions{options: []string{"ktls '1'"}})
+	if err != nil {
+		return nil, err
+	}
+	_, reason, byGo := strings.Cut(t.program.Output(), "encrypted by Go: ")
+	if !byGo {
+		return t, nil
+	}
+	t.program.End()
+	t.peer.End()
+	reason, _, _ = strings.Cut(reason, "\n")
+	return nil, errors.New(reason)
 }
 
 // upSSTP starts the client and waits until it is up.
