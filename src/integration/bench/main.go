@@ -1,6 +1,7 @@
 // Command bench measures the client beside what else there is, on this machine, in network namespaces, and prints tables
-// of one run: a plain Go TLS copy, which is the limit of what a tunnel through TLS can do, sstp with sstp-lab, by Go's TLS and the kernel's,
-// wireguard-go and OpenVPN. What is not installed is named. It needs root and the programs in build.
+// of one run: a plain Go TLS copy, which is the limit of what a tunnel through TLS can do, sstp with sstp-lab, with Go's
+// TLS and where there is one the kernel's, wireguard-go and OpenVPN. What is not installed is named. It needs root and the
+// programs in build.
 package main
 
 import (
