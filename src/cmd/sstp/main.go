@@ -5,12 +5,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 
 	"sstp/src/fault"
 )
 
 // version is set by the linker.
 var version = "development"
+
+// gcPercent makes Go collect garbage at 2 MiB of heap instead of 4: a router has little memory, and of garbage there is so
+// little (crypto/tls leaves some behind for each record) that it costs nothing.
+const gcPercent = 50
 
 const usage = `sstp: an SSTP VPN client
 
@@ -40,7 +45,10 @@ const (
 	exitUsage  = 2
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	debug.SetGCPercent(gcPercent)
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 func run(args []string, stdin *os.File, stdout, stderr *os.File) int {
 	if len(args) == 0 {
