@@ -79,11 +79,11 @@ type task struct {
 func newConn(s *Server, id int, raw net.Conn) *conn {
 	c := &conn{srv: s, id: id, raw: raw, orders: make(chan order, 8),
 		events: make(chan datapath.Event), acted: make(chan struct{})}
-	var write func([][]byte) (int, error)
 	if s.hub != nil {
-		write = s.hub.writePackets
+		c.port = s.hub.newPort()
+	} else {
+		c.port = newPort(nil)
 	}
-	c.port = newPort(write)
 	return c
 }
 
@@ -150,7 +150,7 @@ func (c *conn) serve(ctx context.Context) error {
 // prepare makes the machines of the call.
 func (c *conn) prepare(rest []byte) error {
 	cfg := &c.srv.cfg
-	c.stream = newStream(c.tls, rest, &c.m, cfg.Rand, c.cut)
+	c.stream = newStream(c.tls, c.raw, rest, &c.m, cfg.Rand, c.cut)
 	c.srv.mu.Lock() // Clients reads the pumps' counters
 	c.pumps = datapath.New(c.stream, c.deliver)
 	c.srv.mu.Unlock()

@@ -1,10 +1,14 @@
 package lab
 
 import (
+	"errors"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sstp/src/datapath"
 )
 
 // How much the hub takes from the device at once.
@@ -14,14 +18,17 @@ const (
 )
 
 // hub connects the ports of all clients to the one device: a packet from the device goes to the port that its
-// destination belongs to. A nil *hub is a server without a device.
+// destination belongs to. A client that is alone reads the device by itself, straight into the buffer of its pumps; else
+// the hub's goroutine does, and puts each packet into the queue of its port. A nil *hub is a server without a device.
 type hub struct {
-	dev Device
+	dev  Device
+	turn chan struct{} // one token: who has it reads the device
 
 	writing sync.Mutex // one client's packets at a time: the device may merge what it is given
 
 	mu      sync.Mutex
 	routes  atomic.Pointer[routes] // replaced under mu, read without it
+	changed chan struct{}          // one token: there are other routes
 	closing chan struct{}
 	ended   chan struct{}
 }
@@ -35,21 +42,34 @@ type routes struct {
 }
 
 func newHub(dev Device) *hub {
-	h := &hub{dev: dev, closing: make(chan struct{}), ended: make(chan struct{})}
+	h := &hub{dev: dev, turn: make(chan struct{}, 1), changed: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{})}
 	h.routes.Store(&routes{})
+	h.turn <- struct{}{}
 	go h.run()
 	return h
 }
 
-// close ends the reader, waits for it and leaves the device usable.
+// newPort returns the place of a client that has no address yet.
+func (h *hub) newPort() *port {
+	p := newPort(h.writePackets)
+	p.hub = h
+	return p
+}
+
+// close ends the reader, waits for it and leaves the device usable. No port may be in use any more.
 func (h *hub) close() error {
 	close(h.closing)
-	if err := h.dev.SetReadDeadline(time.Unix(1, 0)); err != nil {
-		return err
-	}
+	h.interrupt()
 	<-h.ended
 	return h.dev.SetReadDeadline(time.Time{})
 }
+
+// interrupt makes whoever reads the device look at everything again. He takes the deadline back first and looks
+// afterwards, so that nothing is lost.
+func (h *hub) interrupt() { h.dev.SetReadDeadline(longAgo) }
+
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
 
 // set makes p the owner of its addresses; addresses that are not valid yet are left out.
 func (h *hub) set(p *port, ipv4, ipv6 netip.Addr, prefix6 netip.Prefix) {
@@ -82,8 +102,15 @@ func (h *hub) change(f func(*routes)) {
 		}
 	}
 	h.routes.Store(next)
-	if old.lone != nil {
-		signal(old.lone.space) // the hub must look at the routes again
+	if old.lone == next.lone {
+		return
+	}
+	h.interrupt()
+	signal(h.changed)
+	for _, p := range []*port{old.lone, next.lone} {
+		if p != nil {
+			signal(p.wake)
+		}
 	}
 }
 
@@ -135,19 +162,29 @@ func (r *routes) find(pkt []byte) *port {
 
 func network(addr [16]byte) [8]byte { return [8]byte(addr[:8]) }
 
-// run carries packets from the device to the ports, in runs that belong to one port.
+// run carries packets from the device to the ports while no client is alone, in runs that belong to one port.
 func (h *hub) run() {
 	defer close(h.ended)
 	buf := make([]byte, hubBytes)
 	ends := make([]int, hubPackets)
 	pkts := make([][]byte, 0, hubPackets)
 	for {
-		n, err := h.dev.ReadPackets(buf, 0, ends)
+		wait := h.turn
+		if h.routes.Load().lone != nil {
+			wait = nil
+		}
+		select {
+		case <-wait:
+		case <-h.changed:
+			continue
+		case <-h.closing:
+			return
+		}
+		n, err := h.read(nil, buf, 0, ends)
 		if err != nil {
-			return // the deadline of close, or the device is gone
+			return // the device is gone
 		}
 		r := h.routes.Load()
-		h.hesitate(r)
 		var owner *port
 		start := 0
 		for _, end := range ends[:n] {
@@ -165,16 +202,38 @@ func (h *hub) run() {
 	}
 }
 
-// hesitate waits while the queue of a client that is alone is crowded: the device's own queue then holds the packets,
-// as if the client read the device itself. Of several clients none may hold up the others.
-func (h *hub) hesitate(r *routes) {
-	p := r.lone
-	for p != nil && p.crowded() && h.routes.Load() == r {
-		select {
-		case <-p.space:
-		case <-h.closing:
-			return
+// read reads the device for a port, or for the hub, who has taken the turn; it gives the turn back. It returns nothing
+// when there is something else to look at, and an error only when the device is gone.
+func (h *hub) read(p *port, buf []byte, room int, ends []int) (n int, err error) {
+	defer func() { h.turn <- struct{}{} }()
+	for {
+		r := h.routes.Load()
+		if r.lone != p || h.closed() || p.busy(r) {
+			return 0, nil
 		}
+		n, err = h.dev.ReadPackets(buf, room, ends)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			if err := h.dev.SetReadDeadline(time.Time{}); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		if p != nil {
+			p.ahead = nil
+			if l, ok := h.dev.(datapath.Lookahead); ok && l.Pending() {
+				p.ahead = r
+			}
+		}
+		return n, err
+	}
+}
+
+func (h *hub) closed() bool {
+	select {
+	case <-h.closing:
+		return true
+	default:
+		return false
 	}
 }
 

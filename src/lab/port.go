@@ -59,17 +59,18 @@ func (b *batch) take(buf []byte, room int, ends []int) (n int) {
 
 func (b *batch) empty() bool { return len(b.ends) == 0 }
 
-// port is one client's place at the shared device: the device of that client's pumps. What the device has for the
-// client waits in a queue of two halves, one being filled under the lock, the other being emptied by the one reader
-// without it.
+// port is one client's place at the shared device: the device of that client's pumps. What others have for the client
+// waits in a queue of two halves, one being filled under the lock, the other being emptied by the one reader without it.
+// Of a client that is alone only router advertisements pass through it.
 type port struct {
+	hub     *hub                             // nil: there is no device
 	write   func(pkts [][]byte) (int, error) // into the shared device; nil: echoes are answered here
 	advert  atomic.Pointer[[]byte]           // the router advertisement that answers a solicitation
 	dropped atomic.Uint64
 
 	out   batch         // the reader's alone
+	ahead *routes       // the device had more without waiting, by these routes; the reader's alone
 	wake  chan struct{} // one token: look again
-	space chan struct{} // one token: the reader has taken what was there, or is gone
 
 	mu      sync.Mutex
 	in      batch
@@ -78,7 +79,7 @@ type port struct {
 }
 
 func newPort(write func(pkts [][]byte) (int, error)) *port {
-	return &port{write: write, wake: make(chan struct{}, 1), space: make(chan struct{}, 1)}
+	return &port{write: write, wake: make(chan struct{}, 1)}
 }
 
 // ReadPackets implements Device.
@@ -91,15 +92,64 @@ func (p *port) ReadPackets(buf []byte, room int, ends []int) (n int, err error) 
 		}
 		if p.out.empty() && !p.in.empty() {
 			p.in, p.out = p.out, p.in
-			signal(p.space)
 		}
 		p.mu.Unlock()
 		if n = p.out.take(buf, room, ends); n > 0 {
 			return n, nil
 		}
-		<-p.wake
+		if p.ahead != nil && p.ahead != p.hub.routes.Load() {
+			p.ahead = nil
+			return 0, nil // what was announced is somebody else's now
+		}
+		select {
+		case <-p.wake:
+		case <-p.turn():
+			if n, err = p.readDevice(buf, room, ends); n > 0 || err != nil {
+				return n, err
+			}
+		}
 	}
 }
+
+// turn is where the right to read the device comes from; nil: this port has to wait for its packets.
+func (p *port) turn() chan struct{} {
+	if !p.alone() {
+		return nil
+	}
+	return p.hub.turn
+}
+
+func (p *port) alone() bool { return p.hub != nil && p.hub.routes.Load().lone == p }
+
+// readDevice reads the device, whose turn the caller has taken, and leaves what is for this client. It returns nothing
+// when there is something else to look at.
+func (p *port) readDevice(buf []byte, room int, ends []int) (n int, err error) {
+	read, err := p.hub.read(p, buf, room, ends)
+	r, start, at := p.hub.routes.Load(), 0, 0
+	for _, end := range ends[:read] {
+		if r.find(buf[start+room:end]) == p {
+			at += copy(buf[at:], buf[start:end])
+			ends[n] = at
+			n++
+		}
+		start = end
+	}
+	return n, err
+}
+
+// busy reports whether there is something to look at before the device, by these routes. A nil port, the hub, has nothing
+// of the kind.
+func (p *port) busy(r *routes) bool {
+	if p == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.expired || !p.in.empty() || p.ahead != nil && p.ahead != r
+}
+
+// Pending implements datapath.Lookahead.
+func (p *port) Pending() bool { return p.ahead != nil }
 
 // SetReadDeadline implements Device.
 func (p *port) SetReadDeadline(t time.Time) error {
@@ -118,7 +168,7 @@ func (p *port) SetReadDeadline(t time.Time) error {
 		return nil
 	}
 	p.expired = true
-	signal(p.wake)
+	p.stir()
 	return nil
 }
 
@@ -129,7 +179,15 @@ func (p *port) expire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.expired = true
+	p.stir()
+}
+
+// stir makes the reader look again, wherever it waits.
+func (p *port) stir() {
 	signal(p.wake)
+	if p.alone() {
+		p.hub.interrupt()
+	}
 }
 
 // signal leaves a token, if there is none.
@@ -138,13 +196,6 @@ func signal(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// crowded reports whether the queue may have no room for another hubBytes.
-func (p *port) crowded() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.in.buf) > queueBytes-hubBytes || len(p.in.ends) > queuePackets-hubPackets
 }
 
 // offer queues packets for the client; those that the queue has no room for are dropped.
@@ -156,7 +207,7 @@ func (p *port) offer(pkts ...[]byte) {
 		}
 	}
 	p.mu.Unlock()
-	signal(p.wake)
+	p.stir()
 }
 
 // advertise sends the router advertisement, once there is one.

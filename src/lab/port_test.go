@@ -147,7 +147,7 @@ func TestTheHubSendsEachPacketToItsClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dev := newMemory()
 		h := newHub(dev)
-		a, b := newPort(h.writePackets), newPort(h.writePackets)
+		a, b := h.newPort(), h.newPort()
 		h.set(a, netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("fe80::a"), netip.MustParsePrefix("fd00:2::/64"))
 		h.set(b, netip.MustParseAddr("10.0.0.3"), netip.Addr{}, netip.Prefix{})
 		toA, toB := ipv4Packet("10.0.0.1", "10.0.0.2"), ipv4Packet("10.0.0.1", "10.0.0.3")
@@ -176,33 +176,135 @@ func TestTheHubSendsEachPacketToItsClient(t *testing.T) {
 	})
 }
 
-func TestALoneClientHoldsTheDeviceBackAndTwoDoNot(t *testing.T) {
+// flood offers a device more packets than the queue of a port holds.
+func flood(dev *memory, pkt []byte) {
+	for range 8 {
+		for range 40 {
+			dev.offer(pkt)
+		}
+		synctest.Wait()
+	}
+}
+
+func TestAClientThatIsAloneReadsTheDeviceItselfAndOfTwoNobodyHoldsItBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dev := newMemory()
 		h := newHub(dev)
-		a, b := newPort(h.writePackets), newPort(h.writePackets)
+		a, b := h.newPort(), h.newPort()
 		h.set(a, netip.MustParseAddr("10.0.0.2"), netip.Addr{}, netip.Prefix{})
-		pkt := append(ipv4Packet("10.0.0.1", "10.0.0.2"), make([]byte, 1372)...)
-		flood := func() {
-			for range 8 {
-				for range 40 {
-					dev.offer(pkt)
-				}
-				synctest.Wait()
-			}
+		toA, toB := ipv4Packet("10.0.0.1", "10.0.0.2"), ipv4Packet("10.0.0.1", "10.0.0.3")
+		dev.offer(toA, toB, toA)
+		synctest.Wait()
+		if dev.in.empty() || !a.in.empty() {
+			t.Error("somebody else has read the device")
 		}
-		flood() // 320 packets, more than the queue holds
+		if got := drain(t, a, 8); !equal(got, [][]byte{toA, toA}) {
+			t.Errorf("the client that is alone got %x", got)
+		}
+		flood(dev, append(toA, make([]byte, 1372)...))
 		if n := a.dropped.Load(); n != 0 {
 			t.Errorf("a client that is alone lost %d packets", n)
 		}
 		h.set(b, netip.MustParseAddr("10.0.0.3"), netip.Addr{}, netip.Prefix{})
-		flood()
-		dev.offer(ipv4Packet("10.0.0.1", "10.0.0.3"))
+		synctest.Wait()
+		flood(dev, append(toA, make([]byte, 1372)...))
+		dev.offer(toB)
 		if got := drain(t, b, 0); len(got) != 1 {
 			t.Errorf("the other client got %d packets", len(got))
 		}
 		if a.dropped.Load() == 0 {
 			t.Error("a client that does not read must not hold up the others")
+		}
+		if err := h.close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestTheDeviceChangesHandsWhileItIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dev := newMemory()
+		h := newHub(dev)
+		a, b := h.newPort(), h.newPort()
+		got := make(chan []byte, 16)
+		over := make(chan error)
+		go func() {
+			buf, ends := make([]byte, 4096), make([]int, 8)
+			for {
+				n, err := a.ReadPackets(buf, 8, ends)
+				if err != nil {
+					over <- err
+					return
+				}
+				start := 0
+				for _, end := range ends[:n] {
+					got <- bytes.Clone(buf[start+8 : end])
+					start = end
+				}
+			}
+		}()
+		toA, toB := ipv4Packet("10.0.0.1", "10.0.0.2"), ipv4Packet("10.0.0.1", "10.0.0.3")
+		for _, step := range []struct {
+			why    string
+			change func()
+		}{
+			{"alone", func() { h.set(a, netip.MustParseAddr("10.0.0.2"), netip.Addr{}, netip.Prefix{}) }},
+			{"not alone any more", func() { h.set(b, netip.MustParseAddr("10.0.0.3"), netip.Addr{}, netip.Prefix{}) }},
+			{"alone again", func() { h.remove(b) }},
+			{"with another address", func() { h.remove(a); h.set(a, netip.MustParseAddr("10.0.0.2"), netip.Addr{}, netip.Prefix{}) }},
+		} {
+			synctest.Wait()
+			step.change()
+			dev.offer(toB, toA)
+			synctest.Wait()
+			select {
+			case pkt := <-got:
+				if !bytes.Equal(pkt, toA) {
+					t.Errorf("%s: the client got %x", step.why, pkt)
+				}
+			default:
+				t.Fatalf("%s: nothing came", step.why)
+			}
+		}
+		ra := []byte("advertisement")
+		a.advert.Store(&ra)
+		a.advertise()
+		synctest.Wait()
+		if pkt := <-got; !bytes.Equal(pkt, ra) {
+			t.Errorf("a client that reads the device got %q, want what others have for it", pkt)
+		}
+		a.SetReadDeadline(time.Unix(1, 0))
+		if err := <-over; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the deadline of a client that reads the device: %v", err)
+		}
+		if err := h.close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// foresight is a device that says that it has more.
+type foresight struct {
+	*memory
+	more bool
+}
+
+func (f *foresight) Pending() bool { return f.more }
+
+func TestAReaderIsToldWhenWhatWasAnnouncedIsNotItsOwnAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dev := &foresight{memory: newMemory(), more: true}
+		h := newHub(dev)
+		a, b := h.newPort(), h.newPort()
+		h.set(a, netip.MustParseAddr("10.0.0.2"), netip.Addr{}, netip.Prefix{})
+		dev.offer(ipv4Packet("10.0.0.1", "10.0.0.2"))
+		drain(t, a, 8)
+		if !a.Pending() {
+			t.Fatal("the device has more, and the port does not say so")
+		}
+		h.set(b, netip.MustParseAddr("10.0.0.3"), netip.Addr{}, netip.Prefix{})
+		if n, err := a.ReadPackets(make([]byte, 100), 8, make([]int, 8)); n != 0 || err != nil || a.Pending() {
+			t.Errorf("%d packets, %v; want none at once: who holds back a write for them must let it go", n, err)
 		}
 		if err := h.close(); err != nil {
 			t.Error(err)

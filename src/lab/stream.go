@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"sstp/src/sstp"
+	"sstp/src/transport"
 )
 
 // stream is the client's connection as the pumps see it: TLS behind the HTTP head. On its way out it can be spoiled, and
 // it can fall silent.
 type stream struct {
 	conn   net.Conn
-	rest   []byte // came with the request
+	direct *transport.Direct // below conn; nil: the test has made the connection
+	rest   []byte            // came with the request
 	muted  atomic.Bool
 	spoil  bool // the slow way of writing is needed
 	m      *Misbehaviour
@@ -25,9 +27,10 @@ type stream struct {
 	cut  func()
 }
 
-func newStream(conn net.Conn, rest []byte, m *Misbehaviour, rand io.Reader, cut func()) *stream {
+func newStream(conn, raw net.Conn, rest []byte, m *Misbehaviour, rand io.Reader, cut func()) *stream {
 	s := &stream{conn: conn, rest: rest, m: m, rand: rand, cut: cut}
 	s.spoil = m.SplitBytes || m.HeaderForms || m.GarbageFrames > 0
+	s.direct, _ = raw.(*transport.Direct)
 	s.left.Store(int64(m.CutAfterBytes))
 	return s
 }
@@ -65,6 +68,23 @@ func (s *stream) Write(b []byte) (n int, err error) {
 
 // SetWriteDeadline implements datapath.Stream.
 func (s *stream) SetWriteDeadline(t time.Time) error { return s.conn.SetWriteDeadline(t) }
+
+// Hold, Flush and Ready implement datapath.Batcher.
+
+func (s *stream) Hold(more bool) {
+	if s.direct != nil {
+		s.direct.Hold(more)
+	}
+}
+
+func (s *stream) Flush() error {
+	if s.direct == nil {
+		return nil
+	}
+	return s.direct.Flush()
+}
+
+func (s *stream) Ready() bool { return s.direct != nil && len(s.rest) == 0 && s.direct.Ready() }
 
 func (s *stream) count(n int) {
 	if s.m.CutAfterBytes > 0 && s.left.Add(-int64(n)) <= 0 {

@@ -57,3 +57,35 @@ func (c *Conn) Close() error {
 	defer hurry.Stop()
 	return c.tls.Close()
 }
+
+// direct returns the TCP connection below Go's TLS; nil where the kernel enciphers or the test has made it.
+func (c *Conn) direct() *Direct {
+	if c.info.Path != PathGo {
+		return nil
+	}
+	d, _ := c.tcp.(*Direct)
+	return d
+}
+
+// Ready reports whether Read has a whole record to give without waiting. It is false where that is not known. It is for
+// the reader only.
+func (c *Conn) Ready() bool {
+	d := c.direct()
+	return d != nil && d.Ready()
+}
+
+// Hold says whether the next Write is followed by another at once, as Direct.Hold does. It is for the writer only.
+func (c *Conn) Hold(more bool) {
+	if d := c.direct(); d != nil {
+		d.Hold(more)
+	}
+}
+
+// Flush sends what is held. It is for the writer only.
+func (c *Conn) Flush() error {
+	d := c.direct()
+	if d == nil {
+		return nil
+	}
+	return explain(d.Flush())
+}

@@ -112,7 +112,7 @@ func (c *connector) dialTCP(ctx context.Context, addr netip.AddrPort, device str
 	if err != nil {
 		return nil, err // and not a nil *net.TCPConn that is no nil net.Conn
 	}
-	socket, err := newDirect(conn)
+	socket, err := NewDirect(conn)
 	if err != nil {
 		conn.Close()
 		return nil, err

@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// direct is a TCP connection whose reads and writes are system calls that Go's scheduler does not hear of. It has no need
+// Direct is a TCP connection whose reads and writes are system calls that Go's scheduler does not hear of. It has no need
 // to: they never block, for the socket is in non-blocking mode and the poller does the waiting. Being told, it would make
 // another thread ready to take over, which for a ping through an idle tunnel is more work than the ping. One reader and
 // one writer may use it at a time.
-type direct struct {
+type Direct struct {
 	*net.TCPConn
 	raw     syscall.RawConn
 	in, out transfer
@@ -37,12 +37,13 @@ type transfer struct {
 	poll func(fd uintptr) (done bool)
 }
 
-func newDirect(c *net.TCPConn) (*direct, error) {
+// NewDirect makes one of c, which is not to be read or written by itself from then on.
+func NewDirect(c *net.TCPConn) (*Direct, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	d := &direct{TCPConn: c, raw: raw}
+	d := &Direct{TCPConn: c, raw: raw}
 	d.in.poll = func(fd uintptr) bool { return d.in.call(unix.SYS_READ, fd) }
 	d.out.poll = func(fd uintptr) bool {
 		for d.out.call(unix.SYS_WRITE, fd) {
@@ -88,7 +89,7 @@ func (t *transfer) run(b []byte, wait func(func(fd uintptr) bool) error) (n int,
 }
 
 // Read reads as net.Conn does.
-func (d *direct) Read(b []byte) (int, error) {
+func (d *Direct) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
@@ -108,7 +109,7 @@ func (d *direct) Read(b []byte) (int, error) {
 const maxHeld = 4 * maxRecord
 
 // Write writes as net.Conn does. While it is told to hold, it keeps what fits; an error shows itself later then.
-func (d *direct) Write(b []byte) (int, error) {
+func (d *Direct) Write(b []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	hold := d.hold.Load()
@@ -129,13 +130,13 @@ func (d *direct) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (d *direct) flush() error {
+func (d *Direct) flush() error {
 	_, err := d.write(d.held)
 	d.held = d.held[:0]
 	return err
 }
 
-func (d *direct) write(b []byte) (int, error) {
+func (d *Direct) write(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
@@ -150,38 +151,23 @@ func (d *direct) write(b []byte) (int, error) {
 // plaintext).
 const maxRecord = 5 + 16384 + 2048
 
-// Ready reports whether Read has a whole record to give without waiting. It is false where that is not known. It is for
-// the reader only.
-func (c *Conn) Ready() bool {
-	d, ok := c.tcp.(*direct)
-	if !ok || c.info.Path != PathGo || d.raw.Control(d.look) != nil {
-		return false
-	}
-	return d.waiting >= maxRecord
-}
+// Ready reports whether Read has a whole record of TLS to give without waiting. It is for the reader only.
+func (d *Direct) Ready() bool { return d.raw.Control(d.look) == nil && d.waiting >= maxRecord }
 
 // Hold says that the next Write is followed by another at once, or with false that it is not: what is held goes out with
 // it, in order. Four records in one system call cost much less than one by one. When the other write does not come, Flush
 // has to. It is for the writer only.
-func (c *Conn) Hold(more bool) {
-	if d, ok := c.tcp.(*direct); ok && c.info.Path == PathGo {
-		d.hold.Store(more)
-	}
-}
+func (d *Direct) Hold(more bool) { d.hold.Store(more) }
 
 // Flush sends what is held. It is for the writer only.
-func (c *Conn) Flush() error {
-	d, ok := c.tcp.(*direct)
-	if !ok {
-		return nil
-	}
+func (d *Direct) Flush() error {
 	d.hold.Store(false)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return explain(d.flush())
+	return d.flush()
 }
 
 // failed makes the error that package net makes.
-func (d *direct) failed(call string, err error) error {
+func (d *Direct) failed(call string, err error) error {
 	return &net.OpError{Op: call, Net: "tcp", Source: d.LocalAddr(), Addr: d.RemoteAddr(), Err: os.NewSyscallError(call, err)}
 }

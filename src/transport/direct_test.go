@@ -14,7 +14,7 @@ import (
 )
 
 // directPair returns two ends of a TCP connection, ours direct.
-func directPair(t *testing.T) (ours *direct, theirs *net.TCPConn) {
+func directPair(t *testing.T) (ours *Direct, theirs *net.TCPConn) {
 	t.Helper()
 	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -30,7 +30,7 @@ func directPair(t *testing.T) (ours *direct, theirs *net.TCPConn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { theirs.Close() })
-	if ours, err = newDirect(c); err != nil {
+	if ours, err = NewDirect(c); err != nil {
 		t.Fatal(err)
 	}
 	return ours, theirs
@@ -130,7 +130,7 @@ func overTLS(t *testing.T) (ours *Conn, theirs *tls.Conn, socket *net.TCPConn) {
 
 func TestHeldRecordsGoOutTogetherAndInOrder(t *testing.T) {
 	ours, theirs, _ := overTLS(t)
-	d := ours.tcp.(*direct)
+	d := ours.tcp.(*Direct)
 	var sent []byte
 	write := func(more bool, size int) {
 		t.Helper()
