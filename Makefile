@@ -2,6 +2,7 @@
 # make build   sstp and sstp-lab into build/                     make size    flash and memory of the router's binary
 # make interop the same scenarios against a server of your own   make bench   ratios against what else there is, in one run
 # make packages what routers install, into build/packages        make bench-micro   Go benchmarks of each stage
+# make bench-trips   where the time of a ping through an idle tunnel goes, program by program
 # make test-mips, test-arm   a router under qemu-system: all ciphers, Go's and the kernel's TLS, instructions for each byte
 # make test-ktls    the tunnel's tests under a kernel with TLS, in qemu-system-x86_64
 # make test-openwrt ROOTFS=...   the router's scenarios and the web interface with the real netifd, rpcd and LuCI
@@ -15,7 +16,7 @@ PORTABLE     = fault sstp ppp auth offload config ucifile transport tun datapath
 DEBIAN       = qemu-user iperf3 iproute2 iputils-ping squashfs-tools procps busybox-static dbus libglib2.0-bin
 SIZE_LIMIT_KIB = 1600
 
-.PHONY: build setup check unit web emulated namespaces some-packages test size demo interop bench bench-micro test-openwrt packages \
+.PHONY: build setup check unit web emulated namespaces some-packages test size demo interop bench bench-trips bench-micro test-openwrt packages \
 	test-packages release openwrt-check test-mips test-arm test-ktls clean
 
 build:
@@ -77,6 +78,9 @@ interop: setup build
 
 bench: setup build
 	@go run ./src/integration/bench
+
+bench-trips: setup build
+	@go run ./src/integration/bench -trips
 
 # Takes an OpenWrt x86-64 root file system: a folder, or the rootfs.tar.gz of a release.
 test-openwrt: build

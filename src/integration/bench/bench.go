@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -64,11 +65,19 @@ func (b *bench) run() error {
 		{name: "ktls", cells: loads(1), start: func(n string) (*tunnel, error) { return sstpByKernel(bed, n) }},
 		{name: "wg", cells: loads(1), start: func(n string) (*tunnel, error) { return wireGuard(bed, n) }},
 		{name: "openvpn", cells: loads(1), start: func(n string) (*tunnel, error) { return openVPN(bed, n, nil) }},
+		{name: "bare", start: func(n string) (*tunnel, error) { return bare(bed, n) }},
 	}
 	bulk := func() []*cell { return []*cell{{direction: "up", streams: 1}} }
 	b.lines = []*program{
 		{name: "slow", cells: bulk(), start: func(n string) (*tunnel, error) { return sstpTunnel(bed, n, sstpOptions{line: &slowLine}) }},
 		{name: "slowvpn", cells: bulk(), start: func(n string) (*tunnel, error) { return openVPN(bed, n, &slowLine) }},
+	}
+	if b.trips {
+		b.lines = nil
+		if err := b.startAll(); err != nil {
+			return err
+		}
+		return b.profileTrips()
 	}
 	for _, step := range []func() error{b.startAll, b.idle, b.load, b.slow, b.restart} {
 		if err := step(); err != nil {
@@ -132,7 +141,7 @@ func (b *bench) load() error {
 			if p.missing != nil {
 				continue
 			}
-			if err := p.pings(); err != nil {
+			if err := p.roundTrips(); err != nil {
 				return err
 			}
 			for _, c := range p.cells {
@@ -161,9 +170,34 @@ func (b *bench) load() error {
 	return nil
 }
 
+// roundTrips measures the round trip of an idle tunnel with ping(8), at the priority that everything has on a router. This
+// program would disturb more than it measures: Go's scheduler wakes a thread for each of its system calls on an idle
+// machine, and processes with priority over all others are spread over the processors, so that each packet has to wake one.
+func (p *program) roundTrips() error {
+	out, err := p.tunnel.client.Run("ping", "-n", "-i", "0.005", "-c", "200", p.tunnel.far)
+	if err != nil {
+		return err
+	}
+	var trips sample
+	for line := range strings.Lines(out) {
+		var ms float64
+		if _, text, ok := strings.Cut(line, " time="); ok {
+			if _, err := fmt.Sscan(text, &ms); err != nil {
+				return fmt.Errorf("ping says %q", line)
+			}
+			trips = append(trips, ms)
+		}
+	}
+	if len(trips) == 0 {
+		return fmt.Errorf("%s: no ping was answered", p.name)
+	}
+	p.idle = append(p.idle, trips.median())
+	return nil
+}
+
+// pings measures the round trip of an idle tunnel through the slow line, as it is measured under load: before all other
+// processes.
 func (p *program) pings() error {
-	hurry(true, p.tunnel.pids()...)
-	defer hurry(false, p.tunnel.pids()...)
 	r, err := do(p.tunnel.client, job{Far: p.tunnel.far, Window: 600 * time.Millisecond, Every: 5 * time.Millisecond, Pid: p.pid(), Hurry: true})
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
@@ -192,10 +226,10 @@ func (b *bench) slow() error {
 				continue
 			}
 			progress("the slow line: %s", p.name)
+			hurry(true, p.tunnel.pids()...)
 			if err := p.pings(); err != nil {
 				return err
 			}
-			hurry(true, p.tunnel.pids()...)
 			c := p.cells[0]
 			r, err := do(p.tunnel.client, job{Far: p.tunnel.far, Cable: serverOuter, Direction: c.direction, Streams: c.streams, Hurry: true,
 				Pid: p.pid(), Warm: 2 * time.Second, Window: 3 * time.Second, Every: 10 * time.Millisecond})

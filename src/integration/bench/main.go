@@ -23,6 +23,7 @@ import (
 const (
 	sinkVariable  = "SSTP_BENCH_SINK"
 	relayVariable = "SSTP_BENCH_RELAY"
+	bareVariable  = "SSTP_BENCH_BARE"
 	jobVariable   = "SSTP_BENCH_JOB"
 )
 
@@ -33,6 +34,7 @@ type settings struct {
 	rounds int
 	window time.Duration
 	sizes  bool
+	trips  bool
 }
 
 func main() {
@@ -44,6 +46,7 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 5, "how often everything is measured")
 	flag.DurationVar(&s.window, "window", 2*time.Second, "how long each transfer is measured")
 	flag.BoolVar(&s.sizes, "sizes", true, "build for all targets and show the sizes")
+	flag.BoolVar(&s.trips, "trips", false, "say where the time of an idle round trip goes, and nothing else")
 	flag.Parse()
 	if *short {
 		s = settings{rounds: 2, window: time.Second}
@@ -121,6 +124,13 @@ func work() (isWorker bool, err error) {
 		}
 		fmt.Println("serving")
 		return true, r.Line.Serve(context.Background(), ln, r.Target)
+	}
+	if text := os.Getenv(bareVariable); text != "" {
+		var j bareJob
+		if err := json.Unmarshal([]byte(text), &j); err != nil {
+			return true, err
+		}
+		return true, j.run()
 	}
 	text := os.Getenv(jobVariable)
 	if text == "" {

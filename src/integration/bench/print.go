@@ -19,6 +19,7 @@ var titles = map[string]string{
 	"ktls":    "sstp, kernel TLS",
 	"wg":      "wireguard-go",
 	"openvpn": "OpenVPN",
+	"bare":    "bare relay",
 	"slow":    "**sstp**",
 	"slowvpn": "OpenVPN, TCP",
 }
@@ -76,6 +77,8 @@ func (b *bench) printIdle(w io.Writer) {
 		}
 	}
 	t.print(w, 1)
+	fmt.Fprintln(w, "Bare relay: one thread at each end that moves packets between TUN and TCP, no TLS: the least in user space.")
+	fmt.Fprintln(w)
 }
 
 // added is what a tunnel adds to the cable's round trip, round by round.

@@ -216,6 +216,8 @@ func wireGuard(bed *integration.Bed, name string) (*tunnel, error) {
 		if i == 1 {
 			set = append(set, "endpoint", serverOuter+":51820")
 			t.program = p
+		} else {
+			t.peer = p
 		}
 		for _, c := range [][]string{set, {"ip", "addr", "add", fmt.Sprintf("10.98.0.%d/24", i+1), "dev", device}, {"ip", "link", "set", device, "up"}} {
 			if _, err := s.Run(c...); err != nil {
