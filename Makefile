@@ -5,6 +5,7 @@
 # make bench-trips   where the time of a ping through an idle tunnel goes, program by program
 # make test-mips, test-arm   a router under qemu-system: all ciphers, Go's and the kernel's TLS, instructions for each byte
 # make test-ktls    the tunnel's tests under a kernel with TLS, in qemu-system-x86_64
+# make bench-core   throughput on one emulated x86 core whose clock counts instructions, beside what else there is
 # make test-openwrt ROOTFS=...   the router's scenarios and the web interface with the real netifd, rpcd and LuCI
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -16,8 +17,8 @@ PORTABLE     = fault sstp ppp auth offload config ucifile transport tun datapath
 DEBIAN       = qemu-user iperf3 iproute2 iputils-ping squashfs-tools procps busybox-static dbus libglib2.0-bin
 SIZE_LIMIT_KIB = 1600
 
-.PHONY: build setup check unit web emulated namespaces some-packages test size demo interop bench bench-trips bench-micro test-openwrt packages \
-	test-packages release openwrt-check test-mips test-arm test-ktls clean
+.PHONY: build setup check unit web emulated namespaces some-packages test size demo interop bench bench-trips bench-core bench-micro \
+	test-openwrt packages test-packages release openwrt-check test-mips test-arm test-ktls clean
 
 build:
 	@mkdir -p build && echo "building the programs into build/, version $(VERSION)"
@@ -91,9 +92,10 @@ test-openwrt: build
 test-mips: DEBIAN = qemu-system-mips
 test-arm:  DEBIAN = qemu-system-arm
 test-ktls: DEBIAN = qemu-system-x86
-test-ktls: build
-test-mips test-arm test-ktls: setup
-	@go run ./src/integration/emulated -gcflags '$(SSTP_GCFLAGS)' $(patsubst arm,arm arm64,$(patsubst ktls,pc,$(@:test-%=%)))
+bench-core: DEBIAN = qemu-system-x86 iproute2 wireguard-go wireguard-tools openvpn
+test-ktls bench-core: build
+test-mips test-arm test-ktls bench-core: setup
+	@go run ./src/integration/emulated -gcflags '$(SSTP_GCFLAGS)' $(patsubst arm,arm arm64,$(patsubst ktls,pc,$(patsubst bench-%,%,$(@:test-%=%))))
 
 packages release:
 	@go run ./src/integration/packages -gcflags '$(SSTP_GCFLAGS)' $(if $(filter release,$@),-release) $(PACKAGES)

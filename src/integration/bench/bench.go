@@ -26,6 +26,7 @@ type program struct {
 	start   func(name string) (*tunnel, error)
 	cells   []*cell
 	tls     bool // the plain TLS copy
+	small   bool // with small writes
 	missing error
 
 	tunnel     *tunnel
@@ -63,9 +64,12 @@ func (b *bench) run() error {
 			return sstpTunnel(bed, n, sstpOptions{lab: []string{"--no-offload"}, options: []string{"offload '0'"}})
 		}},
 		{name: "ktls", cells: loads(1), start: func(n string) (*tunnel, error) { return sstpByKernel(bed, n) }},
-		{name: "wg", cells: loads(1), start: func(n string) (*tunnel, error) { return wireGuard(bed, n) }},
+		{name: "wg", cells: loads(1), start: func(n string) (*tunnel, error) { return wireGuard(bed, n, inUserSpace) }},
 		{name: "openvpn", cells: loads(1), start: func(n string) (*tunnel, error) { return openVPN(bed, n, nil) }},
 		{name: "bare", start: func(n string) (*tunnel, error) { return bare(bed, n) }},
+	}
+	if b.core {
+		return b.compare()
 	}
 	bulk := func() []*cell { return []*cell{{direction: "up", streams: 1}} }
 	b.lines = []*program{
@@ -96,7 +100,8 @@ func (b *bench) startAll() error {
 		if p.tunnel, p.missing = p.start(p.name); p.missing == nil {
 			continue
 		}
-		if p.name != "ktls" && p.name != "wg" && p.name != "openvpn" && p.name != "slowvpn" {
+		switch p.name {
+		case "tls", "sstp", "plain", "slow":
 			return p.missing
 		}
 		progress("%s: %v", p.name, p.missing)
@@ -104,7 +109,7 @@ func (b *bench) startAll() error {
 	return nil
 }
 
-// pid is the client, 0 where the measuring process is it.
+// pid is the client, 0 where that is the measuring process or the kernel.
 func (p *program) pid() int {
 	if p.tunnel.program == nil {
 		return 0
@@ -119,7 +124,7 @@ const settled = 3 * time.Second
 func (b *bench) idle() error {
 	time.Sleep(settled)
 	for _, p := range b.programs {
-		if p.missing != nil || p.tls {
+		if p.missing != nil || p.pid() == 0 {
 			continue
 		}
 		now, _, err := resident(p.pid())
@@ -145,13 +150,13 @@ func (b *bench) load() error {
 				return err
 			}
 			for _, c := range p.cells {
-				r, err := do(p.tunnel.client, job{Far: p.tunnel.far, Cable: serverOuter, Direction: c.direction, Streams: c.streams, TLS: p.tls,
+				r, err := do(p.tunnel.client, job{Far: p.tunnel.far, Cable: serverOuter, Direction: c.direction, Streams: c.streams, TLS: p.tls, Small: p.small,
 					Pid: p.pid(), Warm: b.window / 4, Window: b.window, Every: 10 * time.Millisecond})
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", p.name, c.direction, err)
 				}
 				c.add(r)
-				if p.tls {
+				if p.tls && !p.small {
 					limit[c.direction] = c
 				}
 				c.overTLS = append(c.overTLS, r.megabits()/limit[c.direction].megabits.last())
@@ -160,7 +165,7 @@ func (b *bench) load() error {
 		}
 	}
 	for _, p := range b.programs {
-		if p.missing == nil && !p.tls {
+		if p.missing == nil && p.pid() != 0 {
 			var err error
 			if _, p.mostMemory, err = resident(p.pid()); err != nil {
 				return err

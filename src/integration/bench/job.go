@@ -23,6 +23,7 @@ type job struct {
 	Direction string        // up, down, or "" for pings alone
 	Streams   int           // TCP connections
 	TLS       bool          // the plain TLS copy: the measuring process is the client itself
+	Small     bool          // with writes as small as packets
 	Pid       int           // the client, whose processor time and memory are taken; 0: this process
 	Warm      time.Duration // before the measurement begins
 	Window    time.Duration // how long it lasts

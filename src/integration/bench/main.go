@@ -35,6 +35,7 @@ type settings struct {
 	window time.Duration
 	sizes  bool
 	trips  bool
+	core   bool
 }
 
 func main() {
@@ -47,6 +48,7 @@ func main() {
 	flag.DurationVar(&s.window, "window", 2*time.Second, "how long each transfer is measured")
 	flag.BoolVar(&s.sizes, "sizes", true, "build for all targets and show the sizes")
 	flag.BoolVar(&s.trips, "trips", false, "say where the time of an idle round trip goes, and nothing else")
+	flag.BoolVar(&s.core, "core", false, "throughput alone, against more of what else there is: for one processor whose clock counts instructions")
 	flag.Parse()
 	if *short {
 		s = settings{rounds: 2, window: time.Second}

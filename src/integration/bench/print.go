@@ -20,6 +20,8 @@ var titles = map[string]string{
 	"wg":      "wireguard-go",
 	"openvpn": "OpenVPN",
 	"bare":    "bare relay",
+	"small":   "TLS copy, 1408 B",
+	"kernel":  "WireGuard, kernel",
 	"slow":    "**sstp**",
 	"slowvpn": "OpenVPN, TCP",
 }
@@ -29,11 +31,7 @@ func (b *bench) print(w io.Writer) {
 	fmt.Fprintf(w, "Median of %d rounds (smallest–largest). Both ends and the traffic are on this machine.\n", b.rounds)
 	fmt.Fprintln(w, "TLS copy: Go's TLS with 16 KiB writes and no tunnel, the limit; ratios are to the same round's.")
 	fmt.Fprintln(w, "sstp, plain: with `offload '0'` at both ends. OpenVPN: AES-256-GCM in user space, over UDP.")
-	for _, p := range b.programs {
-		if p.missing != nil {
-			fmt.Fprintf(w, "Not measured: %s: %v.\n", titles[p.name], p.missing)
-		}
-	}
+	b.printMissing(w)
 	fmt.Fprintln(w)
 	b.printLoads(w)
 	b.printIdle(w)
@@ -42,6 +40,14 @@ func (b *bench) print(w io.Writer) {
 	b.printTargets(w)
 	if b.sizes {
 		printSizes(w)
+	}
+}
+
+func (b *bench) printMissing(w io.Writer) {
+	for _, p := range b.programs {
+		if p.missing != nil {
+			fmt.Fprintf(w, "Not measured: %s: %v.\n", titles[p.name], p.missing)
+		}
 	}
 }
 
@@ -57,8 +63,11 @@ func (b *bench) printLoads(w io.Writer) {
 			if c.streams > 1 {
 				load += fmt.Sprint(" ×", c.streams)
 			}
-			t.row(titles[p.name], load, c.megabits.text(0), fmt.Sprintf("%.2f", c.overTLS.median()),
-				c.seconds.short(2), fmt.Sprintf("%.2f", c.costOfTLS.median()), c.ping.short(1))
+			seconds, cost := c.seconds.short(2), fmt.Sprintf("%.2f", c.costOfTLS.median())
+			if !p.tls && p.pid() == 0 {
+				seconds, cost = "–", "–" // nobody knows what the kernel's part of one end is
+			}
+			t.row(titles[p.name], load, c.megabits.text(0), fmt.Sprintf("%.2f", c.overTLS.median()), seconds, cost, c.ping.short(1))
 		}
 	}
 	t.print(w, 2)
@@ -69,9 +78,11 @@ func (b *bench) printIdle(w io.Writer) {
 	t.row("idle, and memory", "ping ms", "added ms", "resident idle MB", "loaded MB")
 	for _, p := range b.programs {
 		switch {
-		case p.missing != nil:
+		case p.missing != nil, p.small:
 		case p.tls:
 			t.row("the cable", p.idle.text(2))
+		case p.pid() == 0:
+			t.row(titles[p.name], p.idle.text(2), b.added(p).text(2))
 		default:
 			t.row(titles[p.name], p.idle.text(2), b.added(p).text(2), megabytes(p.idleMemory), megabytes(p.mostMemory))
 		}

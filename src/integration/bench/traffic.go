@@ -20,6 +20,7 @@ const (
 	dataPort     = "5000"
 	tlsPort      = "5001"
 	questionPort = "5002"
+	smallPort    = "5003" // as tlsPort, with small writes
 )
 
 // The first byte of a data connection says who sends.
@@ -29,10 +30,11 @@ const (
 )
 
 // chunk is how much is written and read at once by the plain TLS copy: the plaintext of one TLS record. Through a tunnel
-// it is more, so that the traffic itself costs little.
+// it is more, so that the traffic itself costs little. Small is what a tunnel that gathers no packets would write.
 const (
-	tlsChunk = 16 << 10
-	tcpChunk = 128 << 10
+	tlsChunk   = 16 << 10
+	tcpChunk   = 128 << 10
+	smallChunk = 1408
 )
 
 // sink receives and sends bulk data until the process is ended, and tells over its question port what has arrived.
@@ -47,6 +49,10 @@ func sink(cert tls.Certificate) error {
 	if err != nil {
 		return err
 	}
+	small, err := listener.Listen(context.Background(), "tcp", ":"+smallPort)
+	if err != nil {
+		return err
+	}
 	questions, err := net.Listen("tcp", ":"+questionPort)
 	if err != nil {
 		return err
@@ -54,6 +60,7 @@ func sink(cert tls.Certificate) error {
 	config := &tls.Config{Certificates: []tls.Certificate{cert}, SessionTicketsDisabled: true, DynamicRecordSizingDisabled: true}
 	go accept(plain, func(c net.Conn) { carry(c, tcpChunk, &received) })
 	go accept(secure, func(c net.Conn) { carry(tls.Server(c, config), tlsChunk, &received) })
+	go accept(small, func(c net.Conn) { carry(tls.Server(c, config), smallChunk, &received) })
 	fmt.Println("serving")
 	return accept(questions, func(c net.Conn) { answer(c, &received) })
 }
@@ -163,6 +170,9 @@ func dialData(j job) (net.Conn, int, error) {
 	port, chunk := dataPort, tcpChunk
 	if j.TLS {
 		port, chunk = tlsPort, tlsChunk
+	}
+	if j.Small {
+		port, chunk = smallPort, smallChunk
 	}
 	d := net.Dialer{Timeout: patience, Control: congestion}
 	c, err := d.Dial("tcp", net.JoinHostPort(j.Far, port))

@@ -182,9 +182,17 @@ func missing(programs ...string) error {
 	return nil
 }
 
-// wireGuard lays a cable with wireguard-go at both ends.
-func wireGuard(bed *integration.Bed, name string) (*tunnel, error) {
-	if err := missing("wireguard-go", "wg"); err != nil {
+// inUserSpace makes a WireGuard device by wireguard-go.
+func inUserSpace(s *integration.Space, device string) (*integration.Process, error) {
+	if err := missing("wireguard-go"); err != nil {
+		return nil, err
+	}
+	return s.Start("", "env", "LOG_LEVEL=error", "wireguard-go", "-f", device)
+}
+
+// wireGuard lays a cable with WireGuard devices at both ends, made by the given function.
+func wireGuard(bed *integration.Bed, name string, device func(s *integration.Space, name string) (*integration.Process, error)) (*tunnel, error) {
+	if err := missing("wg"); err != nil {
 		return nil, err
 	}
 	t, err := cable(bed, name)
@@ -204,22 +212,25 @@ func wireGuard(bed *integration.Bed, name string) (*tunnel, error) {
 	}
 	t.far = "10.98.0.1"
 	for i, s := range []*integration.Space{t.server, t.client} {
-		device := fmt.Sprintf("%s%d-%d", name, os.Getpid(), i) // the sockets of all namespaces stand in one folder
-		p, err := s.Start("", "env", "LOG_LEVEL=error", "wireguard-go", "-f", device)
+		dev := fmt.Sprintf("%s%d-%d", name, os.Getpid(), i) // the sockets of all namespaces stand in one folder
+		p, err := device(s, dev)
 		if err != nil {
 			return nil, err
 		}
-		if err := eventually(func() error { _, err := s.Run("sh", "-c", "ip link show "+device+" && wg show "+device); return err }); err != nil {
-			return nil, fmt.Errorf("%w\n%s", err, p.Output())
+		if err := eventually(func() error { _, err := s.Run("sh", "-c", "ip link show "+dev+" && wg show "+dev); return err }); err != nil {
+			if p != nil {
+				err = fmt.Errorf("%w\n%s", err, p.Output())
+			}
+			return nil, err
 		}
-		set := []string{"wg", "set", device, "listen-port", "51820", "private-key", secret[i], "peer", public[1-i], "allowed-ips", "0.0.0.0/0"}
+		set := []string{"wg", "set", dev, "listen-port", "51820", "private-key", secret[i], "peer", public[1-i], "allowed-ips", "0.0.0.0/0"}
 		if i == 1 {
 			set = append(set, "endpoint", serverOuter+":51820")
 			t.program = p
 		} else {
 			t.peer = p
 		}
-		for _, c := range [][]string{set, {"ip", "addr", "add", fmt.Sprintf("10.98.0.%d/24", i+1), "dev", device}, {"ip", "link", "set", device, "up"}} {
+		for _, c := range [][]string{set, {"ip", "addr", "add", fmt.Sprintf("10.98.0.%d/24", i+1), "dev", dev}, {"ip", "link", "set", dev, "up"}} {
 			if _, err := s.Run(c...); err != nil {
 				return nil, err
 			}

@@ -5,9 +5,11 @@
 //	emulated mips          a MIPS 24Kc: every cipher on both paths, measured by an instruction-counted clock
 //	emulated arm arm64     the same on a Cortex-A7 and a Cortex-A53
 //	emulated pc            this machine's root file system under a kernel with TLS: the tests of the tunnel on both paths
+//	emulated core          the same on one processor with such a clock: the bench, beside what else there is
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,7 +26,7 @@ func main() {
 	gcflags := flag.String("gcflags", "", "arguments of go build for the compiler")
 	flag.Parse()
 	if flag.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "usage: emulated [-gcflags ARGUMENTS] mips|arm|arm64|pc...")
+		fmt.Fprintln(os.Stderr, "usage: emulated [-gcflags ARGUMENTS] mips|arm|arm64|pc|core...")
 		os.Exit(2)
 	}
 	for _, name := range flag.Args() {
@@ -45,6 +47,7 @@ func main() {
 
 // machine is one that qemu can be.
 type machine struct {
+	folder   string   // in build, where it is not its name
 	debian   string   // Debian's name of the architecture
 	kernel   string   // Debian's package that depends on the kernel's newest image
 	packages []string // of Debian, whose files the guest gets
@@ -61,9 +64,24 @@ type machine struct {
 	host     bool // the guest's root is this machine's, read-only
 }
 
+// pc is a machine whose root is this machine's.
+func pc(part string, processors ...string) machine {
+	return machine{
+		folder: "pc", debian: "amd64", kernel: "linux-image-amd64", goenv: []string{"GOARCH=amd64"}, console: "ttyS0", limit: 15 * time.Minute, parts: []string{part}, host: true,
+		qemu: append([]string{"qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-m", "2048",
+			"-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap", "-device", "virtio-9p-pci,fsdev=root,mount_tag=root"}, processors...),
+		devices: []string{"virtio_pci", "9pnet_virtio", "9p", "overlay", "dummy", "wireguard"},
+		ciphers: []string{"chacha-x86_64", "poly1305-x86_64", "chacha20poly1305", "aesni-intel", "gcm", "ghash-generic", "ctr", "seqiv"},
+	}
+}
+
 // counted makes the guest's clock count instructions, a nanosecond each: what it measures does not depend on what this
 // machine does besides. Its calendar clock has to go with it, because some kernels compare the two.
 var counted = []string{"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-rtc", "clock=vm"}
+
+// halved counts two nanoseconds for an instruction, which makes an x86 core of 500 million a second: so fast was the one
+// that the bench's targets are of.
+var halved = []string{"-smp", "1", "-accel", "tcg,thread=single", "-icount", "shift=1,sleep=off", "-rtc", "clock=vm"}
 
 // inParts is for MIPS: QEMU 7.2 hangs when the counter of its processors overflows, after 25 seconds.
 var inParts = []string{"1", "2", "3"}
@@ -94,13 +112,8 @@ var machines = map[string]machine{
 		ciphers: []string{"chacha-neon", "poly1305-neon", "chacha20poly1305", "aes-arm64", "aes-ce-blk", "aes-neon-bs", "gcm",
 			"ghash-ce", "ctr", "seqiv"},
 	},
-	"pc": {
-		debian: "amd64", kernel: "linux-image-amd64", goenv: []string{"GOARCH=amd64"}, console: "ttyS0", limit: 15 * time.Minute, parts: []string{""}, host: true,
-		qemu: []string{"qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-m", "2048", "-smp", "2", "-accel", "tcg",
-			"-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap", "-device", "virtio-9p-pci,fsdev=root,mount_tag=root"},
-		devices: []string{"virtio_pci", "9pnet_virtio", "9p", "overlay", "dummy"},
-		ciphers: []string{"chacha-x86_64", "poly1305-x86_64", "chacha20poly1305", "aesni-intel", "gcm", "ghash-generic", "ctr", "seqiv"},
-	},
+	"pc":   pc("tests", "-smp", "2", "-accel", "tcg"),
+	"core": pc("bench", halved...),
 }
 
 // run makes the guest's file system and starts it.
@@ -108,7 +121,7 @@ func (m machine) run(name string) error {
 	if _, err := exec.LookPath(m.qemu[0]); err != nil {
 		return fmt.Errorf("%s is not installed", m.qemu[0])
 	}
-	dir, err := filepath.Abs(filepath.Join(build, name))
+	dir, err := filepath.Abs(filepath.Join(build, cmp.Or(m.folder, name)))
 	if err != nil {
 		return err
 	}
@@ -170,6 +183,9 @@ func (m machine) fill(a *archive, dir, root string) error {
 			return err
 		}
 		a.add("host", 0o100644, []byte(here))
+		if m.parts[0] == "bench" {
+			return m.build(filepath.Join(dir, "bench"), "./src/integration/bench")
+		}
 		return m.buildTests(filepath.Join(dir, "tests"))
 	}
 	tests := filepath.Join(dir, "transport.test")

@@ -32,6 +32,12 @@ func machine() error {
 		if err := errors.Join(loadModules(tlsModules), loadModules(cipherModules)); err != nil {
 			return err
 		}
+		if err := enterHost(string(here)); err != nil {
+			return err
+		}
+		if os.Getenv("BENCH_PART") == "bench" {
+			return compare(string(here))
+		}
 		return runTests(string(here))
 	}
 	return bench()
@@ -85,9 +91,9 @@ func enter(pid string, args []string) error {
 	return syscall.Exec(path, args, os.Environ())
 }
 
-// runTests runs the tests of the tunnel in the file system of the machine that this one runs on, which they cannot
-// change: what they write goes into memory.
-func runTests(here string) error {
+// enterHost makes the file system of the machine that this one runs on the root, which nobody here can change: what is
+// written goes into memory.
+func enterHost(here string) error {
 	for _, dir := range []string{"/lower", "/upper"} {
 		os.MkdirAll(dir, 0o755)
 	}
@@ -101,6 +107,9 @@ func runTests(here string) error {
 		err = mountKernels("/upper/root")
 	}
 	if err == nil {
+		err = showProject(here)
+	}
+	if err == nil {
 		err = unix.Chroot("/upper/root")
 	}
 	if err != nil {
@@ -109,6 +118,20 @@ func runTests(here string) error {
 	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		return fmt.Errorf("ip link set lo up: %w: %s", err, out)
 	}
+	return nil
+}
+
+// showProject shows the project's folder where it is below one that a file system of this kernel's hides, as /tmp.
+func showProject(here string) error {
+	at := "/upper/root" + here
+	if _, err := os.Stat(at); err == nil {
+		return nil
+	}
+	return errors.Join(os.MkdirAll(at, 0o755), unix.Mount("/lower"+here, at, "", unix.MS_BIND, ""))
+}
+
+// runTests runs the tests of the tunnel.
+func runTests(here string) error {
 	failed := false
 	for _, t := range []struct{ program, dir, ktls string }{
 		{"namespaces", "src/integration", "1"}, {"namespaces", "src/integration", "0"}, {"transport", "src/transport", "1"}, {"tun", "src/tun", "1"},
