@@ -35,7 +35,7 @@ type ahead struct {
 
 func (a *ahead) Pending() bool { return a.more }
 
-func TestWritesAreHeldOnAFastLinkWhileMoreIsAtHand(t *testing.T) {
+func TestWritesAreHeldWhileMoreIsAtHandAndTheLinkPassesThemSoon(t *testing.T) {
 	for _, c := range []struct {
 		why            string
 		rate           int
@@ -45,7 +45,8 @@ func TestWritesAreHeldOnAFastLinkWhileMoreIsAtHand(t *testing.T) {
 	}{
 		{"a fast link and more at hand", fastLink, true, true, true, false, true},
 		{"nothing is known of the link", 0, true, true, true, false, false},
-		{"a slow link", fastLink - 1, true, true, true, false, false},
+		{"a processor that moves 50 Mbit/s and is its own limit", 7e6, true, true, true, false, true},
+		{"a slow link", 4e6, true, true, true, false, false},
 		{"all there was", fastLink, false, true, true, false, false},
 		{"more may come, but has to be read", fastLink, true, false, true, false, false},
 		{"a device that does not know", fastLink, true, true, false, false, false},
@@ -65,6 +66,31 @@ func TestWritesAreHeldOnAFastLinkWhileMoreIsAtHand(t *testing.T) {
 		}
 		if len(s.held) != 1 || s.held[0] != c.want {
 			t.Errorf("%s: held %v, want %v", c.why, s.held, c.want)
+		}
+	}
+}
+
+func TestNoMoreIsHeldThanTheLinkPassesSoon(t *testing.T) {
+	for _, c := range []struct {
+		rate int
+		want []bool
+	}{
+		{2 * maxWrite * 250, []bool{true, true, false, true}}, // two records take paceHold
+		{fastLink, []bool{true, true, true, true}},
+	} {
+		s := &batcher{}
+		p := New(s, func(Event) {})
+		dev := &ahead{newFakeDevice(), true}
+		p.gate.Store(&gate{dev: dev, mtu: 1400, v4: true})
+		u := &uplink{p: p, dev: dev, relief: newRelief(p)}
+		u.pace.rate, u.pace.since = c.rate, time.Now().Add(time.Hour) // nothing new is measured
+		for range c.want {
+			if err := u.write(make([]byte, maxWrite), true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(s.held, c.want) {
+			t.Errorf("at %d bytes per second: held %v, want %v", c.rate, s.held, c.want)
 		}
 	}
 }
@@ -100,15 +126,15 @@ func TestWhatIsHeldIsFlushedWhenNoWriteFollows(t *testing.T) {
 		p.gate.Store(&gate{dev: dev, mtu: 1400, v4: true})
 		u := &uplink{p: p, dev: dev, buf: make([]byte, maxWrite), ends: make([]int, maxBatch), relief: newRelief(p)}
 		u.pace.rate, u.pace.since = fastLink, time.Now()
-		if err := u.write(make([]byte, maxWrite), true); err != nil || !u.held {
+		if err := u.write(make([]byte, maxWrite), true); err != nil || u.held != maxWrite {
 			t.Fatal("nothing is held: ", err)
 		}
 		u.ends[0] = headroom + 100
 		if err := c.follow(u); err != nil {
 			t.Fatal(err)
 		}
-		if s.flushed != c.want || u.held {
-			t.Errorf("%s: flushed %d times, held %v; want %d", c.why, s.flushed, u.held, c.want)
+		if s.flushed != c.want || u.held > 0 {
+			t.Errorf("%s: flushed %d times, held %d bytes; want %d", c.why, s.flushed, u.held, c.want)
 		}
 	}
 }

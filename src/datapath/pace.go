@@ -7,8 +7,11 @@ const (
 	paceWindow = 10 * time.Millisecond
 	// paceWrite is how long one write should take on a slow link: so long a packet that comes has to wait at least.
 	paceWrite = 2 * time.Millisecond
+	// paceHold is how long what a Batcher holds may take on the link. A processor that is slower than the link looks like
+	// one, and there it counts that several records go out at once.
+	paceHold = 4 * time.Millisecond
 	// fastLink is a speed, in bytes per second, at which a queue is too short in time to care for: a whole TLS record
-	// passes in an eighth of a millisecond, and what a Batcher holds in half of one.
+	// passes in an eighth of a millisecond.
 	fastLink = 1e9 / 8
 )
 
@@ -42,8 +45,10 @@ func (m *pace) wrote(n int, now time.Time, backlog bool) {
 	}
 }
 
-// fast reports whether the link is known to be so fast that writes may be held.
-func (m *pace) fast() bool { return m.rate >= fastLink && !m.since.IsZero() }
+// holds reports whether n bytes may be held: the link is known to pass them soon.
+func (m *pace) holds(n int) bool {
+	return int64(n)*int64(time.Second) <= int64(m.rate)*int64(paceHold) && !m.since.IsZero()
+}
 
 // quota is how many bytes to write at once: two packets at least.
 func (m *pace) quota(mtu int) int {

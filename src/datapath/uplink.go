@@ -31,7 +31,7 @@ type uplink struct {
 	deadline time.Time // when the stream's write deadline was last set
 	relief   *relief
 	relieved bool // relief reads the device
-	held     bool // the stream keeps the last write
+	held     int  // bytes of the last writes that the stream keeps
 	pace     pace
 }
 
@@ -229,8 +229,12 @@ func (u *uplink) write(b []byte, backlog bool) error {
 	u.pace.at(now)
 	g := u.p.gate.Load()
 	watched := len(b) >= bulk && !u.relieved && g != nil && g.dev == u.dev
-	u.held = watched && backlog && u.pace.fast() && pending(u.dev) // before relief may have the device
-	u.p.batch.Hold(u.held)
+	if watched && backlog && u.pace.holds(u.held+len(b)) && pending(u.dev) { // before relief may have the device
+		u.held += len(b)
+	} else {
+		u.held = 0
+	}
+	u.p.batch.Hold(u.held > 0)
 	if watched {
 		u.relief.enter(g.dev, g.mtu, now, backlog && u.pace.slow)
 	}
@@ -244,10 +248,10 @@ func (u *uplink) write(b []byte, backlog bool) error {
 
 // flush sends what the stream holds for a write that has not come.
 func (u *uplink) flush() error {
-	if !u.held {
+	if u.held == 0 {
 		return nil
 	}
-	u.held = false
+	u.held = 0
 	return writeError(u.p.batch.Flush())
 }
 
