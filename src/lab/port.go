@@ -149,7 +149,7 @@ func (p *port) busy(r *routes) bool {
 }
 
 // Pending implements datapath.Lookahead.
-func (p *port) Pending() bool { return p.ahead != nil }
+func (p *port) Pending() bool { return p.ahead != nil || !p.out.empty() }
 
 // SetReadDeadline implements Device.
 func (p *port) SetReadDeadline(t time.Time) error {

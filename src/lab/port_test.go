@@ -108,6 +108,20 @@ func TestQueueingAllocatesNothing(t *testing.T) {
 	}
 }
 
+func TestAPortKnowsThatItHasMore(t *testing.T) {
+	p := newPort(nil)
+	buf, ends := make([]byte, 150), make([]int, 8)
+	p.offer(make([]byte, 100), make([]byte, 100))
+	for _, want := range []bool{true, false} {
+		if n, err := p.ReadPackets(buf, 8, ends); n != 1 || err != nil {
+			t.Fatalf("ReadPackets = %d, %v; want the one that fits", n, err)
+		}
+		if p.Pending() != want {
+			t.Errorf("pending %v, want %v", p.Pending(), want)
+		}
+	}
+}
+
 // memory is a Device of two queues: what the test puts into in is read by the server.
 type memory struct {
 	*port

@@ -6,16 +6,16 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sstp/src/datapath"
 	"sstp/src/sstp"
-	"sstp/src/transport"
 )
 
 // stream is the client's connection as the pumps see it: TLS behind the HTTP head. On its way out it can be spoiled, and
 // it can fall silent.
 type stream struct {
 	conn   net.Conn
-	direct *transport.Direct // below conn; nil: the test has made the connection
-	rest   []byte            // came with the request
+	batch  datapath.Batcher // the connection below TLS; nil: every write goes out at once
+	rest   []byte           // came with the request
 	muted  atomic.Bool
 	spoil  bool // the slow way of writing is needed
 	m      *Misbehaviour
@@ -30,7 +30,9 @@ type stream struct {
 func newStream(conn, raw net.Conn, rest []byte, m *Misbehaviour, rand io.Reader, cut func()) *stream {
 	s := &stream{conn: conn, rest: rest, m: m, rand: rand, cut: cut}
 	s.spoil = m.SplitBytes || m.HeaderForms || m.GarbageFrames > 0
-	s.direct, _ = raw.(*transport.Direct)
+	if !s.spoil && m.CutAfterBytes == 0 { // else what goes out is counted or spoiled
+		s.batch, _ = raw.(datapath.Batcher)
+	}
 	s.left.Store(int64(m.CutAfterBytes))
 	return s
 }
@@ -72,19 +74,19 @@ func (s *stream) SetWriteDeadline(t time.Time) error { return s.conn.SetWriteDea
 // Hold, Flush and Ready implement datapath.Batcher.
 
 func (s *stream) Hold(more bool) {
-	if s.direct != nil {
-		s.direct.Hold(more)
+	if s.batch != nil {
+		s.batch.Hold(more)
 	}
 }
 
 func (s *stream) Flush() error {
-	if s.direct == nil {
+	if s.batch == nil || s.muted.Load() {
 		return nil
 	}
-	return s.direct.Flush()
+	return s.batch.Flush()
 }
 
-func (s *stream) Ready() bool { return s.direct != nil && len(s.rest) == 0 && s.direct.Ready() }
+func (s *stream) Ready() bool { return s.batch != nil && len(s.rest) == 0 && s.batch.Ready() }
 
 func (s *stream) count(n int) {
 	if s.m.CutAfterBytes > 0 && s.left.Add(-int64(n)) <= 0 {
