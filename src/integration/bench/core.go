@@ -9,12 +9,13 @@ import (
 	"sstp/src/integration"
 )
 
-// compare measures throughput alone, beside the kernel's own WireGuard and a TLS copy of small writes too. It is made for
-// one emulated processor whose clock counts instructions: seconds are long there, and a round like any other.
+// compare measures throughput alone, beside the kernel's own WireGuard, a TLS copy of small writes and sstpc with pppd too.
+// It is made for one emulated processor whose clock counts instructions: seconds are long there, and a round like any other.
 func (b *bench) compare() error {
 	b.programs[1].cells = loads(1)
 	b.programs = append(b.programs,
 		&program{name: "small", tls: true, small: true, cells: loads(1), start: func(n string) (*tunnel, error) { return cable(b.bed, n) }},
+		&program{name: "sstpc", cells: loads(1), start: func(n string) (*tunnel, error) { return sstpcTunnel(b.bed, n) }},
 		&program{name: "kernel", cells: loads(1), start: func(n string) (*tunnel, error) { return wireGuard(b.bed, n, inKernel) }},
 	)
 	for _, step := range []func() error{b.startAll, b.idle, b.load} {
@@ -54,7 +55,7 @@ func (b *bench) printRatios(w io.Writer) {
 	for _, r := range []struct {
 		name   string
 		wanted float64
-	}{{"tls", 0.42}, {"small", 2}, {"wg", 3.9}, {"openvpn", 3}, {"kernel", 1.5}} {
+	}{{"tls", 0.42}, {"small", 2}, {"wg", 3.9}, {"openvpn", 3}, {"kernel", 1.5}, {"sstpc", 10}} {
 		p := of[r.name]
 		if p.missing != nil {
 			continue

@@ -22,6 +22,7 @@ var titles = map[string]string{
 	"bare":    "bare relay",
 	"small":   "TLS copy, 1408 B",
 	"kernel":  "WireGuard, kernel",
+	"sstpc":   "sstpc + pppd",
 	"slow":    "**sstp**",
 	"slowvpn": "OpenVPN, TCP",
 }

@@ -14,8 +14,32 @@ import (
 // clockTick is the unit of processor times in /proc; it is the same on every Linux that Go runs on (USER_HZ).
 const clockTick = time.Second / 100
 
-// processorTime returns the processor time that a process has used, its own and the kernel's for it (proc(5)).
-func processorTime(pid int) (time.Duration, error) {
+// family is a process and those that it has started.
+func family(pid int) []int {
+	list := []int{pid}
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	for _, field := range strings.Fields(string(children)) {
+		if child, err := strconv.Atoi(field); err == nil {
+			list = append(list, family(child)...)
+		}
+	}
+	return list
+}
+
+// processorTime returns the processor time that a process and those that it has started have used, their own and the
+// kernel's for them (proc(5)).
+func processorTime(pid int) (sum time.Duration, err error) {
+	for _, p := range family(pid) {
+		used, err := processorTimeAlone(p)
+		if err != nil {
+			return 0, err
+		}
+		sum += used
+	}
+	return sum, nil
+}
+
+func processorTimeAlone(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
@@ -36,8 +60,20 @@ func processorTime(pid int) (time.Duration, error) {
 	return ticks * clockTick, nil
 }
 
-// resident returns a process's resident memory in bytes: what it has now, and the most that it ever had.
+// resident returns the resident memory in bytes of a process and those that it has started: what they have now, and the
+// most that each ever had.
 func resident(pid int) (now, most uint64, err error) {
+	for _, p := range family(pid) {
+		n, m, err := residentAlone(p)
+		if err != nil {
+			return 0, 0, err
+		}
+		now, most = now+n, most+m
+	}
+	return now, most, nil
+}
+
+func residentAlone(pid int) (now, most uint64, err error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, 0, err

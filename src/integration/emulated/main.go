@@ -70,7 +70,7 @@ func pc(part string, processors ...string) machine {
 		folder: "pc", debian: "amd64", kernel: "linux-image-amd64", goenv: []string{"GOARCH=amd64"}, console: "ttyS0", limit: 15 * time.Minute, parts: []string{part}, host: true,
 		qemu: append([]string{"qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-m", "2048",
 			"-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap", "-device", "virtio-9p-pci,fsdev=root,mount_tag=root"}, processors...),
-		devices: []string{"virtio_pci", "9pnet_virtio", "9p", "overlay", "dummy", "wireguard"},
+		devices: []string{"virtio_pci", "9pnet_virtio", "9p", "overlay", "dummy", "wireguard", "ppp_async"},
 		ciphers: []string{"chacha-x86_64", "poly1305-x86_64", "chacha20poly1305", "aesni-intel", "gcm", "ghash-generic", "ctr", "seqiv"},
 	}
 }

@@ -18,14 +18,26 @@ const memory = "/run/memory"
 // compare runs the bench, short because a second of this processor's takes many of its host's. Its root is in memory: while
 // the processor waits for its host the clock, which nothing holds back then, jumps ahead.
 func compare(here string) error {
-	if err := errors.Join(os.MkdirAll(memory, 0o755), unix.Mount("tmpfs", memory, "tmpfs", 0, ""), mountKernels(memory)); err != nil {
+	if err := errors.Join(os.MkdirAll(memory, 0o755), unix.Mount("tmpfs", memory, "tmpfs", 0, ""), mountKernels(memory),
+		os.MkdirAll(memory+"/dev/pts", 0o755), unix.Mount("devpts", memory+"/dev/pts", "devpts", 0, "")); err != nil {
 		return fmt.Errorf("a root in memory: %w", err)
 	}
 	bench := filepath.Join(here, "build/emulated/pc/bench")
 	for _, program := range []string{bench, filepath.Join(here, "build/sstp"), filepath.Join(here, "build/sstp-lab"),
-		"ip", "env", "sh", "wg", "wireguard-go", "openvpn"} {
+		"ip", "env", "sh", "wg", "wireguard-go", "openvpn", "sstpc", "pppd"} {
 		if err := remember(program); err != nil {
 			return err
+		}
+	}
+	for _, pattern := range []string{"/etc/passwd", "/etc/group", "/etc/ppp/options", "/usr/lib/pppd/*/sstp-pppd-plugin.so", "/usr/lib/*/ossl-modules/legacy.so"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			if err := copyWithLibraries(file); err != nil {
+				return err
+			}
 		}
 	}
 	if err := os.MkdirAll(memory+"/var", 0o755); err != nil {
@@ -51,13 +63,17 @@ func remember(program string) error {
 	if err != nil {
 		return nil
 	}
-	libraries, _ := exec.Command("ldd", path).Output() // fails for a program that is static
+	return copyWithLibraries(path)
+}
+
+func copyWithLibraries(path string) error {
+	libraries, _ := exec.Command("ldd", path).Output() // fails for what needs none
 	for _, file := range append(strings.Fields(string(libraries)), path) {
 		if !strings.HasPrefix(file, "/") {
 			continue
 		}
 		if err := copyFile(memory+file, file); err != nil {
-			return fmt.Errorf("%s: %w", program, err)
+			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return nil
