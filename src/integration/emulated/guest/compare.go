@@ -24,7 +24,7 @@ func compare(here string) error {
 	}
 	bench := filepath.Join(here, "build/emulated/pc/bench")
 	for _, program := range []string{bench, filepath.Join(here, "build/sstp"), filepath.Join(here, "build/sstp-lab"),
-		"ip", "env", "sh", "wg", "wireguard-go", "openvpn", "sstpc", "pppd"} {
+		"ip", "env", "sh", "ping", "wg", "wireguard-go", "openvpn", "sstpc", "pppd"} {
 		if err := remember(program); err != nil {
 			return err
 		}
