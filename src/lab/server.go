@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"sstp/src/auth"
-	"sstp/src/transport"
 )
 
 // Server is an SSTP server. Its methods may be called from any goroutine.
@@ -101,14 +100,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 }
 
-// ServeConn serves one connection until it is over, or ends the call in an orderly way when ctx ends. It closes conn.
-// The error says why the connection ended; nil: the call ended as one side wished.
+// ServeConn serves one connection until it is over, or ends the call in an orderly way when ctx ends. It closes conn. With
+// one that is a datapath.Batcher several records are moved at once. The error says why the connection ended; nil: the call
+// ended as one side wished.
 func (s *Server) ServeConn(ctx context.Context, raw net.Conn) error {
-	if tcp, ok := raw.(*net.TCPConn); ok {
-		if d, err := transport.NewDirect(tcp); err == nil {
-			raw = d
-		}
-	}
 	c := s.enter(raw)
 	c.event(EventAccepted, "from="+raw.RemoteAddr().String(), nil)
 	err := c.serve(ctx)

@@ -14,7 +14,7 @@ import (
 )
 
 // directPair returns two ends of a TCP connection, ours direct.
-func directPair(t *testing.T) (ours *Direct, theirs *net.TCPConn) {
+func directPair(t testing.TB) (ours *Direct, theirs *net.TCPConn) {
 	t.Helper()
 	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {

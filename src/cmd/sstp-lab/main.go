@@ -8,11 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -136,28 +134,6 @@ func address(device string, mtu int, server *lab.Server) error {
 		}
 	}
 	return nil
-}
-
-func listen(addresses []string) (list []net.Listener, err error) {
-	for _, a := range addresses {
-		ln, err := net.Listen("tcp", a)
-		if err != nil {
-			for _, l := range list {
-				l.Close()
-			}
-			return nil, err
-		}
-		list = append(list, ln)
-	}
-	return list, nil
-}
-
-func names(listeners []net.Listener) string {
-	var list []string
-	for _, l := range listeners {
-		list = append(list, l.Addr().String())
-	}
-	return strings.Join(list, " ")
 }
 
 // printer returns a function that prints one line, from any goroutine.
