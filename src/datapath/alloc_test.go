@@ -1,6 +1,8 @@
 package datapath
 
 import (
+	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"testing"
@@ -126,42 +128,54 @@ func benchmark(b *testing.B, direction func(testing.TB, int, int) *source) {
 	}
 }
 
-// The work of the pumps without goroutines and channels between.
-func BenchmarkFrame(b *testing.B) {
-	buf, ends := make([]byte, maxWrite), make([]int, 11)
-	for i := range ends {
-		start := i * 1408
-		copy(buf[start+headroom:], ip4(1400, 1))
-		ends[i] = start + 1408
-	}
-	g := &gate{mtu: 1400, v4: true}
-	b.SetBytes(11 * 1400)
-	b.ReportAllocs()
-	for b.Loop() {
-		if g.frame(buf, ends).packets != 11 {
-			b.Fatal("packets were dropped")
-		}
+// The work of the pumps without goroutines and channels between, on batches of small and of large packets.
+
+func inBatches(b *testing.B, f func(b *testing.B, n, size int)) {
+	for _, c := range []struct{ n, size int }{{1, 64}, {2, 1400}, {11, 1400}} {
+		b.Run(fmt.Sprintf("%dx%d", c.n, c.size), func(b *testing.B) {
+			b.SetBytes(int64(c.n * c.size))
+			b.ReportAllocs()
+			f(b, c.n, c.size)
+		})
 	}
 }
 
-// nowhere is a device that takes all.
+// nowhere is a device and a stream that take all.
 type nowhere struct{ *source }
 
 func (nowhere) WritePackets(pkts [][]byte) (int, error) { return len(pkts), nil }
+func (nowhere) Write(b []byte) (int, error)             { return len(b), nil }
+
+func BenchmarkSend(b *testing.B) {
+	inBatches(b, func(b *testing.B, n, size int) {
+		p := New(nowhere{}, nil)
+		p.gate.Store(&gate{dev: nowhere{}, mtu: 1400, v4: true})
+		u := &uplink{p: p, dev: nowhere{}, buf: make([]byte, maxWrite), ends: make([]int, n), relief: newRelief(p)}
+		for i := range n {
+			start := i * (headroom + size)
+			u.ends[i] = start + headroom + copy(u.buf[start+headroom:], ip4(size, 1))
+		}
+		for b.Loop() {
+			if err := u.send(n, false); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if p.counts.txDropped.Load() != 0 {
+			b.Fatal("packets were dropped")
+		}
+	})
+}
 
 func BenchmarkCut(b *testing.B) {
-	p := New(nil, nil)
-	p.gate.Store(&gate{dev: nowhere{}, mtu: 1400, v4: true})
-	in := incoming{p: p, pkts: make([][]byte, 0, maxWritten)}
-	var chunk []byte
-	for range 11 {
-		chunk = append(chunk, framedIP(ip4(1400, 1))...)
-	}
-	b.SetBytes(11 * 1400)
-	b.ReportAllocs()
-	for b.Loop() {
-		if rest, err := in.take(chunk); len(rest) != 0 || err != nil {
-			b.Fatal(err)
+	inBatches(b, func(b *testing.B, n, size int) {
+		p := New(nil, nil)
+		p.gate.Store(&gate{dev: nowhere{}, mtu: 1400, v4: true})
+		in := incoming{p: p, pkts: make([][]byte, 0, maxWritten)}
+		chunk := bytes.Repeat(framedIP(ip4(size, 1)), n)
+		for b.Loop() {
+			if rest, err := in.take(chunk); len(rest) != 0 || err != nil {
+				b.Fatal(err)
+			}
 		}
-	}
+	})
 }

@@ -99,7 +99,7 @@ func FuzzSum(f *testing.F) {
 }
 
 func BenchmarkSum(b *testing.B) {
-	for _, n := range []int{20, 60, 1400, 65535} {
+	for _, n := range []int{20, 64, 1400, 65535} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			buf := make([]byte, n)
 			b.SetBytes(int64(n))

@@ -403,20 +403,29 @@ func FuzzMerge(f *testing.F) {
 }
 
 func BenchmarkMerge(b *testing.B) {
-	for name, s := range kinds() {
-		b.Run(name, func(b *testing.B) {
-			s.payload = payload(11 * 1348)
-			original := s.segments(1348)
-			pkts := clones(original)
-			m := Merger{UDP: true}
-			b.SetBytes(int64(11 * len(pkts[0])))
-			b.ReportAllocs()
-			for b.Loop() {
-				copy(pkts[0], original[0][:s.headers()])
-				if m.Merge(pkts) != 1 {
-					b.Fatal("not merged")
-				}
+	inShapes(b, func(b *testing.B, s spec, segment int) {
+		original := s.segments(segment)
+		pkts := clones(original)
+		m := Merger{UDP: true}
+		b.SetBytes(int64(len(pkts) * len(pkts[0])))
+		b.ReportAllocs()
+		for b.Loop() {
+			copy(pkts[0], original[0][:s.headers()])
+			if m.Merge(pkts) != 1 {
+				b.Fatal("not merged")
 			}
-		})
+		}
+	})
+}
+
+// BenchmarkMergeOne is the way of a packet that comes alone.
+func BenchmarkMergeOne(b *testing.B) {
+	s := kinds()["TCP4"]
+	s.payload = payload(12)
+	pkts := [][]byte{s.packet()}
+	var m Merger
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Merge(pkts)
 	}
 }

@@ -3,6 +3,8 @@ package offload
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"testing"
 )
 
 // spec is a TCP or UDP packet as a test thinks of it.
@@ -195,6 +197,20 @@ func kinds() map[string]spec {
 	udp4.udp, udp4.mayFrag = true, true
 	udp6.udp, udp6.v6, udp6.tos = true, true, 0xb8
 	return map[string]spec{"TCP4": tcp4, "TCP6": tcp6, "UDP4": udp4, "UDP6": udp6}
+}
+
+// inShapes benchmarks each kind of packet as super-packets of three shapes, named by how many segments of how many bytes
+// they stand for: what a super-packet, a segment and a byte cost follows from them.
+func inShapes(b *testing.B, f func(b *testing.B, s spec, segment int)) {
+	for name, s := range kinds() {
+		for _, shape := range []struct{ n, size int }{{11, 128}, {11, 1400}, {44, 1400}} {
+			b.Run(fmt.Sprintf("%s/%dx%d", name, shape.n, shape.size), func(b *testing.B) {
+				segment := shape.size - s.headers()
+				s.payload = payload(shape.n * segment)
+				f(b, s, segment)
+			})
+		}
+	}
 }
 
 // cut runs a splitter to its end.

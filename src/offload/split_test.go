@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -311,19 +312,36 @@ func FuzzSplit(f *testing.F) {
 }
 
 func BenchmarkSplit(b *testing.B) {
-	for name, s := range kinds() {
-		b.Run(name, func(b *testing.B) {
-			s.payload = payload(45 * 1348)
-			h, pkt := s.super(1348)
+	inShapes(b, func(b *testing.B, s spec, segment int) {
+		h, pkt := s.super(segment)
+		buf := make([]byte, 2000)
+		var sp Splitter
+		b.SetBytes(int64(len(pkt)))
+		b.ReportAllocs()
+		for b.Loop() {
+			sp.Start(h, pkt)
+			for !sp.Empty() {
+				sp.Next(buf)
+			}
+		}
+	})
+}
+
+// BenchmarkComplete is the way of a packet that the kernel hands over alone, without its checksum.
+func BenchmarkComplete(b *testing.B) {
+	for _, size := range []int{64, 1400} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			s := kinds()["TCP4"]
+			s.payload = payload(size - s.headers())
+			h, pkt := s.super(0)
+			h.GSOType, h.GSOSize = GSONone, 0
 			buf := make([]byte, 2000)
 			var sp Splitter
-			b.SetBytes(int64(len(pkt)))
+			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for b.Loop() {
 				sp.Start(h, pkt)
-				for !sp.Empty() {
-					sp.Next(buf)
-				}
+				sp.Next(buf)
 			}
 		})
 	}
