@@ -95,7 +95,7 @@ test-ktls: DEBIAN = qemu-system-x86
 bench-core: DEBIAN = qemu-system-x86 iproute2 wireguard-go wireguard-tools openvpn sstp-client
 test-ktls bench-core: build
 test-mips test-arm test-ktls bench-core: setup
-	@go run ./src/integration/emulated -gcflags '$(SSTP_GCFLAGS)' $(patsubst arm,arm arm64,$(patsubst ktls,pc,$(patsubst bench-%,%,$(@:test-%=%))))
+	@go run ./src/integration/emulated -gcflags '$(SSTP_GCFLAGS)' $(PARTS:%=-parts %) $(patsubst arm,arm arm64,$(patsubst ktls,pc,$(patsubst bench-%,%,$(@:test-%=%))))
 
 packages release:
 	@go run ./src/integration/packages -gcflags '$(SSTP_GCFLAGS)' $(if $(filter release,$@),-release) $(PACKAGES)

@@ -417,15 +417,3 @@ func BenchmarkMerge(b *testing.B) {
 		}
 	})
 }
-
-// BenchmarkMergeOne is the way of a packet that comes alone.
-func BenchmarkMergeOne(b *testing.B) {
-	s := kinds()["TCP4"]
-	s.payload = payload(12)
-	pkts := [][]byte{s.packet()}
-	var m Merger
-	b.ReportAllocs()
-	for b.Loop() {
-		m.Merge(pkts)
-	}
-}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
-	"strconv"
 	"testing"
 )
 
@@ -325,24 +324,4 @@ func BenchmarkSplit(b *testing.B) {
 			}
 		}
 	})
-}
-
-// BenchmarkComplete is the way of a packet that the kernel hands over alone, without its checksum.
-func BenchmarkComplete(b *testing.B) {
-	for _, size := range []int{64, 1400} {
-		b.Run(strconv.Itoa(size), func(b *testing.B) {
-			s := kinds()["TCP4"]
-			s.payload = payload(size - s.headers())
-			h, pkt := s.super(0)
-			h.GSOType, h.GSOSize = GSONone, 0
-			buf := make([]byte, 2000)
-			var sp Splitter
-			b.SetBytes(int64(size))
-			b.ReportAllocs()
-			for b.Loop() {
-				sp.Start(h, pkt)
-				sp.Next(buf)
-			}
-		})
-	}
 }

@@ -24,9 +24,10 @@ const build = "build/emulated"
 
 func main() {
 	gcflags := flag.String("gcflags", "", "arguments of go build for the compiler")
+	only := flag.String("parts", "", "which parts of the bench to run, such as 1,4; empty: all")
 	flag.Parse()
 	if flag.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "usage: emulated [-gcflags ARGUMENTS] mips|arm|arm64|pc|core...")
+		fmt.Fprintln(os.Stderr, "usage: emulated [-gcflags ARGUMENTS] [-parts NUMBERS] mips|arm|arm64|pc|core...")
 		os.Exit(2)
 	}
 	for _, name := range flag.Args() {
@@ -36,6 +37,9 @@ func main() {
 			os.Exit(2)
 		}
 		m.gcflags = strings.Fields(*gcflags)
+		if *only != "" {
+			m.parts = strings.Split(*only, ",")
+		}
 		begun := time.Now()
 		if err := m.run(name); err != nil {
 			fmt.Fprintf(os.Stderr, "error: %s: %v\n", name, err)
@@ -84,9 +88,9 @@ var counted = []string{"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=
 var halved = []string{"-smp", "1", "-accel", "tcg,thread=single", "-icount", "shift=1,sleep=off", "-rtc", "clock=vm"}
 
 // inParts is for MIPS: QEMU 7.2 hangs when the counter of its processors overflows, after 25 seconds.
-var inParts = []string{"1", "2", "3"}
+var inParts = []string{"1", "2", "3", "4"}
 
-var atOnce = []string{"123"}
+var atOnce = []string{"1234"}
 
 // programs are run in the guest to compare with.
 var programs = []string{"openssl", "libssl3", "libc6", "libgcc-s1", "busybox-static"}
@@ -188,11 +192,16 @@ func (m machine) fill(a *archive, dir, root string) error {
 		}
 		return m.buildTests(filepath.Join(dir, "tests"))
 	}
-	tests := filepath.Join(dir, "transport.test")
-	if err := m.build(tests, "./src/transport", "test", "-c", "-ldflags", "-s -w"); err != nil {
-		return err
+	for _, name := range []string{"transport", "tun", "offload", "datapath"} {
+		tests := filepath.Join(dir, name+".test")
+		if err := m.build(tests, "./src/"+name, append([]string{"test", "-c", "-ldflags", "-s -w"}, m.gcflags...)...); err != nil {
+			return err
+		}
+		if err := a.addFile("bin/"+name+".test", tests); err != nil {
+			return err
+		}
 	}
-	return errors.Join(a.addFile("bin/transport.test", tests), a.addPrograms(root))
+	return a.addPrograms(root)
 }
 
 // build builds one of our programs for the guest.

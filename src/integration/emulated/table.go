@@ -25,7 +25,9 @@ func (f *figures) take(line string) bool {
 		f.of = map[string]map[string]string{}
 	}
 	if f.of[fields[1]] == nil {
-		f.order = append(f.order, fields[1])
+		if fields[1] != ofParts {
+			f.order = append(f.order, fields[1])
+		}
 		f.of[fields[1]] = map[string]string{}
 	}
 	f.of[fields[1]][fields[2]] = fields[3]
@@ -39,6 +41,9 @@ func (f *figures) number(of, what string) float64 {
 
 // print prints the tables. The guest's nanosecond is one instruction.
 func (f *figures) print(w io.Writer) {
+	if len(f.of[ofParts]) > 0 {
+		f.printParts(w)
+	}
 	if len(f.order) == 0 {
 		return
 	}

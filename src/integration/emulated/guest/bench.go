@@ -66,6 +66,11 @@ func bench() error {
 	if err != nil {
 		return err
 	}
+	if strings.Contains(parts, "4") {
+		if err := errors.Join(benchmarks(), b.datagrams()); err != nil {
+			return err
+		}
+	}
 	for i, s := range suites {
 		if !strings.Contains(parts, s.part) {
 			continue

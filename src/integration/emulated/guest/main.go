@@ -62,6 +62,10 @@ func command(args []string) error {
 		return serveTraffic(args[1])
 	case "traffic": // ADDRESS up|down BYTES
 		return traffic(args[1], args[2] == "up", number(3))
+	case "echo": // ADDRESS: sends datagrams back
+		return echo(args[1])
+	case "datagrams": // ADDRESS BYTES COUNT WINDOW: to that server and back
+		return datagrams(args[1], int(number(2)), int(number(3)), int(number(4)))
 	case "tls-server": // ADDRESS VERSION SUITE: what plain copies talk to
 		return serveCopies(args[1], args[2], args[3])
 	case "copy": // ADDRESS go|kernel up|down BYTES
