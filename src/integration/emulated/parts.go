@@ -27,7 +27,7 @@ var parts = []struct {
 }{
 	{"up", append(append([]part{
 		{"TUN read, in the kernel", "tun/Read/call", "", []string{"1x64", "11x1400"}, "cb"},
-		{"split, with copy and checksum", "offload/Split/TCP4", "", supers, "cpb"},
+		{"split, with copy and checksum", "offload/Split/TCP4", "", supers, "pb"},
 		{"  of which the checksum", "offload/Sum", "", []string{"64", "1400"}, "pb"},
 		{"SSTP and PPP headers, accounts", "datapath/Send", "", []string{"2x1400", "11x1400"}, "cp"},
 	}, ciphers("transport/Write")...),
@@ -36,12 +36,12 @@ var parts = []struct {
 		{"socket read, in the kernel", "transport/Read/plain", "", records, "cb"},
 	}, ciphers("transport/Read")...),
 		part{"cut, accounts", "datapath/Cut", "", []string{"2x1400", "11x1400"}, "cp"},
-		part{"merge, with checksum", "offload/Merge/TCP4", "", supers, "cpb"},
-		part{"TUN write, in the kernel", "tun/Write/call", "", []string{"1x64", "1x1400", "11x1400"}, "cpb"})},
+		part{"merge, with checksum", "offload/Merge/TCP4", "", supers, "pb"},
+		part{"TUN write, in the kernel", "tun/Write/call", "", []string{"1x64", "11x1400"}, "cb"})},
 }
 
 var (
-	supers  = []string{"11x128", "44x128", "11x1400"}
+	supers  = []string{"11x128", "11x1400"}
 	records = []string{"72", "15488"}
 )
 
