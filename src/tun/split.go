@@ -12,6 +12,11 @@ import (
 // header. One byte more shows one that was cut off.
 const maxSuper = 40 + 65535
 
+// front is the room before what is read that makes the packet behind the virtio-net header begin at a multiple of 16 bytes.
+// Its segments go to multiples of 8, and between places that lie alike in their words a processor without unaligned access
+// copies twice as fast; so does the kernel that reads into it.
+const front = 16 - offload.HeaderLen
+
 // splitting reads super-packets and hands out their segments. What does not fit into one batch is kept for the next.
 type splitting struct {
 	segments offload.Splitter
@@ -19,7 +24,7 @@ type splitting struct {
 }
 
 func newSplitting() *splitting {
-	return &splitting{super: make([]byte, offload.HeaderLen+maxSuper+1)}
+	return &splitting{super: make([]byte, front+offload.HeaderLen+maxSuper+1)[front:]}
 }
 
 func (s *splitting) fill(fd int, b *batch) (done bool) {
