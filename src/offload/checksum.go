@@ -6,20 +6,24 @@ import "encoding/binary"
 // (RFC 1071). A last odd byte counts as the upper half of a word. Sums of the pieces of a packet can be passed on as the
 // next one's initial as long as each piece but the last has an even length.
 func Sum(b []byte, initial uint16) uint16 {
-	return fold(uint64(sum(b)) + uint64(initial))
+	return add(sum(b), initial)
 }
 
-// fold brings a sum of words down to one word.
+// add adds two words in one's complement arithmetic.
+func add(a, b uint16) uint16 {
+	s := uint32(a) + uint32(b)
+	return uint16(s>>16 + s)
+}
+
+// fold brings a sum of words down to one word, with 32 bits at a time: to most routers more are several numbers.
 func fold(s uint64) uint16 {
-	s = s>>32 + s&0xffffffff
-	s = s>>32 + s&0xffffffff
-	s = s>>16 + s&0xffff
-	s = s>>16 + s&0xffff
-	return uint16(s>>16 + s&0xffff)
+	words := uint32(s>>48) + uint32(s>>32&0xffff) + uint32(s>>16&0xffff) + uint32(s&0xffff)
+	words = words>>16 + words&0xffff
+	return uint16(words>>16 + words)
 }
 
 // minus subtracts in one's complement arithmetic.
-func minus(a, b uint16) uint16 { return fold(uint64(a) + uint64(^b)) }
+func minus(a, b uint16) uint16 { return add(a, ^b) }
 
 // pseudoSum is the sum of the pseudo header of TCP and UDP without its length (RFC 9293 section 3.1, RFC 8200 section
 // 8.1). addresses are source and destination as they stand in the IP header.

@@ -35,9 +35,10 @@ type group struct {
 	total      int // bytes
 	size       int // payload of the first segment, and so of all but the last
 	protocol   uint8
-	open       bool // the next packet of the flow may join
-	sameID     bool // IPv4 identifications stand still instead of counting up
-	verified   bool // the checksums of the first packet are right
+	open       bool   // the next packet of the flow may join
+	sameID     bool   // IPv4 identifications stand still instead of counting up
+	verified   bool   // the checksums of the first packet are right
+	pseudo     uint16 // where they are: the sum of the flow's pseudo header without its length
 }
 
 // Merge takes a batch, which stays in use until the next call or Reset, and returns how many packets it has become.
@@ -214,10 +215,15 @@ func (m *Merger) join(g *group, head []byte, alone *group, pkt []byte) bool {
 	}
 	// Its own checksums are replaced, so they must have been right: a damaged packet must not be healed into a good
 	// one with wrong contents.
-	if !g.verified && !intact(g, head) || !intact(g, pkt) {
+	if !g.verified {
+		g.pseudo = pseudoSum(addresses(g, head), g.protocol)
+		if g.verified = intact(g, head); !g.verified {
+			return false
+		}
+	}
+	if !intact(g, pkt) {
 		return false
 	}
-	g.verified = true
 	g.segments++
 	g.total += alone.size
 	g.open = more && alone.size == g.size
@@ -245,6 +251,14 @@ func followsIPv4(g *group, head, pkt []byte) bool {
 	return int(step) == g.segments
 }
 
+// addresses are source and destination of a packet with g's headers.
+func addresses(g *group, pkt []byte) []byte {
+	if g.l4 == ip4Len {
+		return pkt[ip4Addresses:ip4Len]
+	}
+	return pkt[ip6Addresses:ip6Len]
+}
+
 // followsTCP compares two TCP headers of the same length: pkt's is to carry on after sent bytes of payload, and else be
 // the same but for its checksum and for the flags of an end.
 func followsTCP(head, pkt []byte, sent int) bool {
@@ -257,29 +271,23 @@ func followsTCP(head, pkt []byte, sent int) bool {
 
 // intact reports whether the checksums of a packet with g's headers are right.
 func intact(g *group, pkt []byte) bool {
-	from := ip6Addresses
-	if g.l4 == ip4Len {
-		if from = ip4Addresses; Sum(pkt[:ip4Len], 0) != 0xffff {
-			return false
-		}
+	if g.l4 == ip4Len && Sum(pkt[:ip4Len], 0) != 0xffff {
+		return false
 	}
-	pseudo := pseudoSum(pkt[from:g.l4], g.protocol)
-	return Sum(pkt[g.l4:], fold(uint64(pseudo)+uint64(len(pkt)-g.l4))) == 0xffff
+	return Sum(pkt[g.l4:], add(g.pseudo, uint16(len(pkt)-g.l4))) == 0xffff
 }
 
 // finish makes the headers of the first packet those of the super-packet. The checksum field is left with the sum of the
 // pseudo header, as the kernel leaves it to hardware.
 func (m *Merger) finish(g *group) {
 	head, last := m.pkts[g.head], m.pkts[g.tail]
-	from := ip6Addresses
 	if g.l4 == ip4Len {
-		from = ip4Addresses
 		binary.BigEndian.PutUint16(head[ip4TotalLen:], uint16(g.total))
 		checksumIPv4(head[:ip4Len])
 	} else {
 		binary.BigEndian.PutUint16(head[ip6PayloadLen:], uint16(g.total-ip6Len))
 	}
-	pseudo := fold(uint64(pseudoSum(head[from:g.l4], g.protocol)) + uint64(g.total-g.l4))
+	pseudo := add(g.pseudo, uint16(g.total-g.l4))
 	if g.protocol == tcp {
 		head[g.l4+tcpFlags] |= last[g.l4+tcpFlags]
 		binary.BigEndian.PutUint16(head[g.l4+tcpSum:], pseudo)

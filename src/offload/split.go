@@ -46,6 +46,7 @@ type Splitter struct {
 	v6       bool
 	gso      bool   // pkt is a super-packet
 	id       uint16 // IPv4 identification of the first segment
+	ipSum    uint16 // sum of the IPv4 header without length, identification and checksum
 	seq      uint32 // TCP sequence number of the first segment
 	pseudo   uint16 // sum of the pseudo header without its length
 	sumAt    int    // not a super-packet: where a checksum is to be completed; 0: nowhere
@@ -103,6 +104,8 @@ func (s *Splitter) parse(h Header, pkt []byte) bool {
 		}
 		addresses = pkt[ip4Addresses:ip4Len]
 		s.id = binary.BigEndian.Uint16(pkt[ip4ID:])
+		differs := add(add(uint16(len(pkt)), s.id), binary.BigEndian.Uint16(pkt[ip4Sum:]))
+		s.ipSum = minus(Sum(pkt[:s.l4], 0), differs)
 	case 6:
 		if s.l4 = transport6(pkt, s.protocol); s.l4 == 0 {
 			return false
@@ -235,9 +238,10 @@ func (s *Splitter) finishIP(seg []byte) {
 		binary.BigEndian.PutUint16(seg[ip6PayloadLen:], uint16(len(seg)-ip6Len))
 		return
 	}
-	binary.BigEndian.PutUint16(seg[ip4TotalLen:], uint16(len(seg)))
-	binary.BigEndian.PutUint16(seg[ip4ID:], s.id+uint16(s.n))
-	checksumIPv4(seg[:s.l4])
+	length, id := uint16(len(seg)), s.id+uint16(s.n)
+	binary.BigEndian.PutUint16(seg[ip4TotalLen:], length)
+	binary.BigEndian.PutUint16(seg[ip4ID:], id)
+	binary.BigEndian.PutUint16(seg[ip4Sum:], ^add(add(s.ipSum, id), length)) // of two zeros never the one of no header
 }
 
 // finishTCP does so for TCP. Flags of the end, FIN and PSH, are the last segment's; CWR, which answers one mark of
@@ -251,13 +255,13 @@ func (s *Splitter) finishTCP(seg []byte) {
 	if s.n > 0 {
 		h[tcpFlags] &^= flagCWR
 	}
-	binary.BigEndian.PutUint16(h[tcpSum:], fold(uint64(s.pseudo)+uint64(len(h))))
+	binary.BigEndian.PutUint16(h[tcpSum:], add(s.pseudo, uint16(len(h))))
 	completeSum(seg, s.l4, s.l4+tcpSum)
 }
 
 func (s *Splitter) finishUDP(seg []byte) {
 	h := seg[s.l4:]
 	binary.BigEndian.PutUint16(h[udpLength:], uint16(len(h)))
-	binary.BigEndian.PutUint16(h[udpSum:], fold(uint64(s.pseudo)+uint64(len(h))))
+	binary.BigEndian.PutUint16(h[udpSum:], add(s.pseudo, uint16(len(h))))
 	completeSum(seg, s.l4, s.l4+udpSum)
 }
