@@ -3,7 +3,7 @@
 # make interop the same scenarios against a server of your own   make bench   ratios against what else there is, in one run
 # make packages what routers install, into build/packages        make bench-micro   Go benchmarks of each stage
 # make bench-trips   where the time of a ping through an idle tunnel goes, program by program
-# make test-mips, test-arm   a router under qemu-system: all ciphers, Go's and the kernel's TLS, instructions for each byte
+# make test-mips, test-arm   a router under qemu-system: all ciphers, Go's and the kernel's TLS, instructions by byte and part
 # make test-ktls    the tunnel's tests under a kernel with TLS, in qemu-system-x86_64
 # make bench-core   throughput on one emulated x86 core whose clock counts instructions, beside what else there is
 # make test-openwrt ROOTFS=...   the router's scenarios and the web interface with the real netifd, rpcd and LuCI
