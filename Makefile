@@ -92,7 +92,7 @@ test-openwrt: build
 test-mips: DEBIAN = qemu-system-mips
 test-arm:  DEBIAN = qemu-system-arm
 test-ktls: DEBIAN = qemu-system-x86
-bench-core: DEBIAN = qemu-system-x86 iproute2 wireguard-go wireguard-tools openvpn sstp-client
+bench-core: DEBIAN = qemu-system-x86 iproute2 iputils-ping wireguard-go wireguard-tools openvpn sstp-client
 test-ktls bench-core: build
 test-mips test-arm test-ktls bench-core: setup
 	@go run ./src/integration/emulated -gcflags '$(SSTP_GCFLAGS)' $(PARTS:%=-parts %) $(patsubst arm,arm arm64,$(patsubst ktls,pc,$(patsubst bench-%,%,$(@:test-%=%))))
