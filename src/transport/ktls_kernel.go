@@ -23,7 +23,7 @@ type kernel interface {
 	sendTyped(fd int, b []byte, recordType byte) error
 }
 
-// linux is the real kernel. What moves data are system calls that Go's scheduler does not hear of, as in direct, and for the
+// linux is the real kernel. What moves data are system calls that Go's scheduler does not hear of, as in Direct, and for the
 // same reason.
 type linux struct{}
 

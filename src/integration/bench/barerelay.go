@@ -16,9 +16,9 @@ import (
 // moves what comes to the other side, with no framing, no cipher and no goroutine. What it adds to a round trip is what
 // the kernel takes to wake four programs; a tunnel can only come near it.
 const (
-	relayOuter = serverOuter + ":999"
-	relayFar   = "10.96.0.1"
-	relayNear  = "10.96.0.2"
+	bareOuter = serverOuter + ":999"
+	bareFar   = "10.96.0.1"
+	bareNear  = "10.96.0.2"
 )
 
 // bareJob is one end of a bare relay.
@@ -33,14 +33,14 @@ func bare(bed *integration.Bed, name string) (*tunnel, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.far = relayFar
+	t.far = bareFar
 	for _, end := range []struct {
 		space   *integration.Space
 		job     string
 		address string
 	}{
-		{t.server, `{"Device":"bare0","Listen":true}`, relayFar},
-		{t.client, `{"Device":"bare0"}`, relayNear},
+		{t.server, `{"Device":"bare0","Listen":true}`, bareFar},
+		{t.client, `{"Device":"bare0"}`, bareNear},
 	} {
 		p, err := end.space.Start("", "env", bareVariable+"="+end.job, self)
 		if err != nil {
@@ -67,7 +67,7 @@ func (j bareJob) run() error {
 	}
 	var conn net.Conn
 	if j.Listen {
-		ln, err := net.Listen("tcp", relayOuter)
+		ln, err := net.Listen("tcp", bareOuter)
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (j bareJob) run() error {
 			return err
 		}
 	} else {
-		if conn, err = net.Dial("tcp", relayOuter); err != nil {
+		if conn, err = net.Dial("tcp", bareOuter); err != nil {
 			return err
 		}
 		fmt.Println("serving")

@@ -15,6 +15,7 @@ import (
 type bench struct {
 	settings
 	bed      *integration.Bed
+	tracer   tracer // with trips
 	programs []*program
 	lines    []*program // through the slow line
 	starts   []result

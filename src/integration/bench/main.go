@@ -1,7 +1,7 @@
 // Command bench measures the client beside what else there is, on this machine, in network namespaces, and prints tables
 // of one run: a plain Go TLS copy, which is the limit of what a tunnel through TLS can do, sstp with sstp-lab, with Go's
-// TLS and where there is one the kernel's, wireguard-go and OpenVPN. What is not installed is named. It needs root and the
-// programs in build.
+// TLS and where there is one the kernel's, wireguard-go, OpenVPN, and a bare relay, which adds the least to a ping that a
+// program in user space can. What is not installed is named. It needs root and the programs in build.
 package main
 
 import (
@@ -86,12 +86,19 @@ func run(s settings) error {
 		return err
 	}
 	defer bed.Close()
+	b := &bench{settings: s, bed: bed}
+	if s.trips {
+		if b.tracer, err = newTracer(); err != nil {
+			return err
+		}
+		defer b.tracer.remove()
+	}
 	// Nothing may stay behind, however this ends: a closed pipe is an error of a write, and signals end the run.
 	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	over := make(chan error, 1)
-	go func() { over <- (&bench{settings: s, bed: bed}).run() }()
+	go func() { over <- b.run() }()
 	select {
 	case err := <-over:
 		return err

@@ -61,11 +61,6 @@ func (t tracer) record(f func() error) (*os.File, error) {
 
 // profileTrips says where the time of an idle round trip goes, in every tunnel.
 func (b *bench) profileTrips() error {
-	t, err := newTracer()
-	if err != nil {
-		return err
-	}
-	defer t.remove()
 	time.Sleep(settled)
 	var names []string
 	var of [][]trip
@@ -73,7 +68,7 @@ func (b *bench) profileTrips() error {
 		if p.missing != nil || p.tls {
 			continue
 		}
-		trips, err := p.follow(t)
+		trips, err := p.follow(b.tracer)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
