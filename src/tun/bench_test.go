@@ -20,44 +20,39 @@ const tcp4Headers = 52 // with timestamps
 // BenchmarkRead is the way of TCP packets from the device's queue into a batch; with offload the kernel has them together.
 // The system call alone is shown beside it.
 func BenchmarkRead(b *testing.B) {
-	for _, c := range []struct {
-		name    string
-		offload bool
-	}{{"call", true}, {"offload", true}, {"plain", false}} {
-		inShapes(b, c.name, c.offload, func(b *testing.B, d *Device, n, size int) {
-			h, pkt := super(unix.IPPROTO_TCP, false, size-tcp4Headers, n*(size-tcp4Headers))
-			if n == 1 {
-				h.GSOType, h.GSOSize = offload.GSONone, 0
+	inShapes(b, func(b *testing.B, d *Device, way string, n, size int) {
+		h, pkt := super(unix.IPPROTO_TCP, false, size-tcp4Headers, n*(size-tcp4Headers))
+		if n == 1 {
+			h.GSOType, h.GSOSize = offload.GSONone, 0
+		}
+		queue := queueTo(b, d, d.Offload(), h, pkt)
+		buf, ends := make([]byte, 16384), make([]int, n)
+		take := func() error { return readBatch(d, buf, ends) }
+		if way == "call" {
+			fd, super := descriptor(d), d.reader.(*splitting).super
+			take = func() error {
+				_, err := read(fd, super)
+				return err
 			}
-			queue := queueTo(b, d, c.offload, h, pkt)
-			buf, ends := make([]byte, 16384), make([]int, n)
-			take := func() error { return readBatch(d, buf, ends) }
-			if c.name == "call" {
-				fd, super := descriptor(d), d.reader.(*splitting).super
-				take = func() error {
-					_, err := read(fd, super)
-					return err
+		}
+		const queued = 20
+		b.StopTimer()
+		b.ResetTimer()
+		for done := 0; done < b.N; {
+			some := min(queued, b.N-done)
+			for range some {
+				queue()
+			}
+			b.StartTimer()
+			for range some {
+				if err := take(); err != nil {
+					b.Fatal(err)
 				}
 			}
-			const queued = 20
 			b.StopTimer()
-			b.ResetTimer()
-			for done := 0; done < b.N; {
-				some := min(queued, b.N-done)
-				for range some {
-					queue()
-				}
-				b.StartTimer()
-				for range some {
-					if err := take(); err != nil {
-						b.Fatal(err)
-					}
-				}
-				b.StopTimer()
-				done += some
-			}
-		})
-	}
+			done += some
+		}
+	})
 }
 
 // readBatch reads as many packets as there is room for.
@@ -110,51 +105,49 @@ func queueTo(b *testing.B, d *Device, together bool, h offload.Header, pkt []byt
 // BenchmarkWrite is the way of TCP packets into the kernel, which has no route for them; the system call alone is shown
 // beside it.
 func BenchmarkWrite(b *testing.B) {
-	for _, c := range []struct {
-		name    string
-		offload bool
-	}{{"call", true}, {"offload", true}, {"plain", false}} {
-		inShapes(b, c.name, c.offload, func(b *testing.B, d *Device, n, size int) {
-			h, pkt := super(unix.IPPROTO_TCP, false, size-tcp4Headers, n*(size-tcp4Headers))
-			pkts := segments(b, h, pkt)
-			for _, pkt := range pkts {
-				pkt[33] = 0x10 // only ACK: no end of anything
+	inShapes(b, func(b *testing.B, d *Device, way string, n, size int) {
+		h, pkt := super(unix.IPPROTO_TCP, false, size-tcp4Headers, n*(size-tcp4Headers))
+		pkts := segments(b, h, pkt)
+		for _, pkt := range pkts {
+			pkt[33] = 0x10 // only ACK: no end of anything
+		}
+		head := append([]byte(nil), pkts[0]...)
+		write := func() error {
+			copy(pkts[0], head) // merging has changed it
+			_, err := d.WritePackets(pkts)
+			return err
+		}
+		if way == "call" {
+			m := newMerging(false)
+			m.groups.Merge(pkts)
+			h, _, m.parts = m.groups.Group(0, nil)
+			fd := descriptor(d)
+			write = func() error { return m.writeOne(fd, h) }
+		}
+		for b.Loop() {
+			if err := write(); err != nil {
+				b.Fatal(err)
 			}
-			head := append([]byte(nil), pkts[0]...)
-			write := func() error {
-				copy(pkts[0], head) // merging has changed it
-				_, err := d.WritePackets(pkts)
-				return err
-			}
-			if c.name == "call" {
-				m := newMerging(false)
-				m.groups.Merge(pkts)
-				h, _, m.parts = m.groups.Group(0, nil)
-				fd := descriptor(d)
-				write = func() error { return m.writeOne(fd, h) }
-			}
-			for b.Loop() {
-				if err := write(); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
-// inShapes runs f for each shape with a device in a namespace of its own.
-func inShapes(b *testing.B, name string, offload bool, f func(b *testing.B, d *Device, n, size int)) {
-	for _, c := range shapes {
-		b.Run(fmt.Sprintf("%s/%dx%d", name, c.n, c.size), func(b *testing.B) {
-			inNamespace(b, func() {
-				b.SetBytes(int64(c.n * c.size))
-				b.ReportAllocs()
-				if offload {
-					f(b, openVnetUp(b, here4, netip.Prefix{}), c.n, c.size)
-				} else {
-					f(b, openUp(b, Options{MTU: 1400}), c.n, c.size)
-				}
+// inShapes runs f for each way and shape with a device in a namespace of its own: the system call alone, and with offload
+// and without it the whole way.
+func inShapes(b *testing.B, f func(b *testing.B, d *Device, way string, n, size int)) {
+	for _, way := range []string{"call", "offload", "plain"} {
+		for _, c := range shapes {
+			b.Run(fmt.Sprintf("%s/%dx%d", way, c.n, c.size), func(b *testing.B) {
+				inNamespace(b, func() {
+					b.SetBytes(int64(c.n * c.size))
+					b.ReportAllocs()
+					if way == "plain" {
+						f(b, openUp(b, Options{MTU: 1400}), way, c.n, c.size)
+					} else {
+						f(b, openVnetUp(b, here4, netip.Prefix{}), way, c.n, c.size)
+					}
+				})
 			})
-		})
+		}
 	}
 }

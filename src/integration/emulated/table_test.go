@@ -29,18 +29,14 @@ RESULT;TLS 1.3;shake;20000000
 	}
 	var out strings.Builder
 	f.print(&out)
-	for _, want := range []string{
+	wantIn(t, out.String(),
 		"up     120.0      30.0      4.0", // over Go's
 		"sstp by the kernel over sstp by Go, up                                 0.25     0.17  missed",
 		"sstp by the kernel over sstp by Go, down                               0.20     0.20\n",
 		"sstp by the kernel over OpenSSL's bare cipher, up                      1.20     1.50\n",
 		"resident memory under load, MB                                         6.00    10.00\n",
 		"exec to up over a program that only shakes hands                       1.30     1.30\n",
-	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("there is no %q in\n%s", want, &out)
-		}
-	}
+	)
 	out.Reset()
 	f.goFast = true
 	f.print(&out)
@@ -51,5 +47,15 @@ RESULT;TLS 1.3;shake;20000000
 	(&figures{}).print(&out)
 	if out.Len() > 0 {
 		t.Errorf("no figures are no table: %s", &out)
+	}
+}
+
+// wantIn checks that each of the lines stands in what was printed.
+func wantIn(t *testing.T, printed string, lines ...string) {
+	t.Helper()
+	for _, want := range lines {
+		if !strings.Contains(printed, want) {
+			t.Errorf("there is no %q in\n%s", want, printed)
+		}
 	}
 }
