@@ -86,6 +86,8 @@ var table = []row{
 		func(d *draft, v string) bool {
 			return choose(&d.t.Verify, v, []string{"full", "pin", "none"}, VerifyFull, VerifyPin, VerifyNone)
 		}},
+	{Option{Name: "insecure_login", Type: Bool, Default: "0", Allowed: allowedBool},
+		func(d *draft, v string) bool { return setBool(&d.t.InsecureLogin, v) }},
 	{Option{Name: "ca_cert", Allowed: "the absolute path of a file"},
 		func(d *draft, v string) bool { return setPath(&d.t.CACert, v) }},
 	{Option{Name: "cert_pin", Type: List,
@@ -148,8 +150,12 @@ var table = []row{
 	{Option{Name: "keepalive", Default: "3 10",
 		Allowed: "two numbers: the unanswered questions from 1 to 100 and the seconds between them from 1 to 3600"},
 		setKeepalive},
-	{Option{Name: "hold", Type: Int, Default: "30", Allowed: "a number of seconds from 0 to 86400"},
+	{Option{Name: "hold", Default: "30", Allowed: "a number of seconds from 0 to 86400, or forever"},
 		func(d *draft, v string) bool {
+			if v == "forever" {
+				d.t.Hold = HoldForever
+				return true
+			}
 			seconds := 0
 			if !setInt(&seconds, v, 0, 86400) {
 				return false

@@ -19,32 +19,35 @@ type Values map[string][]string
 
 // Tunnel is a checked configuration: all that the client knows about one interface.
 type Tunnel struct {
-	Name       string       // the interface's name in netifd, which names the lock, the ubus object and the device
-	Servers    []Server     // in the order given; at least one
-	Username   string       // as typed, DOMAIN\user included
-	Password   string       //
-	Auth       []AuthMethod // what may be used, in order of preference; never empty
-	Verify     Verify       //
-	CACert     string       // file with the trusted CAs; empty: the system's
-	Pins       []Pin        //
-	ServerName string       // the name to verify; empty: the server's host, see VerifyName
-	SNI        string       // the name to send; empty: the name to verify, see SNIName
-	SendSNI    bool         //
-	Cert, Key  string       // files of the client certificate; both or none
-	TLSMin     uint16       // lowest TLS version as on the wire: 0x0301 (1.0) to 0x0304 (1.3)
-	TLSLegacy  bool         // also RSA key exchange and CBC suites
-	PathSecret string       // appended to the request path
-	Proxy      *Proxy       // nil: none
-	Tunlink    string       // the uplink interface; empty: the best route's
-	MTU        int          // upper bound of MRU and TUN MTU in bytes; 0: by address family, see MTUOver
-	IPv6       Mode         // IPV6CP; Auto and On add the child interface with DHCPv6
-	Keepalive  Keepalive    //
-	Hold       time.Duration
-	AuthFail   bool // stop after a refused password
-	MaxFail    int  // give up after so many failed calls; 0: never
-	KTLS       Mode // kernel TLS; Auto: where it is faster
-	Offload    bool // large segments between the kernel and us
+	Name       string        // the interface's name in netifd, which names the lock, the ubus object and the device
+	Servers    []Server      // in the order given; at least one
+	Username   string        // as typed, DOMAIN\user included
+	Password   string        //
+	Auth       []AuthMethod  // what may be used, in order of preference; never empty
+	Verify     Verify        //
+	CACert     string        // file with the trusted CAs; empty: the system's
+	Pins       []Pin         //
+	ServerName string        // the name to verify; empty: the server's host, see VerifyName
+	SNI        string        // the name to send; empty: the name to verify, see SNIName
+	SendSNI    bool          //
+	Cert, Key  string        // files of the client certificate; both or none
+	TLSMin     uint16        // lowest TLS version as on the wire: 0x0301 (1.0) to 0x0304 (1.3)
+	TLSLegacy  bool          // also RSA key exchange and CBC suites
+	PathSecret string        // appended to the request path
+	Proxy      *Proxy        // nil: none
+	Tunlink    string        // the uplink interface; empty: the best route's
+	MTU        int           // upper bound of MRU and TUN MTU in bytes; 0: by address family, see MTUOver
+	IPv6       Mode          // IPV6CP; Auto and On add the child interface with DHCPv6
+	Keepalive  Keepalive     //
+	Hold       time.Duration // how long a lost call's device, addresses and routes stay; HoldForever: for good
+	AuthFail   bool          // stop after a refused password
+	MaxFail    int           // give up after so many failed calls; 0: never
+	KTLS       Mode          // kernel TLS; Auto: where it is faster
+	Offload    bool          // large segments between the kernel and us
 	LogLevel   LogLevel
+
+	// InsecureLogin allows MS-CHAPv2, alone and in EAP, with a server that has not proved by TLS who it is.
+	InsecureLogin bool
 
 	// Congestion is the TCP congestion control of the connection to the server, such as "bbr"; empty: the kernel's.
 	Congestion string
@@ -140,6 +143,13 @@ type Keepalive struct {
 	Failures int
 	Interval time.Duration
 }
+
+// HoldForever is the value of Tunnel.Hold for "option hold 'forever'". It is longer than any machine runs.
+const HoldForever time.Duration = 1<<63 - 1
+
+// HoldsForever reports whether the device, its addresses and routes of a lost call stay until the interface is taken
+// down, whatever happens to the calls that follow.
+func (t *Tunnel) HoldsForever() bool { return t.Hold == HoldForever }
 
 // LogLevel is the detail of the log, counted as sstpc counts it.
 type LogLevel uint8

@@ -38,9 +38,10 @@ func (s *Session) establish(now time.Time) {
 	}
 	c.inUse = true
 	link := s.linkOf(c, mtu)
-	if s.announced != nil && sameNetwork(*s.announced, link) {
+	if s.announced != nil && sameNetwork(*s.announced, link) && !s.announceAgain {
 		s.announced = &link
 		s.linkUp(now)
+		s.wantCheck() // while it was lost nobody may have kept it as it was
 		return
 	}
 	if c.pictures++; c.pictures > maxPictures {
@@ -114,7 +115,8 @@ func (s *Session) applied(now time.Time, e appliedEvent) {
 		}
 		return
 	}
-	s.announced = &e.link
+	s.announced, s.announceAgain = &e.link, false
+	s.checkWanted = true
 	switch {
 	case current && !s.call.engine.ending:
 		if v4 := s.call.ipv4; v4 != nil && v4.Local == e.link.Local { // not when other addresses were agreed on since
@@ -168,7 +170,7 @@ func (s *Session) letGo(now time.Time) {
 	s.withdraw()
 	s.update(func(st *Status) {
 		st.Local, st.Peer, st.Local6, st.Peer6 = Link{}.Local, Link{}.Peer, Link{}.Local6, Link{}.Peer6
-		st.DNS, st.MTU = nil, 0
+		st.DNS, st.MTU, st.Reach = nil, 0, Reach{}
 	})
 	if s.status.State == Holding {
 		s.setState(now, Waiting, "no call came up in time: addresses and device given up")
@@ -177,7 +179,8 @@ func (s *Session) letGo(now time.Time) {
 
 // withdraw tells the network that the link is gone, and then closes the device unless a new call has taken it.
 func (s *Session) withdraw() {
-	s.announced = nil
+	s.announced, s.announceAgain = nil, false
+	s.checkWanted, s.checkAt = false, time.Time{}
 	s.job(func(ctx context.Context) event {
 		if err := s.cfg.Host.Down(ctx); err != nil {
 			s.cfg.Log(config.LogWarn, "taking the link down: %v", err)
@@ -265,11 +268,19 @@ func (s *Session) job(f func(context.Context) event) {
 }
 
 func (s *Session) runJobs() {
-	if s.applying || len(s.jobs) == 0 {
+	if s.applying {
 		return
 	}
-	f := s.jobs[0]
-	s.jobs = s.jobs[1:]
+	var f func(context.Context) event
+	switch {
+	case len(s.jobs) > 0:
+		f = s.jobs[0]
+		s.jobs = s.jobs[1:]
+	case s.checkWanted && s.announced != nil:
+		f = s.check(time.Now())
+	default:
+		return
+	}
 	s.applying = true
 	ctx, cancel := context.WithTimeout(context.Background(), jobLimit)
 	s.cancelJob = cancel

@@ -39,6 +39,9 @@ type Link struct {
 	Local6 netip.Addr     // our link-local IPv6 address; invalid without IPv6
 	Peer6  netip.Addr     // the server's link-local IPv6 address
 	Info   transport.Info // how the server was reached and verified
+	// Refusing reports that the call is lost and that packets into the device are refused until the next one is up. Only
+	// Host.Check sees it set.
+	Refusing bool
 }
 
 // Dialer reaches one server of the tunnel's list. It reports each stage to obs and returns a *fault.Error on failure.
@@ -63,6 +66,12 @@ type Host interface {
 	Up(ctx context.Context, l Link) error
 	// Down takes back what Up announced. The device still exists when it is called.
 	Down(ctx context.Context) error
+	// Check compares what Up announced with the kernel, repairs what is missing or was replaced, and reports what it found.
+	// It is called after each Up, when somebody has asked for it (see Session.Recheck) and once a minute, as long as the
+	// link is announced: also while its call is lost and redialed. A *fault.Error says that the tunnel cannot stay up as it
+	// is, for example because the kernel refuses its address: it ends the call, and the next one is announced anew. Any
+	// other error says that the look itself failed, and is logged.
+	Check(ctx context.Context, l Link) (Reach, error)
 	// Failed reports why a call failed or was lost. up says whether the tunnel had been up.
 	Failed(ctx context.Context, err *fault.Error)
 }

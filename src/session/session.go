@@ -46,26 +46,30 @@ type Session struct {
 	pumps   *datapath.Pumps
 
 	// Owned by the loop.
-	backoff   backoff
-	servers   []config.Server // the one that worked last first
-	next      int             // index in servers of the next to dial
-	lastErr   *fault.Error    // of this round through the servers
-	dialing   *attempt
-	call      *call
-	calls     int // number of the last attempt or call: late events of others are dropped
-	retryAt   time.Time
-	holdUntil time.Time
-	device    Device
-	announced *Link // what the network was told last; nil: nothing
-	applying  bool  // a call of Host is under way
-	telling   bool  // a call of Host.Up is under way or queued: there is never more than one
-	jobs      []func(context.Context) event
-	cancelJob context.CancelFunc // of the running one
-	ifaceID   [8]byte            // lower half of our link-local address, the same in each call
-	emptyKeys map[string]bool    // servers that want EAP-MSCHAPv2 bound with empty keys
-	stopAt    time.Time          // zero: not stopping
-	finished  bool
-	result    error
+	backoff       backoff
+	servers       []config.Server // the one that worked last first
+	next          int             // index in servers of the next to dial
+	lastErr       *fault.Error    // of this round through the servers
+	dialing       *attempt
+	call          *call
+	calls         int // number of the last attempt or call: late events of others are dropped
+	retryAt       time.Time
+	holdUntil     time.Time
+	device        Device
+	announced     *Link // what the network was told last; nil: nothing
+	applying      bool  // a call of Host is under way
+	telling       bool  // a call of Host.Up is under way or queued: there is never more than one
+	jobs          []func(context.Context) event
+	checkWanted   bool               // Host.Check is to run after the jobs
+	checking      bool               // it is running
+	checkAt       time.Time          // when it runs at the latest; zero: nothing is announced
+	announceAgain bool               // the network hears of the next call even if it looks the same
+	cancelJob     context.CancelFunc // of the running one
+	ifaceID       [8]byte            // lower half of our link-local address, the same in each call
+	emptyKeys     map[string]bool    // servers that want EAP-MSCHAPv2 bound with empty keys
+	stopAt        time.Time          // zero: not stopping
+	finished      bool
+	result        error
 }
 
 // New returns a Session that Run starts.
@@ -109,8 +113,14 @@ type (
 		link Link
 		err  error
 	}
-	doneEvent      struct{}                // Host.Failed returned
-	withdrawnEvent struct{}                // Host.Down returned
+	doneEvent      struct{} // Host.Failed returned
+	withdrawnEvent struct{} // Host.Down returned
+	checkedEvent   struct { // Host.Check returned
+		link  Link
+		reach Reach
+		err   error
+	}
+	recheckEvent   struct{ reason string } // something in the kernel may have changed
 	reconnectEvent struct{ reason string } // somebody wants a new call now
 	uplinkEvent    struct{ reason string } // the way to the server is gone
 )
@@ -122,6 +132,8 @@ func (endedEvent) event()     {}
 func (appliedEvent) event()   {}
 func (doneEvent) event()      {}
 func (withdrawnEvent) event() {}
+func (checkedEvent) event()   {}
+func (recheckEvent) event()   {}
 func (reconnectEvent) event() {}
 func (uplinkEvent) event()    {}
 
@@ -170,7 +182,7 @@ func (s *Session) Run(ctx context.Context) error {
 
 // arm sets the loop's only timer to the earliest deadline.
 func (s *Session) arm(timer *time.Timer) {
-	d := earliest(s.retryAt, earliest(s.holdUntil, s.stopAt))
+	d := earliest(earliest(s.retryAt, s.checkAt), earliest(s.holdUntil, s.stopAt))
 	if s.call != nil {
 		d = earliest(d, s.call.deadline())
 	}
@@ -211,6 +223,13 @@ func (s *Session) handle(now time.Time, e event) {
 		s.applying = false
 		s.withdrawn()
 		s.runJobs()
+	case checkedEvent:
+		s.applying, s.checking = false, false
+		s.checked(now, e)
+		s.runJobs()
+	case recheckEvent:
+		s.cfg.Log(config.LogDebug, "looking at the kernel: %s", e.reason)
+		s.wantCheck()
 	case reconnectEvent:
 		s.reconnect(now, e.reason)
 	case uplinkEvent:
@@ -229,6 +248,10 @@ func (s *Session) advance(now time.Time) {
 	}
 	if due(s.holdUntil, now) {
 		s.letGo(now)
+	}
+	if due(s.checkAt, now) {
+		s.checkAt = now.Add(checkEvery)
+		s.wantCheck()
 	}
 	if due(s.retryAt, now) && s.dialing == nil && s.call == nil {
 		s.retryAt = time.Time{}
@@ -292,6 +315,9 @@ func (s *Session) stop(now time.Time, result error) {
 	s.setState(now, Stopping, "saying goodbye")
 	if s.dialing != nil {
 		s.dialing.cancel()
+	}
+	if s.checking {
+		s.cancelJob()
 	}
 	if s.call != nil {
 		s.call.engine.goodbye(now, nil)

@@ -26,6 +26,7 @@ type Status struct {
 	Local, Peer   netip.Addr
 	DNS           []netip.Addr
 	Local6, Peer6 netip.Addr
+	Reach         Reach     // zero while nothing is announced to the machine's network
 	UpSince       time.Time // zero while not up
 	RTT           RTT
 	Counters      datapath.Counters // since the device was made; outlive a lost call

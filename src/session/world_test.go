@@ -304,6 +304,9 @@ type fakeHost struct {
 	downs  int
 	faults []fault.Code
 	refuse error
+	checks []Link
+	found  Reach         // what Check reports, at the time of its call
+	broken error         // what Check returns
 	takes  time.Duration // what Up takes
 }
 
@@ -317,6 +320,16 @@ func (n *fakeHost) Up(_ context.Context, l Link) error {
 	n.now = &l
 	n.ups = append(n.ups, l)
 	return nil
+}
+
+func (n *fakeHost) Check(_ context.Context, l Link) (Reach, error) {
+	time.Sleep(n.takes)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.checks = append(n.checks, l)
+	r := n.found
+	r.Checked = time.Now()
+	return r, n.broken
 }
 
 func (n *fakeHost) Down(context.Context) error {

@@ -133,6 +133,11 @@ func (h *hostNetwork) Down(context.Context) error {
 	return nil
 }
 
+// Check looks nothing up yet, and says so by finding nothing.
+func (h *hostNetwork) Check(context.Context, session.Link) (session.Reach, error) {
+	return session.Reach{}, nil
+}
+
 // Failed has nobody to tell: the log has it already.
 func (h *hostNetwork) Failed(context.Context, *fault.Error) {}
 

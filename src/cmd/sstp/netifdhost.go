@@ -25,6 +25,11 @@ func (h netifdHost) Up(ctx context.Context, l session.Link) error {
 
 func (h netifdHost) Down(ctx context.Context) error { return h.iface.Down(ctx) }
 
+// Check looks nothing up yet, and says so by finding nothing.
+func (h netifdHost) Check(context.Context, session.Link) (session.Reach, error) {
+	return session.Reach{}, nil
+}
+
 func (h netifdHost) Failed(ctx context.Context, err *fault.Error) { h.iface.Failed(ctx, err) }
 
 // netifdDialer reaches servers over the uplink that netifd's interfaces give.

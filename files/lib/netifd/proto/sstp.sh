@@ -19,7 +19,7 @@ proto_sstp_init_config() {
 	no_device=1
 	lasterror=1
 	renew_handler=1
-	for option in port username password verify ca_cert server_name sni cert key tls_min tls_legacy path_secret proxy tunlink \
+	for option in port username password verify insecure_login ca_cert server_name sni cert key tls_min tls_legacy path_secret proxy tunlink \
 		mtu ipv6 keepalive hold authfail maxfail ktls offload congestion log_level sstp_options pppd_options; do
 		proto_config_add_string "$option"
 	done
