@@ -60,8 +60,10 @@ func buildRouter(j job) error {
 // mounts builds the router's file systems under base/merged.
 func mounts(given, base string) error {
 	mount := func(source, target, kind string, flags uintptr, data string) error {
-		if err := os.MkdirAll(target, 0o755); err != nil {
-			return err
+		if _, err := os.Lstat(target); err != nil {
+			if err := os.MkdirAll(target, 0o755); err != nil {
+				return err
+			}
 		}
 		if err := unix.Mount(source, target, kind, flags, data); err != nil {
 			return fmt.Errorf("mounting %s on %s: %w", kind, target, err)
@@ -94,7 +96,65 @@ func mounts(given, base string) error {
 			return err
 		}
 	}
+	if err := guardProc(filepath.Join(root, "proc"), filepath.Join(base, "private"), mount); err != nil {
+		return err
+	}
 	return devices(filepath.Join(root, "dev"), mount)
+}
+
+// guardProc keeps the machine's own settings and log from the router. A network namespace has its own /proc/sys/net; the rest
+// of /proc/sys is one for the whole machine, and OpenWrt's start writes to it. The settings that it writes are files of the
+// router's own, with the machine's values; the others cannot be written. The kernel's log is empty: each of its lines goes to
+// one reader only, so two routers would take them from each other and from the machine.
+func guardProc(proc, private string, mount func(source, target, kind string, flags uintptr, data string) error) error {
+	bind := func(path string, flags uintptr) error {
+		if err := mount(path, path, "", unix.MS_BIND, ""); err != nil {
+			return err
+		}
+		return mount("none", path, "", unix.MS_BIND|unix.MS_REMOUNT|flags, "")
+	}
+	for _, setting := range []struct {
+		path  string
+		flags uintptr
+	}{{"sys", unix.MS_RDONLY}, {"sys/net", 0}, {"sys/kernel/hostname", 0}, {"sys/kernel/domainname", 0}, {"sysrq-trigger", unix.MS_RDONLY}} {
+		path := filepath.Join(proc, setting.path)
+		if _, err := os.Stat(path); err != nil {
+			continue // a kernel without it
+		}
+		if err := bind(path, setting.flags); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(private, 0o755); err != nil {
+		return err
+	}
+	for _, name := range machineSettings {
+		path, own := filepath.Join(proc, "sys", name), filepath.Join(private, filepath.Base(name))
+		value, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		if err := os.WriteFile(own, value, 0o644); err != nil {
+			return err
+		}
+		if err := unix.Mount(own, path, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("mounting a file on %s: %w", path, err)
+		}
+	}
+	empty := filepath.Join(private, "kmsg")
+	if err := unix.Mkfifo(empty, 0o600); err != nil {
+		return err
+	}
+	// Without a writer a reader would see its end. This one stays open as long as the router's first process.
+	if _, err := unix.Open(empty, unix.O_RDWR|unix.O_NONBLOCK, 0); err != nil {
+		return err
+	}
+	return unix.Mount(empty, filepath.Join(proc, "kmsg"), "", unix.MS_BIND, "")
+}
+
+// machineSettings are those under /proc/sys that OpenWrt's start writes and that no namespace has of its own.
+var machineSettings = []string{
+	"kernel/core_pattern", "kernel/panic", "fs/suid_dumpable", "fs/protected_hardlinks", "fs/protected_symlinks",
 }
 
 // devices makes what programs look for in /dev.

@@ -30,6 +30,11 @@ func everythingAtOnce(w *world) {
 	w.waitUp("vpn", upLimit)
 	chance := rand.New(rand.NewPCG(chaosSeed(), 0))
 	moment := func(most time.Duration) { time.Sleep(time.Duration(chance.Int64N(int64(most)))) }
+	bounce := func(name string) {
+		w.router.must("ifdown %s", name)
+		moment(time.Second)
+		w.router.must("ifup %s", name)
+	}
 	serverEnds := 0 // of this daemon: one whose calls keep being ended by the server waits for minutes, and shall
 	deeds := []struct {
 		name string
@@ -45,12 +50,12 @@ func everythingAtOnce(w *world) {
 			w.serveVPN("--single-session")
 		}},
 		{"ifup vpn", func() { w.router.must("ifup vpn") }},
-		{"ifdown vpn, ifup vpn", func() { w.router.must("ifdown vpn; usleep %d; ifup vpn", chance.IntN(1_000_000)) }},
+		{"ifdown vpn, ifup vpn", func() { bounce("vpn") }},
 		{"reload", func() { w.router.must("ubus call network reload") }},
 		{"reconnect", func() { w.router.sh("sstp reconnect vpn") }}, // there may be no daemon at this moment
 		{"ifdown wanb", func() { w.router.must("ifdown wanb") }},
 		{"ifup wanb", func() { w.router.must("ifup wanb") }},
-		{"ifdown wan, ifup wan", func() { w.router.must("ifdown wan; usleep %d; ifup wan", chance.IntN(1_000_000)) }},
+		{"ifdown wan, ifup wan", func() { bounce("wan") }},
 		{"pull both cables", func() {
 			for _, state := range []string{"down", "up"} {
 				for _, cable := range []string{"wan", "wanb"} {

@@ -1,6 +1,12 @@
 package main
 
-import "time"
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
 
 // scenarios are all scenarios, in the order in which they are run.
 var scenarios = []scenario{
@@ -68,9 +74,25 @@ var scenarios = []scenario{
 }
 
 func theRouterItself(w *world) {
+	machine := func() (values []string) {
+		for _, name := range machineSettings {
+			value, _ := os.ReadFile(filepath.Join("/proc/sys", name))
+			values = append(values, name+"="+strings.TrimSpace(string(value)))
+		}
+		return values
+	}
+	before := machine()
 	w.start(setup{noVPN: true})
 	w.reaches(w.lan, lanRouter, upLimit)
 	w.reaches(w.router.net, publicAddress, upLimit)
 	_, err := w.router.sh("ping -c 1 -W 2 %s", insideAddress)
 	w.check(err != nil, "the inside of the VPN answers without a tunnel")
+
+	for _, name := range machineSettings {
+		w.router.sh("echo 1 > /proc/sys/%s", name)
+	}
+	w.check(slices.Equal(machine(), before), "the machine's settings were %v, the router made them %v", before, machine())
+	_, err = w.router.sh("echo 77 > /proc/sys/vm/swappiness")
+	w.check(err != nil, "the router may change the machine's settings")
+	w.router.must("sysctl -w net.ipv4.ip_default_ttl=63")
 }
