@@ -40,6 +40,7 @@ func daemon(args []string, stderr *os.File) int {
 		return exitUsage
 	}
 	d := &daemonRun{name: args[0], log: newSysLog(args[0], stderr), ubus: busOptions(), machine: router()}
+	defer d.log.flush(flushLimit)
 	if !followParent() {
 		d.log.logf(config.LogInfo, "netifd, which started this, has ended")
 		return exitOK

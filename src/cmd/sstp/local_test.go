@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sstp/src/config"
 	"sstp/src/control"
@@ -17,7 +18,7 @@ import (
 
 func TestATunnelWithoutUbusAnswersOnItsSocket(t *testing.T) {
 	folder, out := t.TempDir(), &bytes.Buffer{}
-	log := &lineLog{w: out, level: config.LogInfo}
+	log := newLineLog(out, config.LogInfo)
 	l := offerLocally(folder, "vpn", log)
 	if l == nil {
 		t.Fatal(out.String())
@@ -38,9 +39,10 @@ func TestATunnelWithoutUbusAnswersOnItsSocket(t *testing.T) {
 
 func TestASecondTunnelOfTheNameGoesWithoutASocket(t *testing.T) {
 	folder, out := t.TempDir(), &bytes.Buffer{}
-	log := &lineLog{w: out, level: config.LogInfo}
+	log := newLineLog(out, config.LogInfo)
 	first, second := offerLocally(folder, "vpn", log), offerLocally(folder, "vpn", log)
 	defer first.close()
+	log.flush(time.Minute)
 	if second != nil || !strings.Contains(out.String(), "another process") {
 		t.Errorf("the second one got %v and said %q", second, out.String())
 	}
@@ -57,7 +59,7 @@ func upHere(t *testing.T, name string) fixedTunnel {
 		folder = t.TempDir()
 		t.Setenv(folderEnv, folder)
 	}
-	l := offerLocally(folder, name, &lineLog{w: out, level: config.LogInfo})
+	l := offerLocally(folder, name, newLineLog(out, config.LogInfo))
 	if l == nil {
 		t.Fatal(out.String())
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,22 +23,23 @@ const (
 	logRefill  = time.Second / 2 // for one more line
 	maxLogLine = 1000            // bytes
 
-	logPatience = 200 * time.Millisecond
+	logPatience = time.Second // before a logd that takes no line is dialed again: it may have been started anew
 )
 
 // severities are syslog's, by level (RFC 5424 section 6.2.1).
 var severities = [...]int{config.LogError: 3, config.LogWarn: 4, config.LogInfo: 6, config.LogDebug: 7, config.LogTrace: 7}
 
-// sysLog writes the log of a daemon: to logd, or to out where there is none.
+// sysLog writes the log of a daemon: to logd, or to out where there is none. It loses lines rather than wait for either.
 type sysLog struct {
 	name  string // of the interface
 	level atomic.Int32
 	now   func() time.Time
 	dial  func() (io.WriteCloser, error)
 	out   io.Writer
+	lineQueue
+	conn io.WriteCloser // nil: none; only the queue's goroutine uses it
 
-	mu         sync.Mutex
-	conn       io.WriteCloser // nil: none
+	rate       sync.Mutex // guards what follows
 	tokens     int
 	filled     time.Time
 	suppressed int
@@ -46,21 +48,22 @@ type sysLog struct {
 func newSysLog(name string, out io.Writer) *sysLog {
 	l := &sysLog{
 		name: name, now: time.Now, out: out, tokens: logBurst,
-		dial: dialLog,
+		dial: func() (io.WriteCloser, error) { return dialUnixgram(devLog) },
 	}
+	l.lineQueue.write = l.write
 	l.setLevel(config.LogInfo)
 	return l
 }
 
-func dialLog() (io.WriteCloser, error) {
-	conn, err := net.Dial("unixgram", devLog)
+func dialUnixgram(path string) (io.WriteCloser, error) {
+	conn, err := net.Dial("unixgram", path)
 	if err != nil {
 		return nil, err
 	}
 	return hurriedConn{conn}, nil
 }
 
-// hurriedConn does not wait for a logd that hangs.
+// hurriedConn does not wait for ever for a logd that hangs.
 type hurriedConn struct{ net.Conn }
 
 func (c hurriedConn) Write(b []byte) (int, error) {
@@ -70,14 +73,14 @@ func (c hurriedConn) Write(b []byte) (int, error) {
 
 func (l *sysLog) setLevel(level config.LogLevel) { l.level.Store(int32(level)) }
 
-// logf writes a line if the level lets it through and the log has room for it.
+// logf queues a line if the level lets it through and the log has room for it. It never blocks.
 func (l *sysLog) logf(level config.LogLevel, format string, args ...any) {
 	if int32(level) > l.level.Load() {
 		return
 	}
-	text := fmt.Sprintf(format, args...)
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	text := printableLine(fmt.Sprintf(format, args...))
+	l.rate.Lock()
+	defer l.rate.Unlock()
 	now := l.now()
 	l.refill(now)
 	if l.tokens == 0 {
@@ -86,10 +89,10 @@ func (l *sysLog) logf(level config.LogLevel, format string, args ...any) {
 	}
 	l.tokens--
 	if l.suppressed > 0 {
-		l.write(config.LogWarn, now, fmt.Sprintf("suppressed %d lines", l.suppressed))
+		l.add(logLine{at: now, level: config.LogWarn, text: fmt.Sprintf("suppressed %d lines", l.suppressed)})
 		l.suppressed = 0
 	}
-	l.write(level, now, text)
+	l.add(logLine{at: now, level: level, text: text})
 }
 
 func (l *sysLog) refill(now time.Time) {
@@ -103,13 +106,12 @@ func (l *sysLog) refill(now time.Time) {
 	}
 }
 
-// write sends one line as RFC 3164 has it, with facility daemon.
-func (l *sysLog) write(level config.LogLevel, now time.Time, text string) {
-	text = printableLine(text)
+// write sends one line as RFC 3164 has it, with facility daemon. It waits as long as logd takes no line.
+func (l *sysLog) write(line logLine) {
 	const daemon = 3 << 3
-	line := fmt.Sprintf("<%d>%s sstp[%d]: %s: %s", daemon|severities[min(int(level), len(severities)-1)],
-		now.Format(time.Stamp), os.Getpid(), l.name, text)
-	for range 2 { // logd may have been started anew
+	datagram := fmt.Sprintf("<%d>%s sstp[%d]: %s: %s", daemon|severities[min(int(line.level), len(severities)-1)],
+		line.at.Format(time.Stamp), os.Getpid(), l.name, line.text)
+	for failed := 0; failed < 2; { // logd may have been started anew
 		if l.conn == nil {
 			conn, err := l.dial()
 			if err != nil {
@@ -117,13 +119,17 @@ func (l *sysLog) write(level config.LogLevel, now time.Time, text string) {
 			}
 			l.conn = conn
 		}
-		if _, err := io.WriteString(l.conn, line); err == nil {
+		_, err := io.WriteString(l.conn, datagram)
+		if err == nil {
 			return
 		}
 		l.conn.Close()
 		l.conn = nil
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			failed++
+		}
 	}
-	fmt.Fprintf(l.out, "sstp: %s: %s\n", l.name, text)
+	fmt.Fprintf(l.out, "sstp: %s: %s\n", l.name, line.text)
 }
 
 // printableLine makes one line of limited length of whatever it gets: servers have a say in what it says.

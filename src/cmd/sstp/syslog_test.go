@@ -1,13 +1,13 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +33,12 @@ func (l *testLog) Write(b []byte) (int, error) {
 }
 
 func (l *testLog) Close() error { return nil }
+
+// logf also waits until the line is where it goes.
+func (l *testLog) logf(level config.LogLevel, format string, args ...any) {
+	l.sysLog.logf(level, format, args...)
+	l.flush(time.Minute)
+}
 
 func newTestLog(level config.LogLevel) *testLog {
 	l := &testLog{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
@@ -127,24 +133,128 @@ func TestALineIsOneLineWhateverAServerSays(t *testing.T) {
 	}
 }
 
-func TestALogdThatHangsIsNotWaitedFor(t *testing.T) {
+func TestALogdThatStopsReadingStopsNobody(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	logd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer logd.Close()
-	raw, err := net.Dial("unixgram", path)
+	var out lockedBuffer
+	l := newSysLog("vpn", &out)
+	now := time.Now()
+	l.now = func() time.Time {
+		now = now.Add(logRefill) // the rate never holds a line back
+		return now
+	}
+	l.dial = func() (io.WriteCloser, error) { return dialUnixgram(path) }
+	const lines = 3 * maxQueuedLines
+	begun := time.Now()
+	for i := range lines {
+		l.logf(config.LogInfo, "line %d", i)
+	}
+	if took := time.Since(begun); took > time.Second {
+		t.Errorf("%d lines took %v while nobody read them", lines, took)
+	}
+	if l.flush(10 * time.Millisecond) {
+		t.Fatal("all lines have gone to a logd that reads none")
+	}
+
+	// logd goes on: what was queued comes in order, and one line says what is missing.
+	form, lost := regexp.MustCompile(`: vpn: (?:line (\d+)|(\d+) lines lost)`), regexp.MustCompile(`lines lost`)
+	next, read, missing := 0, 0, 0
+	logd.SetReadDeadline(time.Now().Add(10 * time.Second))
+	for b := make([]byte, 2000); missing == 0; {
+		n, err := logd.Read(b)
+		if err != nil {
+			t.Fatalf("%v after %d lines", err, read)
+		}
+		m := form.FindStringSubmatch(string(b[:n]))
+		if m == nil {
+			t.Fatalf("%q", b[:n])
+		}
+		if lost.Match(b[:n]) {
+			missing, _ = strconv.Atoi(m[2])
+		} else if got, _ := strconv.Atoi(m[1]); got != next {
+			t.Fatalf("line %d came, want %d", got, next)
+		} else {
+			next, read = next+1, read+1
+		}
+	}
+	if read+missing != lines || read < maxQueuedLines {
+		t.Errorf("%d lines came and %d are said to be lost, of %d", read, missing, lines)
+	}
+	l.logf(config.LogInfo, "line %d", next)
+	if !l.flush(10 * time.Second) {
+		t.Error("the log does not go on")
+	}
+	if out.String() != "" {
+		t.Errorf("netifd, which would hand it to logd, got %q", out.String())
+	}
+}
+
+func TestALogThatIsStartedAnewGetsWhatTheStuckOneDidNotTake(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	listen := func() *net.UnixConn {
+		t.Helper()
+		logd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { logd.Close() })
+		return logd
+	}
+	listen() // and never reads
+	l := newSysLog("vpn", io.Discard)
+	l.dial = func() (io.WriteCloser, error) { return dialUnixgram(path) }
+	for range maxQueuedLines - 1 {
+		l.logf(config.LogInfo, "early")
+	}
+	l.logf(config.LogInfo, "last")
+	os.Remove(path)
+	logd := listen()
+	logd.SetReadDeadline(time.Now().Add(10 * time.Second))
+	for b := make([]byte, 2000); ; {
+		n, err := logd.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(string(b[:n]), "last") {
+			return
+		}
+	}
+}
+
+func TestAPipeThatNobodyReadsStopsNobody(t *testing.T) {
+	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn := hurriedConn{raw}
-	defer conn.Close()
-	for begin := time.Now(); ; { // until its queue is full
-		if _, err := conn.Write([]byte("x")); errors.Is(err, os.ErrDeadlineExceeded) {
-			return
-		} else if err != nil || time.Since(begin) > 10*time.Second {
-			t.Fatalf("no end to it: %v", err)
+	defer reader.Close()
+	defer writer.Close()
+	long := strings.Repeat("x", 900)
+	for name, log := range map[string]interface {
+		logf(config.LogLevel, string, ...any)
+		flush(time.Duration) bool
+	}{
+		"netifd's pipe": func() *sysLog {
+			l := newSysLog("vpn", writer)
+			now := time.Now()
+			l.now = func() time.Time { now = now.Add(logRefill); return now }
+			l.dial = func() (io.WriteCloser, error) { return nil, os.ErrNotExist }
+			return l
+		}(),
+		"the output of sstp up": newLineLog(writer, config.LogInfo),
+	} {
+		begun := time.Now()
+		for range 3000 { // a pipe holds 64 KiB
+			log.logf(config.LogInfo, "%s", long)
+		}
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("%s: %v", name, took)
+		}
+		if log.flush(time.Millisecond) {
+			t.Errorf("%s took all of it", name)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -40,7 +40,8 @@ func up(args []string, stdout, stderr *os.File) int {
 		complain(stderr, err)
 		return exitUsage
 	}
-	log := &lineLog{w: stdout, level: t.LogLevel}
+	log := newLineLog(stdout, t.LogLevel)
+	defer log.flush(flushLimit)
 	for _, w := range warnings {
 		log.logf(config.LogWarn, "option %s: %s", w.Option, w.Text)
 	}
@@ -102,39 +103,37 @@ func bytesText(n uint64) string {
 }
 
 // lineLog writes the log of a tunnel that runs in the foreground: a line for each state, and what the log level lets
-// through.
+// through. It loses lines rather than wait for a pipe that nobody empties.
 type lineLog struct {
-	mu    sync.Mutex
+	lineQueue
 	w     io.Writer
-	level config.LogLevel // by mu
+	level atomic.Int32
+}
+
+func newLineLog(w io.Writer, level config.LogLevel) *lineLog {
+	l := &lineLog{w: w}
+	l.lineQueue.write = l.write
+	l.setLevel(level)
+	return l
 }
 
 var levelNames = [...]string{"error", "warning", "info", "debug", "trace"}
 
 func (l *lineLog) logf(level config.LogLevel, format string, args ...any) {
-	if !l.lets(level) {
+	if int32(level) > l.level.Load() {
 		return
 	}
 	l.line(levelNames[min(int(level), len(levelNames)-1)], fmt.Sprintf(format, args...))
 }
 
-func (l *lineLog) lets(level config.LogLevel) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return level <= l.level
-}
-
-func (l *lineLog) setLevel(level config.LogLevel) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.level = level
-}
+func (l *lineLog) setLevel(level config.LogLevel) { l.level.Store(int32(level)) }
 
 func (l *lineLog) state(st session.Status, text string) { l.line(string(st.State), text) }
 
 func (l *lineLog) line(what, text string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	text = strings.ReplaceAll(text, "\n", " ")
-	fmt.Fprintf(l.w, "%s %-10s %s\n", time.Now().Format("15:04:05.000"), what, text)
+	l.add(logLine{at: time.Now(), what: what, text: strings.ReplaceAll(text, "\n", " ")})
+}
+
+func (l *lineLog) write(line logLine) {
+	fmt.Fprintf(l.w, "%s %-10s %s\n", line.at.Format("15:04:05.000"), line.what, line.text)
 }
