@@ -186,6 +186,9 @@ func FuzzAnswer(f *testing.F) {
 			if err == nil && !e.dst.IsValid() {
 				t.Fatalf("%x: %+v without a destination", m.Payload, e)
 			}
+			if a, err := parseAddress(m.Payload); err == nil && !a.Prefix.IsValid() {
+				t.Fatalf("%x: %+v without an address", m.Payload, a)
+			}
 			return false, nil
 		})
 		for rest := b; len(rest) > 0; {

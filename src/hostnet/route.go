@@ -8,16 +8,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Route is an entry of the main routing table.
+// Route is an entry of a routing table.
 type Route struct {
 	Dst     netip.Prefix // the zero prefix (0.0.0.0/0, ::/0) is the default route
 	Gateway netip.Addr   // invalid: the destination is on the link
 	Device  string       // may be empty where there is a gateway: the kernel finds the device
 	Metric  int          // 0: the kernel's default
-	Source  netip.Addr   // address of ours to speak from; invalid: the kernel's choice. Only AddRoute looks at it
+	Source  netip.Addr   // address of ours to speak from; invalid: the kernel's choice. Only AddRoute and ReplaceRoute look at it
+	Table   uint32       // 0: the main table
 
 	// Local is set by RouteTo where the address is the machine's own; such a route is there by itself and cannot be added.
 	Local bool
+}
+
+// table returns the number of the route's table.
+func (r *Route) table() uint32 {
+	if r.Table == 0 {
+		return unix.RT_TABLE_MAIN
+	}
+	return r.Table
 }
 
 // rtmFlags is where struct rtmsg has its flags.
@@ -51,6 +60,19 @@ func AddRoute(r Route) (added bool, err error) {
 		return false, fmt.Errorf("add the route to %s: %w", r.Dst, err)
 	}
 	return true, nil
+}
+
+// ReplaceRoute lays a route in the place of the one to the same destination with the same metric, wherever that leads; in
+// IPv4 there is at most one. Without one it adds the route.
+func ReplaceRoute(r Route) error {
+	request, err := routeRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, r)
+	if err == nil {
+		err = exchange(request, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("replace the route to %s: %w", r.Dst, err)
+	}
+	return nil
 }
 
 // DeleteRoute takes what AddRoute gave. It is no error when the route or its device is already gone.
@@ -110,7 +132,7 @@ func routeRequest(typ, flags uint16, r Route) ([]byte, error) {
 	fixed := make([]byte, unix.SizeofRtMsg) // struct rtmsg
 	fixed[0] = family(dst.Addr())
 	fixed[1] = byte(dst.Bits())
-	fixed[4] = unix.RT_TABLE_MAIN
+	fixed[4] = byte(r.table())
 	fixed[5] = unix.RTPROT_STATIC
 	fixed[6] = unix.RT_SCOPE_UNIVERSE
 	fixed[7] = unix.RTN_UNICAST
@@ -148,6 +170,11 @@ func routeRequest(typ, flags uint16, r Route) ([]byte, error) {
 	}
 	if r.Metric > 0 {
 		request = appendAttr32(request, unix.RTA_PRIORITY, uint32(r.Metric))
+	}
+	if r.Table > 255 {
+		fixed := request[headerLen:]
+		fixed[4] = unix.RT_TABLE_UNSPEC
+		request = appendAttr32(request, unix.RTA_TABLE, r.Table)
 	}
 	return request, nil
 }
@@ -204,6 +231,11 @@ func parseEntry(b []byte) (e entry, err error) {
 			if e.gateway, ok = netip.AddrFromSlice(value[2:]); !ok {
 				return entry{}, errLength
 			}
+		case unix.RTA_MULTIPATH: // struct rtnexthop: the first one stands for all
+			if len(value) < unix.SizeofRtNexthop {
+				return entry{}, errLength
+			}
+			e.device = int(native.Uint32(value[4:]))
 		case unix.RTA_OIF, unix.RTA_PRIORITY, unix.RTA_TABLE:
 			if len(value) != 4 {
 				return entry{}, errLength
@@ -224,7 +256,7 @@ func parseEntry(b []byte) (e entry, err error) {
 	return e, nil
 }
 
-// contains tells whether the main table has exactly this route.
+// contains reports whether the kernel has exactly this route.
 func contains(r Route) (there bool, err error) {
 	index := 0
 	if r.Device != "" {
@@ -236,30 +268,17 @@ func contains(r Route) (there bool, err error) {
 	if metric == 0 && r.Dst.Addr().Is6() {
 		metric = metricIPv6
 	}
-	const attempts = 3
-	for range attempts {
-		there = false
-		fixed := make([]byte, unix.SizeofRtMsg)
-		fixed[0] = family(r.Dst.Addr())
-		request := begin(nil, unix.RTM_GETROUTE, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, seq, fixed)
-		err = exchange(request, func(m message) (done bool, err error) {
-			if m.Type != unix.RTM_NEWROUTE {
-				return false, nil
-			}
-			e, err := parseEntry(m.Payload)
-			if err != nil {
-				return false, err
-			}
-			if e.table == unix.RT_TABLE_MAIN && e.typ == unix.RTN_UNICAST && !e.cached && e.dst == r.Dst.Masked() &&
-				e.gateway == r.Gateway.WithZone("") && e.metric == metric && (index == 0 || e.device == index) {
-				there = true
-			}
-			return false, nil
-		})
-		if !errors.Is(err, errInterrupted) {
-			break
+	fixed := make([]byte, unix.SizeofRtMsg)
+	fixed[0] = family(r.Dst.Addr())
+	table := r.table()
+	err = dump(unix.RTM_GETROUTE, unix.RTM_NEWROUTE, fixed, func() { there = false }, func(b []byte) error {
+		e, err := parseEntry(b)
+		if err == nil && e.table == table && e.typ == unix.RTN_UNICAST && !e.cached && e.dst == r.Dst.Masked() &&
+			e.gateway == r.Gateway.WithZone("") && e.metric == metric && (index == 0 || e.device == index) {
+			there = true
 		}
-	}
+		return err
+	})
 	return there, err
 }
 

@@ -49,6 +49,74 @@ func (c carriers) news(b []byte) (changed bool) {
 	return changed
 }
 
+// WatchTraffic calls changed each time when something has changed by which packets could take another way than through the
+// device, until ctx ends: the device itself or its addresses, IPv4 addresses of the machine, rules, and routes to everything
+// or to a large part of it. what names the change in a few words.
+func WatchTraffic(ctx context.Context, device string, changed func(what string)) error {
+	t := trafficNews{device: device}
+	groups := unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV6_ROUTE |
+		unix.RTMGRP_IPV4_RULE | 1<<(unix.RTNLGRP_IPV6_RULE-1)
+	return listen(ctx, uint32(groups), func() { changed(t.what) }, t.news)
+}
+
+// trafficNews remembers what WatchTraffic has seen of its device.
+type trafficNews struct {
+	device string
+	up     bool
+	what   string // the last change
+}
+
+// largePart is the longest prefix of a route that counts as one to a large part of everything. 2000::/3 is what IPv6 uses.
+const largePart = 3
+
+// news goes through the messages of one datagram and reports whether one of them is of interest.
+func (t *trafficNews) news(b []byte) bool {
+	t.what = "much has changed at once"
+	for len(b) > 0 {
+		m, rest, err := cutMessage(b)
+		if err != nil {
+			return false
+		}
+		b = rest
+		if what := t.interesting(m); what != "" {
+			t.what = what
+			return true
+		}
+	}
+	return false
+}
+
+func (t *trafficNews) interesting(m message) string {
+	switch m.Type {
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+		if len(m.Payload) < unix.SizeofIfInfomsg || !t.is(native.Uint32(m.Payload[4:])) {
+			return ""
+		}
+		if up := native.Uint32(m.Payload[8:])&unix.IFF_UP != 0; up != t.up {
+			t.up = up
+			return "the state of " + t.device
+		}
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		a, err := parseAddress(m.Payload)
+		if err == nil && (a.Prefix.Addr().Is4() || t.is(uint32(a.device))) {
+			return "the address " + a.Prefix.String()
+		}
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		e, err := parseEntry(m.Payload)
+		if err == nil && e.dst.Bits() <= largePart && !e.cached && e.typ != unix.RTN_MULTICAST {
+			return "a route to " + e.dst.String()
+		}
+	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
+		return "a rule"
+	}
+	return ""
+}
+
+func (t *trafficNews) is(device uint32) bool {
+	index, err := DeviceIndex(t.device)
+	return err == nil && uint32(index) == device
+}
+
 // listen calls happened for each datagram of the kernel's news in which interesting finds something, until ctx ends.
 func listen(ctx context.Context, groups uint32, happened func(), interesting func(b []byte) bool) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)

@@ -112,6 +112,120 @@ func TestNewsOfCarriers(t *testing.T) {
 	}
 }
 
+func TestChangesOfTheWayOfTrafficAreToldOf(t *testing.T) {
+	inNamespace(t)
+	tunDevice(t, "wan")
+	tunDevice(t, "vpn")
+	none := netip.Addr{}
+	if err := errors.Join(SetUp("wan", 0), AddAddress("wan", netip.MustParsePrefix("198.51.100.2/24"), none)); err != nil {
+		t.Fatal(err)
+	}
+	space, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(space)
+	ctx, cancel := context.WithCancel(t.Context())
+	told, ended := make(chan string, 64), make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		if err := unix.Setns(space, unix.CLONE_NEWNET); err != nil {
+			ended <- err
+			return
+		}
+		ended <- WatchTraffic(ctx, "vpn", func(what string) { told <- what })
+	}()
+	gateway, everything := netip.MustParseAddr("198.51.100.1"), netip.MustParsePrefix("0.0.0.0/0")
+	replaced := func() error {
+		_, err := AddRoute(Route{Dst: everything, Gateway: gateway, Device: "wan"})
+		return errors.Join(err, DeleteRoute(Route{Dst: everything, Gateway: gateway, Device: "wan"}))
+	}
+	for listens := false; !listens; { // it may not listen yet
+		if err := replaced(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-told:
+			listens = true
+		case err := <-ended:
+			t.Fatal(err)
+		default:
+		}
+	}
+	for what, c := range map[string]struct {
+		change func() error
+		want   string
+	}{
+		"a default route":       {replaced, "a route to 0.0.0.0/0"},
+		"the device comes up":   {func() error { return SetUp("vpn", 1400) }, "the state of vpn"},
+		"an address of another": {func() error { return AddAddress("wan", netip.MustParsePrefix("192.0.2.2/24"), none) }, "the address 192.0.2.2/24"},
+	} {
+		if err := c.change(); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.After(5 * time.Second); ; {
+			select {
+			case got := <-told:
+				if got != c.want {
+					continue
+				}
+			case <-deadline:
+				t.Errorf("%s: not told of", what)
+			}
+			break
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhatIsOfInterestToTraffic(t *testing.T) {
+	route := func(typ uint16, family, bits, flags byte, attrs ...byte) []byte {
+		return packet(typ, 0, []byte{family, bits, 0, 0, 100, unix.RTPROT_STATIC, 0, unix.RTN_UNICAST}, []byte{0, 0, flags, 0}, attrs)
+	}
+	dst := func(b ...byte) []byte { return join(u16(uint16(4+len(b))), u16(unix.RTA_DST), b) }
+	addr := func(index uint32, family byte, b ...byte) []byte {
+		return packet(unix.RTM_NEWADDR, 0, []byte{family, byte(len(b)) * 8, 0, 0}, u32(index), u16(uint16(4+len(b))), u16(unix.IFA_ADDRESS), b)
+	}
+	link := func(index, flags uint32) []byte {
+		return packet(unix.RTM_NEWLINK, 0, join(make([]byte, 4), u32(index), u32(flags), u32(0)))
+	}
+	lo, err := DeviceIndex("lo")
+	if err != nil {
+		t.Skip(err)
+	}
+	ours, other := uint32(lo), uint32(lo)+1000
+	n := trafficNews{device: "lo"}
+	for _, c := range []struct {
+		what string
+		b    []byte
+		want bool
+	}{
+		{"a default route of any table", route(unix.RTM_NEWROUTE, unix.AF_INET, 0, 0), true},
+		{"a deleted half", route(unix.RTM_DELROUTE, unix.AF_INET, 1, 0, dst(128, 0, 0, 0)...), true},
+		{"of IPv6", route(unix.RTM_NEWROUTE, unix.AF_INET6, 0, 0), true},
+		{"a subnet", route(unix.RTM_NEWROUTE, unix.AF_INET, 24, 0, dst(10, 0, 0, 0)...), false},
+		{"an IPv4 address of another device", addr(other, unix.AF_INET, 192, 0, 2, 1), true},
+		{"an IPv6 address of another device", addr(other, unix.AF_INET6, make([]byte, 16)...), false},
+		{"an IPv6 address of ours", addr(ours, unix.AF_INET6, make([]byte, 16)...), true},
+		{"the second of two", join(link(other, 0), route(unix.RTM_NEWROUTE, unix.AF_INET, 0, 0)), true},
+		{"our device is up", link(ours, unix.IFF_UP), true},
+		{"and still is", link(ours, unix.IFF_UP|unix.IFF_RUNNING), false},
+		{"it is down", link(ours, 0), true},
+		{"another device", link(other, unix.IFF_UP), false},
+		{"a rule", packet(unix.RTM_NEWRULE, 0, make([]byte, 12)), true},
+		{"half a message", route(unix.RTM_NEWROUTE, unix.AF_INET, 0, 0)[:10], false},
+		{"a message with half a one", packet(unix.RTM_NEWADDR, 0, []byte{unix.AF_INET}), false},
+		{"nothing", nil, false},
+	} {
+		if got := n.news(c.b); got != c.want {
+			t.Errorf("%s: %v (%s), want %v", c.what, got, n.what, c.want)
+		}
+	}
+}
+
 func TestWhatTheKernelDoesNotTellOfIsConnected(t *testing.T) {
 	if !HasCarrier("lo") || !HasCarrier("nowhere") {
 		t.Error("it is not")

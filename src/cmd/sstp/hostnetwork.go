@@ -75,6 +75,9 @@ func (h *hostNetwork) up(l session.Link) error {
 	if err := hostnet.DisableAutoLinkLocal(l.Device); err != nil {
 		h.logf(config.LogDebug, "the kernel keeps its own link-local address: %v", err)
 	}
+	if err := hostnet.PromoteSecondaries(l.Device); err != nil {
+		h.logf(config.LogWarn, "a new address may leave %s without any: %v", l.Device, err)
+	}
 	if err := hostnet.SetUp(l.Device, l.MTU); err != nil {
 		return err
 	}

@@ -51,7 +51,8 @@ func netifdDialer(t *config.Tunnel, iface *netifd.Interface, n *names, adjust fu
 	}
 }
 
-// netifdDevice makes the TUN device for netifd: the only link-local address on it must be the one agreed on by IPV6CP.
+// netifdDevice makes the TUN device for netifd: the only link-local address on it must be the one agreed on by IPV6CP, and
+// netifd may replace its address by another one with the same peer.
 func netifdDevice(t *config.Tunnel, logf session.Logf) func(name string, mtu int) (session.Device, error) {
 	open := openDevice(t)
 	return func(name string, mtu int) (session.Device, error) {
@@ -59,6 +60,9 @@ func netifdDevice(t *config.Tunnel, logf session.Logf) func(name string, mtu int
 		if err == nil {
 			if err := hostnet.DisableAutoLinkLocal(name); err != nil {
 				logf(config.LogDebug, "the kernel keeps its own link-local address: %v", err)
+			}
+			if err := hostnet.PromoteSecondaries(name); err != nil {
+				logf(config.LogWarn, "a new address may leave %s without any: %v", name, err)
 			}
 		}
 		return d, err

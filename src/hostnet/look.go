@@ -1,0 +1,135 @@
+package hostnet
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// IsUp reports whether a device is up, as opposed to whether it is connected: the kernel removes all routes by a device that
+// is down.
+func IsUp(device string) (bool, error) {
+	ifr, err := unix.NewIfreq(device)
+	if err != nil {
+		return false, fmt.Errorf("device %s: %w", device, err)
+	}
+	if err := ioctl(unix.SIOCGIFFLAGS, ifr); err != nil {
+		return false, fmt.Errorf("device %s: %w", device, err)
+	}
+	return ifr.Uint16()&unix.IFF_UP != 0, nil
+}
+
+// Address is an address of this machine.
+type Address struct {
+	Device string
+	Prefix netip.Prefix // the address and the length of its subnet, which is the peer's where there is one
+	Peer   netip.Addr   // invalid where the device is no line to one neighbour
+}
+
+// Addresses returns the machine's IPv4 or IPv6 addresses; device may be empty for those of all devices.
+func Addresses(device string, ipv6 bool) ([]Address, error) {
+	only := 0
+	if device != "" {
+		index, err := DeviceIndex(device)
+		if err != nil {
+			return nil, err
+		}
+		only = index
+	}
+	fixed := make([]byte, unix.SizeofIfAddrmsg)
+	fixed[0] = unix.AF_INET
+	if ipv6 {
+		fixed[0] = unix.AF_INET6
+	}
+	var found []numberedAddress
+	err := dump(unix.RTM_GETADDR, unix.RTM_NEWADDR, fixed, func() { found = nil }, func(b []byte) error {
+		a, err := parseAddress(b)
+		if err == nil && (only == 0 || a.device == only) {
+			found = append(found, a)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the addresses: %w", err)
+	}
+	var list []Address
+	names := map[int]string{only: device}
+	for _, a := range found {
+		if names[a.device] == "" {
+			name, err := deviceName(a.device)
+			if err != nil {
+				continue // it has gone since
+			}
+			names[a.device] = name
+		}
+		a.Device = names[a.device]
+		list = append(list, a.Address)
+	}
+	return list, nil
+}
+
+// numberedAddress is an address as the kernel tells it.
+type numberedAddress struct {
+	Address
+	device int // its number
+}
+
+// parseAddress reads the payload of RTM_NEWADDR.
+func parseAddress(b []byte) (a numberedAddress, err error) {
+	if len(b) < unix.SizeofIfAddrmsg {
+		return a, errShort
+	}
+	bits := int(b[1])
+	a.device = int(native.Uint32(b[4:]))
+	var local, address netip.Addr
+	for rest := b[unix.SizeofIfAddrmsg:]; len(rest) > 0; {
+		typ, value, next, err := cutAttr(rest)
+		if err != nil {
+			return a, err
+		}
+		rest = next
+		if typ != unix.IFA_LOCAL && typ != unix.IFA_ADDRESS {
+			continue
+		}
+		addr, ok := netip.AddrFromSlice(value)
+		if !ok || family(addr) != b[0] {
+			return a, errLength
+		}
+		if typ == unix.IFA_LOCAL {
+			local = addr
+		} else {
+			address = addr
+		}
+	}
+	switch { // IPv6 has IFA_LOCAL only where there is a peer
+	case !local.IsValid():
+		local = address
+	case address != local:
+		a.Peer = address
+	}
+	if a.Prefix = netip.PrefixFrom(local, bits); !a.Prefix.IsValid() {
+		return a, errLength
+	}
+	return a, nil
+}
+
+// dump asks for a list of the kernel and hands the payload of each message of type answers to take. When the list changed
+// while it was read, it is read again after restart was called.
+func dump(request, answers uint16, fixed []byte, restart func(), take func(payload []byte) error) (err error) {
+	const attempts = 3
+	for range attempts {
+		restart()
+		err = exchange(begin(nil, request, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, seq, fixed), func(m message) (done bool, err error) {
+			if m.Type == answers {
+				err = take(m.Payload)
+			}
+			return false, err
+		})
+		if !errors.Is(err, errInterrupted) {
+			break
+		}
+	}
+	return err
+}
