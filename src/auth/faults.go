@@ -112,13 +112,13 @@ func silent(who string, what LCPAuth) *fault.Error {
 	return fault.New(fault.PeerSilent, fault.StageAuth, "The "+who+" did not answer during authentication ("+what.String()+").")
 }
 
-// endless says that the other end talks without coming to an end.
+// endless says that the other end talks without coming to an end. It has not refused anything, so this is no AUTH_FAILED.
 func endless(what LCPAuth, limit time.Duration, note string) *fault.Error {
 	m := "Authentication (" + what.String() + ") did not come to an end within " + limit.String() + "."
 	if note != "" {
 		m += " The last packet that was ignored: " + note + "."
 	}
-	return failed(m).WithHint("Check the server's log; its authentication server (RADIUS) may not answer.")
+	return fault.New(fault.PPPNegotiationFailed, fault.StageAuth, m).WithHint("Check the server's log; its authentication server (RADIUS) may not answer.")
 }
 
 // badOption refuses to start with a value that the protocol cannot carry.

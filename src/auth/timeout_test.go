@@ -45,7 +45,7 @@ func TestServerThatAsksWithoutEnd(t *testing.T) {
 			break
 		}
 	}
-	k.wantFailure(fault.AuthFailed, "CHAP-MD5", "did not come to an end within 1m0s",
+	k.wantFailure(fault.PPPNegotiationFailed, "CHAP-MD5", "did not come to an end within 1m0s",
 		"a Success that answers none of our responses")
 }
 

@@ -151,6 +151,9 @@ func (c *conn) authenticate(now time.Time, agreed ppp.AuthProtocol) {
 	switch {
 	case c.m.AuthSilent:
 		return
+	case c.m.CutInAuth:
+		c.cut()
+		return
 	case c.m.TerminateInAuth:
 		c.goodbye(now, "told to refuse the login")
 		return
@@ -181,6 +184,10 @@ func (c *conn) authenticate(now time.Time, agreed ppp.AuthProtocol) {
 // doLogin carries out what the authentication wants.
 func (c *conn) doLogin(actions []auth.Action) {
 	failed := slices.ContainsFunc(actions, func(a auth.Action) bool { return a.Kind == auth.Failure })
+	if c.m.CutAtVerdict && slices.ContainsFunc(actions, func(a auth.Action) bool { return a.Kind != auth.Send }) {
+		c.cut()
+		return
+	}
 	for _, a := range slices.Clone(actions) {
 		now := time.Now()
 		switch a.Kind {

@@ -86,6 +86,8 @@ var knobs = []Knob{
 
 	{"offer-only", "propose this authentication method alone", func(m *Misbehaviour) any { return &m.OfferOnly }},
 	{"auth-silent", "never begin the authentication", func(m *Misbehaviour) any { return &m.AuthSilent }},
+	{"cut-in-auth", "close the TCP connection when the authentication begins", func(m *Misbehaviour) any { return &m.CutInAuth }},
+	{"cut-at-verdict", "close the TCP connection instead of answering the login", func(m *Misbehaviour) any { return &m.CutAtVerdict }},
 	{"terminate-in-auth", "terminate LCP when the authentication begins", func(m *Misbehaviour) any { return &m.TerminateInAuth }},
 	{"wrong-proof", "MS-CHAPv2: prove with a wrong password", func(m *Misbehaviour) any { return &m.WrongProof }},
 	{"no-proof", "MS-CHAPv2: no proof in the success message", func(m *Misbehaviour) any { return &m.NoProof }},

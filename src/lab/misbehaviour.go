@@ -84,6 +84,8 @@ type Misbehaviour struct {
 	// Authentication.
 	OfferOnly       auth.Method
 	AuthSilent      bool
+	CutInAuth       bool
+	CutAtVerdict    bool
 	WrongProof      bool
 	NoProof         bool
 	EarlySuccess    bool

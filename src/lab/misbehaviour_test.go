@@ -117,7 +117,9 @@ func TestMisbehaviours(t *testing.T) {
 
 		{"offer-only=pap", "up"},
 		{"auth-silent", "PEER_SILENT"},
-		{"terminate-in-auth", "AUTH_FAILED"},
+		{"terminate-in-auth", "PPP_NEGOTIATION_FAILED"},
+		{"cut-in-auth", "CLOSED_BY_SERVER"},
+		{"cut-at-verdict", "CLOSED_BY_SERVER"},
 		{"wrong-proof", "AUTH_FAILED"},
 		{"no-proof", "AUTH_FAILED"},
 		{"early-success", "AUTH_FAILED"},

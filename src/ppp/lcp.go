@@ -151,7 +151,7 @@ func (c *lcp) up() *fault.Error {
 }
 
 func (c *lcp) down() {
-	c.link.phase = phaseEstablish
+	c.link.phase, c.link.answered = phaseEstablish, false
 	c.link.networksDown()
 }
 

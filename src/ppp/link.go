@@ -39,6 +39,7 @@ type Link struct {
 	closing   bool   // Terminate was called
 	goodbye   string // and its reason
 	addressed bool   // there was an IPv4 address
+	answered  bool   // an authentication packet was sent since LCP opened
 
 	echoing bool // an Echo-Request waits for its reply
 	echoID  uint8
@@ -117,8 +118,10 @@ func (l *Link) Authenticated(now time.Time) []Action {
 	return l.done()
 }
 
-// AuthFrame appends to dst a frame with a packet of the agreed authentication protocol.
+// AuthFrame appends to dst a frame with a packet of the agreed authentication protocol, and notes that the peer gets one:
+// from then on its end of the call is an answer to it.
 func (l *Link) AuthFrame(dst, packet []byte) []byte {
+	l.answered = true
 	return AppendFrame(dst, l.lcp.agreed.Protocol, packet)
 }
 
@@ -181,17 +184,33 @@ func (l *Link) Deadline() time.Time {
 // PeerMRU is the largest information field that may be sent to the peer, never more than fits an SSTP packet.
 func (l *Link) PeerMRU() int { return l.lcp.peerMRU }
 
-// EndedByPeer says what it means if the peer ends the call now, be it with a Terminate-Request (then Receive says it
-// with Terminated) or by a message of a layer below: during authentication it is AUTH_FAILED, for SoftEther 5.02 says
-// no more than that about a wrong password.
-func (l *Link) EndedByPeer() *fault.Error {
+// Stage returns the stage of a call in which the link is.
+func (l *Link) Stage() fault.Stage {
 	switch {
 	case l.phase == phaseNetwork && (l.addressed || l.ipcp == nil || l.cfg.Role == Server):
-		return fault.New(fault.ClosedByServer, fault.StageUp, l.peer()+" ended the call")
+		return fault.StageUp
 	case l.phase == phaseNetwork:
-		return fault.New(fault.NoAddress, fault.StageNetwork, l.peer()+" ended the call before it assigned an address")
+		return fault.StageNetwork
 	case l.phase == phaseAuthenticate && l.lcp.agreed != AuthProtocol{}:
-		return fault.New(fault.AuthFailed, fault.StageAuth, l.peer()+" ended the call during authentication")
+		return fault.StageAuth
+	}
+	return fault.StagePPP
+}
+
+// EndedByPeer returns what it means if the peer says now that it ends the call, be it with a Terminate-Request (then
+// Receive returns it with Terminated) or by a message of a layer below. After our answer in the authentication it is
+// AUTH_FAILED, for SoftEther 5.02 says no more than that about a wrong password. A connection that ends without a word is
+// another matter: anybody on the path can end it.
+func (l *Link) EndedByPeer() *fault.Error {
+	switch stage := l.Stage(); {
+	case stage == fault.StageUp:
+		return fault.New(fault.ClosedByServer, stage, l.peer()+" ended the call")
+	case stage == fault.StageNetwork:
+		return fault.New(fault.NoAddress, stage, l.peer()+" ended the call before it assigned an address")
+	case stage == fault.StageAuth && l.answered:
+		return fault.New(fault.AuthFailed, stage, l.peer()+" ended the call during authentication")
+	case stage == fault.StageAuth:
+		return fault.New(fault.PPPNegotiationFailed, stage, l.peer()+" ended the call before the login")
 	case l.lcp.auth.disputed():
 		return l.lcp.auth.fault()
 	}

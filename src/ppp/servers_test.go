@@ -113,6 +113,7 @@ func TestSoftEther502WhenNoEAPMethodSuits(t *testing.T) {
 func TestSoftEther502RefusesThePassword(t *testing.T) {
 	s := newScript(t, clientConfig(methodPAP))
 	s.establish(methodPAP)
+	s.link.AuthFrame(nil, unhex("0101 0008 0175 0170"))
 	s.sends(ProtoLCP, terminateRequest, 5, "")
 	s.wants("no Nak of PAP, just Terminate", ProtoLCP, terminateAck, 5, "")
 	s.wantsEnd("that is a refused password", fault.AuthFailed, fault.StageAuth)

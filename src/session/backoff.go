@@ -15,14 +15,15 @@ const (
 	maxAuthPause   = time.Hour
 	flapPause      = 5 * time.Minute
 	steadyAfter    = time.Minute // a call that was up for so long forgets earlier failures
-	flapLimit      = 3           // so many calls lost within steadyAfter of coming up: two clients share one account
+	flapLimit      = 3           // so many calls that the server ends within steadyAfter: two clients share one account
 )
 
 // backoff computes the pause before the next call from what became of the last ones.
 type backoff struct {
 	pause     time.Duration // of the last failure, 0 after a success
 	authPause time.Duration
-	flaps     int
+	flaps     int // calls that the server ended soon after they came up
+	breaks    int // calls that broke soon after they came up
 	failed    int // calls failed in a row
 }
 
@@ -31,50 +32,86 @@ func (b *backoff) succeeded() {
 	b.pause, b.authPause, b.failed = 0, 0, 0
 }
 
+// startOver forgets what the pauses have grown from: the user wants a call, or the way to the server is another one. A
+// refused password is still refused.
+func (b *backoff) startOver() {
+	b.pause, b.flaps, b.breaks = 0, 0, 0
+}
+
+// ending is how a call that was up came to its end.
+type ending uint8
+
+const (
+	// interrupted: by our wish, by a lost uplink, or by a server that fell silent. The next call is dialed at once.
+	interrupted ending = iota
+	// broken: by an end of the connection without a word, by a spoiled TLS record, or by this machine. Anybody on the path
+	// can forge the first two, so the pauses stay short.
+	broken
+	// byServer: by what the server said inside TLS. It knows what it does, so the pauses grow long.
+	byServer
+)
+
+// endingOf returns how a call ended. err is nil after our own goodbye; cut says that the connection ended without a word.
+func endingOf(err *fault.Error, cut bool) ending {
+	switch {
+	case err == nil, err.Code == fault.NoUplink, err.Code == fault.PeerSilent:
+		return interrupted
+	case cut && err.Code == fault.ClosedByServer, err.Code == fault.TLSFailed, err.Code == fault.TUNFailed, err.Code == fault.NetifdRefused:
+		return broken
+	}
+	return byServer
+}
+
 // lost returns the pause after a call that had been up for upFor. The first try comes at once, unless calls keep ending
-// as soon as they are up, for a reason that the next one would meet again.
-func (b *backoff) lost(upFor time.Duration, mayRecur bool, jitter float64) time.Duration {
+// as soon as they are up. limit bounds the pauses that others than the server can bring about.
+func (b *backoff) lost(upFor time.Duration, how ending, limit time.Duration, jitter float64) time.Duration {
 	if upFor >= steadyAfter {
-		b.flaps = 0
+		b.flaps, b.breaks = 0, 0
 		return 0
 	}
-	if mayRecur {
+	switch how {
+	case byServer:
 		b.flaps++
-	}
-	if b.flaps >= flapLimit {
-		return withJitter(flapPause, jitter)
-	}
-	if b.flaps > 1 {
-		return withJitter(firstPause<<b.flaps, jitter)
+		if b.flaps >= flapLimit {
+			return withJitter(flapPause, jitter)
+		}
+		if b.flaps > 1 {
+			return withJitter(firstPause<<b.flaps, jitter)
+		}
+	case broken:
+		b.breaks++
+		if b.breaks > 1 {
+			return withJitter(min(firstPause<<min(b.breaks-2, 6), limit), jitter)
+		}
 	}
 	return 0
 }
 
-// failedCall returns the pause after a call that never came up; holding says that a device is kept for it.
-func (b *backoff) failedCall(code fault.Code, holding bool, jitter float64) time.Duration {
+// failedCall returns the pause after a round through the servers in which no call came up and none refused the password.
+// holding says that a device is kept for the next one; limit bounds the pause.
+func (b *backoff) failedCall(holding bool, limit time.Duration, jitter float64) time.Duration {
 	b.failed++
-	if repeatLocksAccount(code) {
-		b.authPause = grow(b.authPause, firstAuthPause, maxAuthPause)
-		return withJitter(b.authPause, jitter)
-	}
-	return b.longer(holding, jitter)
+	return b.longer(holding, limit, jitter)
 }
 
-// longer returns a pause twice as long as the last one, without counting a failed call.
-func (b *backoff) longer(holding bool, jitter float64) time.Duration {
+// refused returns the pause after a round in which a server refused the password.
+func (b *backoff) refused(jitter float64) time.Duration {
+	b.failed++
+	b.authPause = grow(b.authPause, firstAuthPause, maxAuthPause)
+	return withJitter(b.authPause, jitter)
+}
+
+// longer returns a pause twice as long as the last one, at most limit, without counting a failed call.
+func (b *backoff) longer(holding bool, limit time.Duration, jitter float64) time.Duration {
 	first := firstPause
 	if holding {
 		first = firstHoldPause
 	}
-	b.pause = grow(b.pause, first, maxPause)
+	b.pause = min(grow(b.pause, first, maxPause), limit)
 	return withJitter(b.pause, jitter)
 }
 
-// mayRecur says whether the next call could be lost for the same reason as soon as it is up. That is so of whatever the
-// server or this machine did, and not of a line that went dead: it takes its time to be noticed, or is another one now.
-func mayRecur(code fault.Code) bool { return code != fault.NoUplink && code != fault.PeerSilent }
-
-// repeatLocksAccount says whether trying again soon would count as another wrong login on the server.
+// repeatLocksAccount reports whether trying again soon would count as another wrong login on the server.
 func repeatLocksAccount(code fault.Code) bool {
 	switch code {
 	case fault.AuthFailed, fault.PasswordExpired, fault.AccountDisabled:

@@ -176,7 +176,7 @@ func (s *Session) progress(now time.Time) {
 			c.rtt.add(o.rtt)
 			s.update(func(st *Status) { st.RTT = c.rtt })
 		case released:
-			s.callOver(now, o.err)
+			s.callOver(now, o.err, o.cut)
 			return
 		}
 	}

@@ -88,21 +88,29 @@ func (s *Session) dialed(now time.Time, e dialedEvent) {
 }
 
 // callFailed takes the failure of a call that never came up: the next server of the list is tried at once, and after
-// the last one comes a pause.
+// the last one comes a pause. Each server is asked once a round, so that one which refuses the password is not asked
+// again before the long pause, whatever the others do.
 func (s *Session) callFailed(now time.Time, err *fault.Error) {
 	s.failed(now, err)
-	if s.next+1 < len(s.servers) && !repeatLocksAccount(err.Code) {
+	if repeatLocksAccount(err.Code) {
+		s.refusal = err
+	}
+	if s.next+1 < len(s.servers) {
 		s.next++
 		s.dial(now)
 		return
 	}
 	var pause time.Duration
-	if err.Code == fault.NoUplink {
-		pause = s.backoff.longer(s.announced != nil, jitter()) // no server was asked: that is no failed call
-	} else {
-		pause = s.backoff.failedCall(err.Code, s.announced != nil, jitter())
+	switch holding := s.announced != nil; {
+	case s.refusal != nil:
+		err = s.refusal
+		pause = s.backoff.refused(jitter())
+	case err.Code == fault.NoUplink:
+		pause = s.backoff.longer(holding, s.patience(), jitter()) // no server was asked: that is no failed call
+	default:
+		pause = s.backoff.failedCall(holding, s.patience(), jitter())
 	}
-	if s.giveUp(err) {
+	if s.giveUp() {
 		s.stop(now, err)
 		return
 	}

@@ -50,7 +50,7 @@ const (
 	ipv6Up                           // ipv6 is valid
 	ipv6Down                         // there is no IPv6 on this call
 	roundTrip                        // rtt is valid
-	released                         // the call is over; err says why, nil after our own goodbye
+	released                         // the call is over; err says why, nil after our own goodbye; cut is valid
 )
 
 // outcome is what the session's loop must know about a call's progress.
@@ -61,6 +61,7 @@ type outcome struct {
 	ipv6 ppp.IPv6
 	rtt  time.Duration
 	err  *fault.Error
+	cut  bool // the connection ended without a word of the server, as anybody on the path can make it end
 }
 
 // engine joins the protocol machines of one call: SSTP carries PPP, PPP asks for the login, the login's keys bind the
@@ -142,7 +143,7 @@ func (e *engine) deadline() time.Time {
 // advance does what is due.
 func (e *engine) advance(now time.Time) {
 	if due(e.limit, now) {
-		e.release(e.cause)
+		e.release(e.cause, false)
 	}
 	if e.over {
 		return
@@ -200,22 +201,42 @@ func (e *engine) take() []outcome {
 
 func (e *engine) emit(o outcome) { e.outcomes = append(e.outcomes, o) }
 
-func (e *engine) release(err *fault.Error) {
+// release ends the call. cut says that err is a connection that ended without a word of the server.
+func (e *engine) release(err *fault.Error, cut bool) {
 	if e.over {
 		return
 	}
 	e.over = true
 	switch {
 	case e.cause != nil:
-		err = e.cause // what made us or the server hang up says more than the hanging up
+		err, cut = e.cause, false // what made us or the server hang up says more than the hanging up
 	case e.ending:
-		err = nil // our own goodbye: how the server took it is nobody's trouble
+		err, cut = nil, false // our own goodbye: how the server took it is nobody's trouble
+	case cut:
+		err = e.cutOff(err)
 	case err != nil && err.Code == fault.ClosedByServer && e.link != nil:
 		if why := e.link.EndedByPeer(); why.Code != fault.ClosedByServer {
 			err = why.Wrap(err) // PPP knows what the server did not like
 		}
 	}
-	e.emit(outcome{kind: released, err: err})
+	e.emit(outcome{kind: released, err: err, cut: cut})
+}
+
+// cutOff completes what the data path knows of a broken connection by where the call stood. It is never a refused
+// login: whoever can forge a FIN or a RST would otherwise decide how long the tunnel waits.
+func (e *engine) cutOff(err *fault.Error) *fault.Error {
+	if err.Code != fault.ClosedByServer || e.link == nil {
+		return err
+	}
+	if why := e.link.EndedByPeer(); why.Code == fault.AuthMethodRefused {
+		return why.Wrap(err) // the server's own proposals say what it does not like
+	}
+	f := fault.New(fault.ClosedByServer, e.link.Stage(), err.Message).Wrap(err)
+	if f.Stage == fault.StageAuth {
+		f.WithHint("The connection broke during the login. Some servers end it like this when the user name or the password is " +
+			"wrong: check both if it goes on.")
+	}
+	return f
 }
 
 func (e *engine) doSSTP(now time.Time, actions []sstp.Action) {
@@ -243,7 +264,7 @@ func (e *engine) doSSTP(now time.Time, actions []sstp.Action) {
 		case sstp.ProbePPP:
 			e.ping(now)
 		case sstp.Release:
-			e.release(fault.Of(a.Err, fault.ClosedByServer, fault.StageSSTP))
+			e.release(fault.Of(a.Err, fault.ClosedByServer, fault.StageSSTP), a.Lost)
 		}
 	}
 }

@@ -196,8 +196,9 @@ func (s *Session) withdrawn() {
 	}
 }
 
-// callOver cleans up after a call and decides what comes next. err is nil where the call was ended by our wish.
-func (s *Session) callOver(now time.Time, err *fault.Error) {
+// callOver cleans up after a call and decides what comes next. err is nil where the call was ended by our wish; cut says
+// that the connection ended without a word of the server.
+func (s *Session) callOver(now time.Time, err *fault.Error, cut bool) {
 	c := s.call
 	s.call = nil
 	c.conn.Close()
@@ -228,7 +229,7 @@ func (s *Session) callOver(now time.Time, err *fault.Error) {
 	} else {
 		s.hold(now)
 	}
-	s.wait(now, s.backoff.lost(now.Sub(c.upSince), err != nil && mayRecur(err.Code), jitter()))
+	s.wait(now, s.backoff.lost(now.Sub(c.upSince), endingOf(err, cut), s.patience(), jitter()))
 }
 
 // callRefused decides what follows a call that did not come up.
@@ -244,7 +245,7 @@ func (s *Session) callRefused(now time.Time, c *call, err *fault.Error) {
 		s.emptyKeys[server] = !s.emptyKeys[server] // what did not help is not kept
 		if s.emptyKeys[server] {
 			s.cfg.Log(config.LogInfo, "%s: %s Trying once with empty keys, as some servers expect for EAP-MSCHAPv2.", err.Code, err.Message)
-			s.wait(now, 0)
+			s.dial(now) // the same server: the others had their turn in this round
 			return
 		}
 	}
@@ -254,7 +255,7 @@ func (s *Session) callRefused(now time.Time, c *call, err *fault.Error) {
 // dropCall ends a goodbye that takes too long, and everything else that stopping still waits for.
 func (s *Session) dropCall() {
 	if s.call != nil {
-		s.call.engine.release(nil)
+		s.call.engine.release(nil, false)
 	}
 	if s.cancelJob != nil {
 		s.cancelJob()

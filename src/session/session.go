@@ -49,7 +49,7 @@ type Session struct {
 	backoff       backoff
 	servers       []config.Server // the one that worked last first
 	next          int             // index in servers of the next to dial
-	lastErr       *fault.Error    // of this round through the servers
+	refusal       *fault.Error    // a server of this round refused the password; nil: none did
 	dialing       *attempt
 	call          *call
 	calls         int // number of the last attempt or call: late events of others are dropped
@@ -267,7 +267,7 @@ func (s *Session) reconnect(now time.Time, reason string) {
 	}
 	s.cfg.Log(config.LogInfo, "%s: dialing anew", reason)
 	s.note(Entry{Time: now, State: s.status.State, Text: reason + ": dialing anew"})
-	s.backoff.pause = 0
+	s.backoff.startOver()
 	if s.call != nil {
 		s.call.engine.goodbye(now, nil)
 		s.progress(now)
@@ -278,7 +278,7 @@ func (s *Session) reconnect(now time.Time, reason string) {
 		return
 	}
 	s.retryAt = time.Time{}
-	s.next, s.lastErr = 0, nil
+	s.next, s.refusal = 0, nil
 	s.dial(now)
 }
 
@@ -288,13 +288,13 @@ func (s *Session) uplinkLost(now time.Time, reason string) {
 		return
 	}
 	s.cfg.Log(config.LogInfo, "%s", reason)
-	s.backoff.pause = 0
+	s.backoff.startOver()
 	if s.call == nil {
 		s.note(Entry{Time: now, State: s.status.State, Text: reason})
 		s.abandonDial()
 		return
 	}
-	s.call.engine.release(fault.New(fault.NoUplink, fault.StageUp, "The way to the server is gone: "+reason+"."))
+	s.call.engine.release(fault.New(fault.NoUplink, fault.StageUp, "The way to the server is gone: "+reason+"."), false)
 	s.progress(now)
 }
 
@@ -398,7 +398,7 @@ func (s *Session) failed(now time.Time, err *fault.Error) {
 
 // wait sets the time of the next call.
 func (s *Session) wait(now time.Time, pause time.Duration) {
-	s.next, s.lastErr = 0, nil
+	s.next, s.refusal = 0, nil
 	if pause == 0 {
 		s.dial(now)
 		return
@@ -413,10 +413,19 @@ func (s *Session) wait(now time.Time, pause time.Duration) {
 	s.setState(now, Waiting, text)
 }
 
-// giveUp says whether the configuration wants no further try after this failure.
-func (s *Session) giveUp(err *fault.Error) bool {
+// giveUp reports whether the configuration wants no further round through the servers after the one that has failed.
+func (s *Session) giveUp() bool {
 	t := s.cfg.Tunnel
-	return t.AuthFail && repeatLocksAccount(err.Code) || t.MaxFail > 0 && s.backoff.failed >= t.MaxFail
+	return t.AuthFail && s.refusal != nil || t.MaxFail > 0 && s.backoff.failed >= t.MaxFail
+}
+
+// patience returns the longest pause after a failure that anybody on the path can cause. While a device is held it is
+// short enough for several calls before hold is over.
+func (s *Session) patience() time.Duration {
+	if s.announced == nil || s.cfg.Tunnel.HoldsForever() {
+		return maxPause
+	}
+	return min(maxPause, s.cfg.Tunnel.Hold/6)
 }
 
 func jitter() float64 { return mathrand.Float64() }

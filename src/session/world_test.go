@@ -28,8 +28,12 @@ type world struct {
 	t       *testing.T
 	tunnel  *config.Tunnel
 	server  *lab.Server
+	others  map[string]*lab.Server // by host; every other host is server
 	network *fakeHost
 	session *Session
+
+	certificate *lab.Certificate
+	placed      []*lab.Server
 
 	mu       sync.Mutex
 	states   []State
@@ -49,6 +53,9 @@ const testServer = "vpn.test"
 // newWorld makes a server and a client; options change or add to the client's configuration.
 func newWorld(t *testing.T, serverCfg lab.Config, options config.Values) *world {
 	t.Helper()
+	if serverCfg.Certificate == nil {
+		serverCfg.Certificate = issue(t, lab.CertificateOptions{})
+	}
 	server, err := lab.New(serverCfg)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +74,7 @@ func newWorld(t *testing.T, serverCfg lab.Config, options config.Values) *world 
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, tunnel: tunnel, server: server, network: &fakeHost{}, down: map[string]bool{}, finished: make(chan error, 1)}
+	w := &world{t: t, tunnel: tunnel, server: server, certificate: serverCfg.Certificate, others: map[string]*lab.Server{}, network: &fakeHost{}, down: map[string]bool{}, finished: make(chan error, 1)}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.session = New(Config{
 		Tunnel: tunnel, Dial: w.dial, OpenDevice: w.openDevice, Host: w.network, Random: rand.Reader,
@@ -119,6 +126,9 @@ func (w *world) stop() {
 	}
 	w.serving.Wait()
 	w.server.Close()
+	for _, s := range w.placed {
+		s.Close()
+	}
 	synctest.Wait()
 }
 
@@ -153,7 +163,8 @@ func (w *world) dial(ctx context.Context, server config.Server, obs transport.Ob
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", errRefused)}
 		}
 		client, far := net.Pipe()
-		w.serving.Go(func() { w.server.ServeConn(context.Background(), far) })
+		at := w.serverAt(server.Host)
+		w.serving.Go(func() { at.ServeConn(context.Background(), far) })
 		return client, nil
 	}
 	conn, err := transport.Connect(ctx, o, obs)
@@ -161,6 +172,49 @@ func (w *world) dial(ctx context.Context, server config.Server, obs transport.Ob
 		return nil, err
 	}
 	return conn, nil
+}
+
+// serverAt returns the server that answers at a host.
+func (w *world) serverAt(host string) *lab.Server {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.others[host]; s != nil {
+		return s
+	}
+	return w.server
+}
+
+// place puts another server, with the same certificate, at a host.
+func (w *world) place(host string, cfg lab.Config) {
+	w.t.Helper()
+	cfg.Certificate = w.certificate
+	s, err := lab.New(cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.others[host] = s
+	w.placed = append(w.placed, s)
+}
+
+// unplace takes the other server at a host away.
+func (w *world) unplace(host string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.others, host)
+}
+
+// dials returns how often a host was dialed.
+func (w *world) dials(host string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, h := range w.dialed {
+		if h == host {
+			n++
+		}
+	}
+	return n
 }
 
 func (w *world) setCutOff(cutOff bool) {

@@ -62,6 +62,7 @@ type Action struct {
 	Data []byte
 	RTT  time.Duration
 	Err  error
+	Lost bool // Release: the connection ended without a goodbye, as anybody on the path can make it end
 }
 
 // Call is one SSTP call ([MS-SSTP] 3.2 and 3.3). It is not safe for concurrent use.
@@ -72,6 +73,7 @@ type Call struct {
 
 	ending  bool         // the reason is known
 	reason  *fault.Error // nil: we wanted the end
+	gone    bool         // the connection ended before anybody knew a reason
 	pppUp   bool
 	heard   bool // a good packet has come
 	unknown int  // messages of unknown types so far
@@ -177,6 +179,7 @@ func (c *Call) Lost(now time.Time, err error) []Action {
 	if c.state != StateDisconnected {
 		if !c.ending {
 			c.end(c.lost(now, err))
+			c.gone = true
 		}
 		c.release()
 	}

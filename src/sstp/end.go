@@ -19,7 +19,7 @@ func (c *Call) release() {
 	c.state, c.deadline = StateDisconnected, time.Time{}
 	c.binding = serverBinding{} // the key is not needed any more
 	c.down()
-	a := Action{Kind: Release}
+	a := Action{Kind: Release, Lost: c.gone}
 	if c.reason != nil {
 		a.Err = c.reason
 	}
