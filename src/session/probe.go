@@ -23,6 +23,8 @@ type ProbeConfig struct {
 	Dial     Dialer
 	InnerTLS InnerTLS
 	Random   io.Reader
+	// MayLogIn is asked once the server is reached. When it returns false, the probe ends before the login. Nil: it may.
+	MayLogIn func(transport.Info) bool
 	// Step is called with each finished stage, as it finishes; nil: nobody listens.
 	Step func(Step)
 }
@@ -110,8 +112,9 @@ func (p *prober) call(ctx context.Context, conn Conn) {
 	t, info := p.cfg.Tunnel, conn.Info()
 	verified := info.VerifiedBy != transport.Unverified
 	p.since = time.Now()
+	logIn := t.Username != "" && (p.cfg.MayLogIn == nil || p.cfg.MayLogIn(info))
 	methods, refused := allowedMethods(t.Auth, verified)
-	if refused != nil && t.Username != "" {
+	if refused != nil && logIn {
 		conn.Close()
 		p.failed(refused)
 		return
@@ -133,7 +136,7 @@ func (p *prober) call(ctx context.Context, conn Conn) {
 	e := newEngine(callConfig{
 		leaf: info.Leaf.Raw, verified: verified, username: t.Username, password: t.Password, methods: methods,
 		innerTLS: inner, mru: t.MTUOver(info.Server.Addr()), keepalive: t.Keepalive.Interval,
-		failures: t.Keepalive.Failures, logInOnly: true, noLogIn: t.Username == "",
+		failures: t.Keepalive.Failures, logInOnly: true, noLogIn: !logIn,
 		random: p.cfg.Random, sendPacket: func(pkt []byte) { pumps.Send(pkt) },
 	})
 	pumps.Start()

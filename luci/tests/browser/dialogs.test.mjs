@@ -33,7 +33,7 @@ describe('test connection and trust', { skip: chromium ? false : 'there is no Ch
 		assert.match(text, /TLS encryption[^]*TLS 1\.3, TLS_AES_128_GCM_SHA256\n[^]*ms/, 'how it was verified has a row of its own');
 		assert.match(text, /logged in by MS-CHAPv2/);
 		assert.equal(await dialog.getByRole('button', { name: /Trust/ }).count(), 0);
-		assert.deepEqual(router.called('sstp.probe')[0].args, { interface: 'vpn', options: {} });
+		assert.deepEqual(router.called('sstp.probe')[0].args, { interface: 'vpn', options: {}, anyway: false });
 
 		await dialog.locator('summary').click();
 		assert.match(await dialog.locator('.sstp-chain').innerText(), /Subject\s+CN=vpn\.example[^]*Issuer\s+CN=sstp-lab authority[^]*Names\s+vpn\.example, vpn6\.example[^]*Valid\s+.*1999 to .*2049[^]*SHA-256 fingerprint\s+([0-9A-F]{2}:){31}[0-9A-F]{2}[^]*spki-sha256:/);
@@ -59,6 +59,22 @@ describe('test connection and trust', { skip: chromium ? false : 'there is no Ch
 				assert.ok(text.includes(hint), text);
 			assert.equal(await dialog.getByRole('button', { name: 'Trust this certificate…' }).count(), code.startsWith('CERT_') ? 1 : 0);
 		}));
+
+	test('a login that may cut the running tunnel is tried only when asked for', () => probed((args) => args.anyway ? recorded('probe-passed') : recorded('probe-held'), async (dialog, page) => {
+		assert.match(await stages(dialog), /sstp ok, ppp open, auth open$/);
+		assert.match(await dialog.locator('.sstp-verdict').innerText(), /The login was not tried, because it may cut the running tunnel vpn/);
+		assert.match(await dialog.locator('[data-stage=auth]').innerText(), /tunnel vpn is logged in by MS-CHAPv2, for 2 h 3 min already/, 'what the live call proves');
+		await dialog.getByRole('button', { name: 'Test without logging in' }).click();
+		await until(() => router.called('sstp.probe').length == 2);
+		await dialog.getByRole('button', { name: 'Test with login: may cut the running tunnel' }).click();
+		await dialog.getByText('Everything works').first().waitFor();
+		assert.deepEqual(router.called('sstp.probe').map((c) => c.args.anyway), [ false, false, true ]);
+		assert.equal(await dialog.getByRole('button', { name: /may cut/ }).count(), 0);
+		await dialog.getByRole('button', { name: 'Test again' }).click();
+		await until(() => router.called('sstp.probe').length == 4);
+		assert.equal(router.called('sstp.probe')[3].args.anyway, false, 'it is asked each time');
+		await assertFits(page);
+	}, { width: 360, height: 640 }));
 
 	test('several servers, each with its result', () => probed(recorded('probe-several'), async (dialog) => {
 		await dialog.locator('h5').first().waitFor();

@@ -48,7 +48,7 @@ ${Object.entries(all).map(([ k, v ]) => `uci set network.vpn.${k}=${quote(v)}`).
 uci commit network; ubus call network reload; ifup vpn`);
 }
 
-const probe = (options) => ubus('sstp', 'probe', { interface: 'vpn', options });
+const probe = (options, anyway = true) => ubus('sstp', 'probe', { interface: 'vpn', options, anyway });
 
 await shell(`cat > /etc/ca.pem <<'PEM'\n${await control('GET', '/server/ca')}PEM\n`);
 keep('tunnels-none', await ubus('sstp', 'tunnels'));
@@ -62,6 +62,7 @@ keep('tunnels', await ubus('sstp', 'tunnels'));
 keep('interfaces', await ubus('network.interface', 'dump'));
 keep('handlers', { sstp: (await ubus('network', 'get_proto_handlers')).sstp });
 keep('probe-passed', await probe({}));
+keep('probe-held', await probe({}, false));
 keep('probe-no-login', await probe({ username: '', password: '' }));
 keep('probe-untrusted', await probe({ ca_cert: '' }));
 keep('probe-wrong-name', await probe({ server_name: 'other.example' }));

@@ -36,6 +36,16 @@ test('a probe without a user name is half a success', () => {
 	assert.equal(report.verdict(report.rows({ stages: [ ...all, ok('ppp'), ok('auth') ] })).look, 'ok');
 });
 
+test('a login that was not tried for the sake of a running tunnel', () => {
+	const held = { interface: 'vpn', state: 'up', auth: 'mschapv2', uptime_s: 60 }, stages = [ 'resolve', 'connect', 'tls', 'http', 'sstp' ].map((s) => ok(s, '')),
+	      rows = report.rows({ stages, login_not_tried: held });
+
+	assert.match(report.verdict(rows, held).text, /may cut the running tunnel vpn/);
+	assert.match(rows.find((r) => r.stage == 'auth').finding, /logged in by MS-CHAPv2/);
+	assert.equal(report.rows({ stages, login_not_tried: { ...held, state: 'auth' } }).find((r) => r.stage == 'auth').finding, undefined, 'one that logs in proves nothing yet');
+	assert.equal(report.verdict(report.rows({ stages: [ bad('resolve', 'FLUX_LOST') ] }), held).look, 'failed');
+});
+
 test('a failure before the first stage, and an answer without stages', () => {
 	assert.equal(brief(report.rows({ stages: [ bad('config', 'INVALID_OPTIONS') ] })).split(',')[0], 'config failed');
 	assert.equal(report.rows({}).length, 8);

@@ -33,6 +33,7 @@ Options of probe:
   --config DIR             read NAME from DIR/network instead of the router's configuration
   --user NAME              log in too; the password is asked for, or read from standard input
   --password-file FILE     read the password from the first line of FILE
+  --anyway                 log in even where that may end the call of a running tunnel
   -o OPTION=VALUE          any option of the configuration, such as verify=none, server_name=vpn.example.org
 
 NAME is a section 'config interface NAME' with option proto 'sstp' in DIR/network; DIR is /etc/config by default.

@@ -27,10 +27,12 @@ import (
 	"sstp/src/ucifile"
 )
 
-const probeUsage = "sstp probe HOST[:PORT] [--user NAME] [--password-file FILE] [-o OPTION=VALUE]"
+const probeUsage = "sstp probe HOST[:PORT] [--user NAME] [--password-file FILE] [-o OPTION=VALUE] [--anyway]"
 
-// probe tries a server stage by stage and prints what it finds.
+// probe tries a server stage by stage and prints what it finds. Where the login may end the call of a running tunnel, it asks
+// first; where there is nobody to ask, it does not log in without --anyway.
 func probe(args []string, stdin, stdout, stderr *os.File) int {
+	args, anyway := withFlag(args, "--anyway")
 	a, err := parseArgs(args, "--config", "--user", "--password-file")
 	if err == nil && len(a.operands) != 1 {
 		err = fmt.Errorf("probe takes one server or interface")
@@ -50,19 +52,38 @@ func probe(args []string, stdin, stdout, stderr *os.File) int {
 		complain(stderr, err)
 		return exitUsage
 	}
+	var running []runningLogin
+	if !anyway {
+		running = inquirer{bus: bus, folder: localFolder(), limit: commandLimit / 3}.runningLogins(ctx, t)
+	}
 	code := exitFailed
 	for _, server := range t.Servers {
-		fmt.Fprintf(stdout, "%s\n", server)
-		report := session.Probe(ctx, session.ProbeConfig{
-			Tunnel: t, Server: server, Dial: dialer(t, byUplink(t, bus)), InnerTLS: innerTLS(t), Random: rand.Reader,
-			Step: func(s session.Step) { printStep(stdout, s) },
-		})
-		printChain(stdout, report)
-		if report.Failed() == nil {
+		passed, held := probeServer(ctx, t, server, bus, running, stdout)
+		if held != nil {
+			fmt.Fprintf(stdout, "  %s\n", held.text())
+			if asked(ctx, stdin, stderr, "Log in all the same?") {
+				passed, _ = probeServer(ctx, t, server, bus, nil, stdout)
+			} else {
+				fmt.Fprintf(stdout, "  hint: sstp probe %s --anyway\n", a.operands[0])
+			}
+		}
+		if passed {
 			code = exitOK
 		}
 	}
 	return code
+}
+
+// probeServer tries one server and prints what it finds. held is the running tunnel because of which it did not log in.
+func probeServer(ctx context.Context, t *config.Tunnel, server config.Server, bus *ubus.Client, running []runningLogin, stdout *os.File) (passed bool, held *runningLogin) {
+	fmt.Fprintf(stdout, "%s\n", server)
+	guard := loginGuard{running: running, server: server}
+	report := session.Probe(ctx, session.ProbeConfig{
+		Tunnel: t, Server: server, Dial: dialer(t, byUplink(t, bus)), InnerTLS: innerTLS(t), Random: rand.Reader, MayLogIn: guard.mayLogIn,
+		Step: func(s session.Step) { printStep(stdout, s) },
+	})
+	printChain(stdout, report)
+	return report.Failed() == nil, guard.held
 }
 
 // probeTunnel puts the options of a probe together: those of an interface, or defaults, and what the command line says.
@@ -158,6 +179,22 @@ func readPassword(ctx context.Context, file string, stdin, stderr *os.File) (str
 		}()
 	}
 	return readLine(in)
+}
+
+// asked asks a question where there is somebody at a terminal to answer it, and reports whether the answer is yes. Like
+// readPassword, it ends the program when ctx ends.
+func asked(ctx context.Context, stdin, stderr *os.File, question string) bool {
+	if !isTerminal(stdin) || !isTerminal(stderr) {
+		return false
+	}
+	fmt.Fprintf(stderr, "%s [y/N] ", question)
+	answered := context.AfterFunc(ctx, func() {
+		fmt.Fprintln(stderr)
+		os.Exit(exitFailed)
+	})
+	defer answered()
+	answer, err := readLine(stdin)
+	return err == nil && strings.HasPrefix(strings.ToLower(strings.TrimSpace(answer)), "y")
 }
 
 // maxPassword is the longest line that readLine takes, more than any method can carry.

@@ -21,7 +21,7 @@ const maxRPCD = 256 << 10
 
 // rpcdSignature is the plugin's answer to "list": its methods, and of each argument a value of its type. rpcd reads at most
 // 1 KiB of it.
-const rpcdSignature = `{"tunnels":{},"probe":{"interface":"","options":{}},"trust":{"interface":"","fingerprint":"","replace":false}}`
+const rpcdSignature = `{"tunnels":{},"probe":{"interface":"","options":{},"anyway":false},"trust":{"interface":"","fingerprint":"","replace":false}}`
 
 // rpcd is the plugin of that name: object sstp, for LuCI. It answers "list", and "call METHOD" with the arguments on its
 // standard input; both ways it is JSON.

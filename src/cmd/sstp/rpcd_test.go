@@ -233,6 +233,106 @@ func TestTheProbeOfAFormGoesBeforeWhatIsStored(t *testing.T) {
 	}
 }
 
+// running publishes a tunnel that is up at the lab server of that port, and waits until it can be asked.
+func (b *bench) running(name, port string, changes func(*control.Status)) {
+	b.Helper()
+	status := control.Status{Interface: name, State: "up", Server: "127.0.0.1:" + port, ServerAddress: "127.0.0.1:" + port,
+		Auth: "mschapv2", Uptime: time.Hour}
+	if changes != nil {
+		changes(&status)
+	}
+	control.Publish(b.netifd.Client(b.T), name, fixedTunnel{status: status})
+	for range 500 {
+		if _, out, _ := command(b.T, "status", name); strings.HasPrefix(out, name+": "+status.State) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	b.Fatalf("%s is not on the bus", name)
+}
+
+// stagesOf returns the stages of a probe's only server in one line, and the interface that kept it from logging in.
+func (b *bench) stagesOf(request map[string]any) (stages, heldBy string) {
+	b.Helper()
+	reply := b.rpcd("probe", request)
+	if e := errorOf(reply); e != "" {
+		b.Fatal(e)
+	}
+	server := reply["servers"].([]any)[0].(map[string]any)
+	for _, s := range server["stages"].([]any) {
+		stages += fmt.Sprint(s.(map[string]any)["stage"], " ")
+	}
+	if held, ok := server["login_not_tried"].(map[string]any); ok {
+		heldBy = fmt.Sprint(held["interface"], " ", held["state"], " ", held["auth"], " ", held["uptime_s"])
+	}
+	return strings.TrimSpace(stages), heldBy
+}
+
+const (
+	withLogin    = "resolve connect tls http sstp ppp auth"
+	withoutLogin = "resolve connect tls http sstp"
+)
+
+func TestAProbeDoesNotLogInWhereThatMayCutARunningTunnel(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("binding to a device needs root")
+	}
+	port, pin := serve(t)
+	b := newBench(t)
+	b.netifd.Set(loopback())
+	b.netifd.Configure("network", "interface", "vpn", "proto", "sstp", "server", "127.0.0.1", "port", port, "username", "user",
+		"password", password, "cert_pin", pin)
+	b.netifd.Configure("network", "interface", "other", "proto", "sstp", "server", "127.0.0.1", "port", port, "username", "somebody")
+	b.netifd.Configure("network", "interface", "lost", "proto", "sstp", "server", "127.0.0.1", "port", port, "username", "user")
+	b.running("other", port, nil)
+	b.running("lost", port, func(s *control.Status) { s.State = "holding" })
+	if stages, held := b.stagesOf(map[string]any{"interface": "vpn"}); stages != withLogin || held != "" {
+		t.Errorf("no tunnel of that user is up: %s; %s", stages, held)
+	}
+	b.running("vpn", port, nil)
+	form := map[string]any{"server": "127.0.0.1", "port": port, "username": "LAB\\User", "password": password, "cert_pin": pin}
+	for _, c := range []struct {
+		why     string
+		request map[string]any
+		stages  string
+		heldBy  string
+	}{
+		{"its own tunnel is up", map[string]any{"interface": "vpn"}, withoutLogin, "vpn up mschapv2 3600"},
+		{"the caller wants it all the same", map[string]any{"interface": "vpn", "anyway": true}, withLogin, ""},
+		{"a form with the same user, written in another way", map[string]any{"options": form}, withoutLogin, "vpn up mschapv2 3600"},
+		{"the server by another name", map[string]any{"interface": "vpn", "options": map[string]any{"server": "localhost"}}, withoutLogin, "vpn up mschapv2 3600"},
+		{"no login wanted", map[string]any{"interface": "vpn", "options": map[string]any{"username": "", "password": ""}}, withoutLogin, ""},
+	} {
+		if stages, held := b.stagesOf(c.request); stages != c.stages || held != c.heldBy {
+			t.Errorf("%s: %s; %q, want %s; %q", c.why, stages, held, c.stages, c.heldBy)
+		}
+	}
+	second, _ := serve(t)
+	if stages, held := b.stagesOf(map[string]any{"interface": "vpn", "options": map[string]any{"port": second, "verify": "pin"}}); held != "" {
+		t.Errorf("another server: %s; %s", stages, held)
+	}
+}
+
+func TestTheProbeOfTheCommandLineDoesNotCutARunningTunnelUnasked(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("binding to a device needs root")
+	}
+	port, pin := serve(t)
+	b := newBench(t)
+	b.netifd.Set(loopback())
+	b.netifd.Configure("network", "interface", "vpn", "proto", "sstp", "server", "127.0.0.1", "port", port, "username", "user",
+		"password", password, "cert_pin", pin)
+	b.running("vpn", port, nil)
+	code, out, errs := command(t, "probe", "vpn")
+	if code != exitOK || strings.Contains(out, "logged in") || !strings.Contains(out, "The login was not tried: tunnel vpn is up") ||
+		!strings.Contains(out, "sstp probe vpn --anyway") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+	if code, out, errs = command(t, "probe", "vpn", "--anyway"); code != exitOK || !strings.Contains(out, "logged in by mschapv2") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+}
+
 func TestAProbeWithoutRightsOrWithoutSense(t *testing.T) {
 	b := newBench(t)
 	b.netifd.Configure("network", "interface", "vpn", "proto", "sstp", "server", "192.0.2.1")

@@ -13,7 +13,8 @@ import (
 )
 
 // rpcdProbe tries the servers of a tunnel stage by stage. The options of the call go before those of the interface, so that
-// a form can be tried before it is saved.
+// a form can be tried before it is saved. Where the login may end the call of a running tunnel, it is tried only with the
+// argument anyway.
 func rpcdProbe(ctx context.Context, bus *ubus.Client, request ubus.Fields) ubus.Fields {
 	t, warnings, err := probeOptions(ctx, bus, request)
 	var reply ubus.Fields
@@ -31,12 +32,21 @@ func rpcdProbe(ctx context.Context, bus *ubus.Client, request ubus.Fields) ubus.
 	if err != nil {
 		return reply
 	}
+	var running []runningLogin
+	if anyway, _ := request.Flag("anyway"); !anyway {
+		running = inquirer{bus: bus, folder: localFolder(), limit: commandLimit / 3}.runningLogins(ctx, t)
+	}
 	var servers []ubus.Fields
 	for _, server := range t.Servers {
+		guard := loginGuard{running: running, server: server}
 		report := session.Probe(ctx, session.ProbeConfig{
-			Tunnel: t, Server: server, Dial: dialer(t, byUplink(t, bus)), InnerTLS: innerTLS(t), Random: rand.Reader,
+			Tunnel: t, Server: server, Dial: dialer(t, byUplink(t, bus)), InnerTLS: innerTLS(t), Random: rand.Reader, MayLogIn: guard.mayLogIn,
 		})
-		servers = append(servers, reportFields(report))
+		fields := reportFields(report)
+		if guard.held != nil {
+			fields.AddTable("login_not_tried", guard.held.fields())
+		}
+		servers = append(servers, fields)
 		if ctx.Err() != nil {
 			break
 		}

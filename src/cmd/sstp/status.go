@@ -18,9 +18,9 @@ import (
 // commandLimit bounds what a command asks of the bus.
 const commandLimit = 10 * time.Second
 
-// withJSON takes --json out of the arguments.
-func withJSON(args []string) (rest []string, json bool) {
-	rest = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--json" })
+// withFlag takes an option without a value out of the arguments. It reports whether it was there.
+func withFlag(args []string, flag string) (rest []string, found bool) {
+	rest = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == flag })
 	return rest, len(rest) < len(args)
 }
 
@@ -42,7 +42,7 @@ func onlyName(args []string, stderr io.Writer, usage string, needed bool) (name 
 
 // status prints what the tunnels do.
 func status(args []string, stdout, stderr io.Writer) int {
-	args, json := withJSON(args)
+	args, json := withFlag(args, "--json")
 	name, ok := onlyName(args, stderr, "sstp status [NAME] [--json]", false)
 	if !ok {
 		return exitUsage

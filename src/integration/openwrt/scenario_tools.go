@@ -99,9 +99,12 @@ func statusExplains(w *world) {
 func probeByName(w *world) {
 	r := w.up(setup{})
 	out := w.router.must("sstp probe vpn")
-	for _, stage := range []string{"resolve", "connect", "tls", "http", "sstp", "auth"} {
+	for _, stage := range []string{"resolve", "connect", "tls", "http", "sstp"} {
 		w.check(strings.Contains(out, "ok     "+stage), "stage %s is not ok:\n%s", stage, out)
 	}
+	w.check(strings.Contains(out, "The login was not tried") && !strings.Contains(out, "ok     auth"), "it logged in while the tunnel is up:\n%s", out)
+	out = w.router.must("sstp probe vpn --anyway")
+	w.check(strings.Contains(out, "ok     auth"), "the login failed:\n%s", out)
 	w.check(w.notUp("vpn") == "", "%s", w.notUp("vpn"))
 	w.check(w.tunnel("vpn").Reconnects == 0, "the probe disturbed the tunnel")
 	w.must(r.conversation.say(5 * time.Second))

@@ -215,7 +215,7 @@ return network.registerProtocol('sstp', {
 		o = s.taboption('general', form.Button, '_sstp_test', _('Test'), _('Tries these settings without saving them and without touching the router\'s network.'));
 		o.inputtitle = _('Test connection');
 		o.inputstyle = 'action';
-		o.onclick = () => { testdialog.open(sid, () => api.probe('', currentOptions()), trust); };
+		o.onclick = () => { testdialog.open(sid, (anyway) => api.probe('', currentOptions(), anyway), trust); };
 
 		/* --- security --- */
 

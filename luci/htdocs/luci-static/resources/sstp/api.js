@@ -80,8 +80,11 @@ return baseclass.extend({
 	history: (name) => declare(`sstp.${name}`, 'history')(),
 	reconnect: (name) => declare(`sstp.${name}`, 'reconnect')(),
 
-	/* Goes through a call stage by stage; options go over those of the interface. */
-	probe: (name, options) => slowCall('sstp', 'probe', { interface: name, options }),
+	/*
+	 * Goes through a call stage by stage; options go over those of the interface. Without anyway it does not log in where
+	 * that may end the call of a running tunnel.
+	 */
+	probe: (name, options, anyway) => slowCall('sstp', 'probe', { interface: name, options, anyway: anyway == true }),
 
 	trust: (name, fingerprint, replace) => slowCall('sstp', 'trust', { interface: name, fingerprint, replace }),
 

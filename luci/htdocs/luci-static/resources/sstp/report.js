@@ -50,17 +50,26 @@ return baseclass.extend({
 				rows.push({ stage: 'certificate', ...(s.ok ? { look: 'ok', finding: this.verified(server.verified_by) } : failed) });
 		}
 
-		const reached = rows.map((r) => r.stage), last = Math.max(...ORDER.map((s, i) => reached.includes(s) ? i : -1));
+		const reached = rows.map((r) => r.stage), last = Math.max(...ORDER.map((s, i) => reached.includes(s) ? i : -1)), held = server.login_not_tried;
 
-		return [ ...rows, ...ORDER.slice(last + 1).map((stage) => ({ stage, look: 'open' })) ];
+		return [ ...rows, ...ORDER.slice(last + 1).map((stage) => ({ stage, look: 'open',
+			...((held?.state == 'up' && stage == 'auth') ? { finding: this.proof(held) } : {}) })) ];
 	},
 
-	/* { look: ok|failed|warn, text } over all rows. */
-	verdict(rows) {
+	/* What a running tunnel shows about the login without another one. */
+	proof(held) {
+		return format.fill(_('tunnel %s is logged in by %s, for %s already'), held.interface, errors.method(held.auth) || '-', format.duration(held.uptime_s ?? 0));
+	},
+
+	/* { look: ok|failed|warn, text } over all rows. held: the running tunnel for whose sake the login was not tried. */
+	verdict(rows, held) {
 		const failed = rows.find((r) => r.look == 'failed');
 
 		if (failed)
 			return { look: 'failed', text: errors.sentence(failed.code, failed.message) };
+
+		if (held)
+			return { look: 'warn', text: format.fill(_('The server speaks SSTP. The login was not tried, because it may cut the running tunnel %s: a server that allows one login of a user ends the older one.'), held.interface) };
 
 		if (!rows.some((r) => r.stage == 'auth' && r.look == 'ok'))
 			return { look: 'warn', text: _('The server speaks SSTP. The login was not tried: there is no user name.') };

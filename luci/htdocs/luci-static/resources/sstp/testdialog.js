@@ -91,7 +91,7 @@ function chain(server) {
 
 /* One server's part of the result, and what there is to trust in it. */
 function serverPart(server, single, mayTrust) {
-	const rows = report.rows(server), verdict = report.verdict(rows), failed = rows.find((r) => r.look == 'failed'),
+	const rows = report.rows(server), verdict = report.verdict(rows, server.login_not_tried), failed = rows.find((r) => r.look == 'failed'),
 	      certificate = server.chain?.[0], doubtful = failed ? errors.isTrustable(failed.code) : server.verified_by == 'none';
 
 	return {
@@ -102,13 +102,15 @@ function serverPart(server, single, mayTrust) {
 			...chain(server)
 		]),
 		verdict: verdict.text,
+		held: server.login_not_tried != null && !failed,
 		offer: (mayTrust && certificate && doubtful) ? { server: server.server, code: failed?.code, certificate } : null
 	};
 }
 
 return baseclass.extend({
 	/*
-	 * Opens the dialog and runs the probe. run() gives api.probe's answer; trust(pin, replace) stores a pin and resolves
+	 * Opens the dialog and runs the probe. run(anyway) gives api.probe's answer, where anyway allows a login that may cut a
+	 * running tunnel; trust(pin, replace) stores a pin and resolves
 	 * to { value } or { failure }, or is null where the login may not. Resolves when the dialog was closed.
 	 */
 	open(name, run, trust) {
@@ -143,8 +145,15 @@ return baseclass.extend({
 			/* said once, as a whole, to those who listen; the eye finds it in the result */
 			dom.content(live, [ E('span', { 'class': 'sstp-hidden' }, [ [ bad, ...parts.map((p) => p.verdict) ].filter((t) => t).join(' ') ]) ]);
 
-			dom.content(offers, offered.map((offer) => dialog.button((offered.length == 1)
-				? _('Trust this certificate\u2026') : format.fill(_('Trust %s\u2026'), offer.server), 'positive important', () => ask(offer))));
+			const held = parts.some((p) => p.held);
+
+			again.textContent = held ? _('Test without logging in') : _('Test again');
+
+			dom.content(offers, [
+				held ? dialog.button(_('Test with login: may cut the running tunnel'), 'negative', () => start(true)) : '',
+				...offered.map((offer) => dialog.button((offered.length == 1)
+					? _('Trust this certificate\u2026') : format.fill(_('Trust %s\u2026'), offer.server), 'positive important', () => ask(offer)))
+			]);
 		};
 
 		const ask = (offer) => this.askTrust(offer).then((choice) => choice ? trust(choice.pin, choice.replace).then((done) => {
@@ -156,7 +165,7 @@ return baseclass.extend({
 			start();
 		}) : null);
 
-		const start = () => {
+		const start = (anyway) => {
 			const mine = ++turn, begun = Date.now(),
 			      seconds = E('span', { 'aria-hidden': 'true' });
 
@@ -173,7 +182,7 @@ return baseclass.extend({
 				seconds.textContent = format.duration((Date.now() - begun) / 1000);
 			}, 1000);
 
-			return run().then((answer) => {
+			return run(anyway == true).then((answer) => {
 				if (mine != turn)
 					return;
 

@@ -227,6 +227,6 @@ return view.extend({
 	},
 
 	test(name) {
-		testdialog.open(name, () => api.probe(name, {}), (pin, replace) => api.trust(name, pin, replace)).then(() => this.refresh());
+		testdialog.open(name, (anyway) => api.probe(name, {}, anyway), (pin, replace) => api.trust(name, pin, replace)).then(() => this.refresh());
 	}
 });
