@@ -1,0 +1,23 @@
+// Package killswitch computes the kill switch of a tunnel: which networks of the router reach the internet only through it.
+//
+// The switch is plain UCI, which the firewall loads before any uplink is up and whether or not this program runs: fw3 (OpenWrt
+// 21.02) and fw4 take the same sections. From the sections that are there and a Request, On computes the sections with the
+// switch, Off those without it, and Inspect says what is there and what somebody took out of it. The package touches no machine.
+//
+// The switch owns sections of the firewall named sstp_TUNNEL_KIND or sstp_TUNNEL_KIND_NUMBER and nothing else. Of a foreign
+// section it changes one option, peerdns of the uplinks' interfaces, and records in its own section what was there before.
+//
+// What On makes, in this order:
+//
+//	input_N    RA and DHCPv6 may reach the router through the tunnel; only with a zone of the switch's own
+//	except_N   for each chosen zone and uplink zone: devices that may use the uplink (IPv4, IPv6, MAC)
+//	reject_N   for each chosen zone and uplink zone: everything else may not
+//	call_N     for each uplink zone: the tunnel's own packets, which carry Mark (names or router)
+//	names_N    for each uplink zone: the router asks no name server there (names)
+//	router_N   for each uplink zone: DHCP, DHCPv6, neighbour discovery and NTP may leave, and then nothing else (router)
+//	zone       the tunnel's zone, where it is in none
+//	forward_N  from each chosen zone to the tunnel's, where no section of the user's does that
+//	killswitch the record: the request, and the values to restore
+//
+// The rules stand before the first rule of the user's, because the first rule that matches decides; the rest stands at the end.
+package killswitch

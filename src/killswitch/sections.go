@@ -1,0 +1,146 @@
+package killswitch
+
+import (
+	"slices"
+	"strconv"
+)
+
+// recordType is the type of the section in which a switch records itself. Neither firewall reads such a section.
+const recordType = "killswitch"
+
+// apply adds the switch to a state without it.
+func (p *plan) apply(s State) State {
+	s = s.clone()
+	rules := p.rules()
+	at := slices.IndexFunc(s.Firewall, func(f Section) bool { return f.Type == "rule" })
+	if at < 0 {
+		at = len(s.Firewall)
+	}
+	forwardings := p.forwardings(s)
+	s.Firewall = slices.Insert(s.Firewall, at, rules...)
+	if p.ownZone {
+		s.Firewall = append(s.Firewall, p.zone())
+	}
+	s.Firewall = append(s.Firewall, forwardings...)
+	restore := p.silenceUplinks(&s)
+	s.Firewall = append(s.Firewall, p.record(restore))
+	return s
+}
+
+// section returns a section of the switch, with the next number of its kind.
+func (p *plan) section(typ, kind string, options ...Option) Section {
+	p.counts[kind]++
+	return Section{Type: typ, Name: prefix(p.Tunnel) + kind + "_" + strconv.Itoa(p.counts[kind]), Options: options}
+}
+
+// rule returns a rule of the switch. Its name shows in the firewall's page and in the loaded rules.
+func (p *plan) rule(kind, title string, options ...Option) Section {
+	return p.section("rule", kind, append([]Option{option("name", "Kill-switch-"+p.Tunnel+"-"+title)}, options...)...)
+}
+
+// rules returns all rules, in the order in which they have to be looked at.
+func (p *plan) rules() (rules []Section) {
+	add := func(kind, title string, options ...Option) {
+		rules = append(rules, p.rule(kind, title, options...))
+	}
+	accept, reject := option("target", "ACCEPT"), option("target", "REJECT")
+	ip4, ip6 := option("family", "ipv4"), option("family", "ipv6")
+	both, all := option("family", "any"), option("proto", "all")
+	if p.ownZone {
+		from := option("src", p.tunnelZone)
+		add("input", "RA", from, ip6, option("proto", "icmp"), list("icmp_type", "router-advertisement"), accept)
+		add("input", "DHCPv6", from, ip6, option("proto", "udp"), option("dest_port", "546"), accept)
+	}
+	for _, zone := range p.Zones {
+		for _, up := range p.uplinks {
+			from, to := option("src", zone), option("dest", up)
+			if p.ip4 != nil {
+				add("except", "except", from, to, ip4, all, list("src_ip", p.ip4...), accept)
+			}
+			if p.ip6 != nil {
+				add("except", "except", from, to, ip6, all, list("src_ip", p.ip6...), accept)
+			}
+			if p.macs != nil {
+				add("except", "except", from, to, both, all, list("src_mac", p.macs...), accept)
+			}
+			add("reject", "reject", from, to, both, all, reject)
+		}
+	}
+	for _, up := range p.uplinks {
+		to := option("dest", up)
+		if p.Names || p.Router {
+			add("call", "call", to, both, all, option("mark", markText), accept)
+		}
+		if p.Names {
+			add("names", "names", to, both, list("proto", "tcp", "udp"), list("dest_port", "53", "853"), reject)
+		}
+		if p.Router {
+			add("router", "DHCP", to, ip4, option("proto", "udp"), option("src_port", "68"), option("dest_port", "67"), accept)
+			add("router", "DHCPv6", to, ip6, option("proto", "udp"), option("dest_port", "547"), accept)
+			add("router", "ND", to, ip6, option("proto", "icmp"), list("icmp_type", "router-solicitation", "neighbour-solicitation",
+				"neighbour-advertisement", "131/0", "132/0", "143/0"), accept)
+			add("router", "NTP", to, both, option("proto", "udp"), option("dest_port", "123"), accept)
+			add("router", "router", to, both, all, reject)
+		}
+	}
+	return rules
+}
+
+// zone returns the zone for a tunnel that is in none. It lets nothing in.
+func (p *plan) zone() Section {
+	return Section{Type: "zone", Name: prefix(p.Tunnel) + "zone", Options: []Option{
+		option("name", p.tunnelZone), list("network", p.Tunnel), option("input", "REJECT"), option("output", "ACCEPT"),
+		option("forward", "REJECT"), option("masq", "1"), option("mtu_fix", "1"),
+	}}
+}
+
+// forwardings returns the ways from the chosen zones to the tunnel that are not there yet.
+func (p *plan) forwardings(s State) (sections []Section) {
+	for _, zone := range p.Zones {
+		if !s.forwards(zone, p.tunnelZone) {
+			sections = append(sections, p.section("forwarding", "forward", option("src", zone), option("dest", p.tunnelZone)))
+		}
+	}
+	return sections
+}
+
+// silenceUplinks makes netifd leave out the name servers that the uplinks were given, and returns what to restore: the
+// interface, with = and the value where it had one. Name servers that the user configured stay: they are asked through the tunnel.
+func (p *plan) silenceUplinks(s *State) (restore []string) {
+	if !p.Names {
+		return nil
+	}
+	for _, name := range p.interfaces {
+		n := find(s.Network, name)
+		if n.off("peerdns") {
+			continue
+		}
+		entry := name
+		if old := n.values("peerdns"); old != nil {
+			entry += "=" + n.value("peerdns")
+		}
+		restore = append(restore, entry)
+		n.set(option("peerdns", "0"))
+	}
+	return restore
+}
+
+// record returns the section that says what the switch is.
+func (p *plan) record(restore []string) Section {
+	options := []Option{option("tunnel", p.Tunnel), list("zone", p.Zones...)}
+	if p.Except != nil {
+		options = append(options, list("except", p.Except...))
+	}
+	options = append(options, option("names", zeroOne(p.Names)), option("router", zeroOne(p.Router)))
+	if restore != nil {
+		options = append(options, list("restore", restore...))
+	}
+	return Section{Type: recordType, Name: prefix(p.Tunnel) + "killswitch", Options: options}
+}
+
+func zeroOne(on bool) string {
+	if on {
+		return "1"
+	}
+	return "0"
+}
