@@ -11,14 +11,26 @@ import (
 // nameServer answers for the few names that the world has; others do not exist.
 type nameServer struct {
 	mu    sync.Mutex
-	names map[string]netip.Addr
+	names map[string][]netip.Addr
 	asked map[string]int // how often each name was asked for
 }
 
+// set makes a name have these addresses, in this order.
+func (n *nameServer) set(name string, addresses ...string) {
+	var list []netip.Addr
+	for _, a := range addresses {
+		list = append(list, netip.MustParseAddr(a))
+	}
+	n.mu.Lock()
+	n.names[name] = list
+	n.mu.Unlock()
+}
+
 func newNameServer() *nameServer {
-	return &nameServer{asked: map[string]int{}, names: map[string]netip.Addr{
-		serverName: netip.MustParseAddr(serverAddress), serverName6: netip.MustParseAddr(serverAddress6),
-	}}
+	n := &nameServer{asked: map[string]int{}, names: map[string][]netip.Addr{}}
+	n.set(serverName, serverAddress)
+	n.set(serverName6, serverAddress6)
+	return n
 }
 
 // serve answers on an address of a namespace.
@@ -68,7 +80,7 @@ func (n *nameServer) answer(query []byte) []byte {
 	kind := binary.BigEndian.Uint16(query[at+1:])
 	name := strings.ToLower(strings.Join(labels, "."))
 	n.mu.Lock()
-	addr, known := n.names[name]
+	addresses, known := n.names[name]
 	n.asked[name]++
 	n.mu.Unlock()
 
@@ -77,15 +89,16 @@ func (n *nameServer) answer(query []byte) []byte {
 	if !known {
 		code = 3 // no such name
 	}
-	fits := known && (kind == typeA && addr.Is4() || kind == typeAAAA && addr.Is6())
 	reply = append(reply, 0x84|query[2]&1, 0x80|code, 0, 1, 0, 0, 0, 0, 0, 0)
 	reply = append(reply, question...)
-	if fits {
-		reply[7] = 1
-		reply = append(reply, 0xc0, headLen)
-		reply = append(reply, question[len(question)-4:]...)
-		reply = append(reply, 0, 0, 0, 5, 0, byte(addr.BitLen()/8)) // for five seconds
-		reply = append(reply, addr.AsSlice()...)
+	for _, addr := range addresses {
+		if kind == typeA && addr.Is4() || kind == typeAAAA && addr.Is6() {
+			reply[7]++
+			reply = append(reply, 0xc0, headLen)
+			reply = append(reply, question[len(question)-4:]...)
+			reply = append(reply, 0, 0, 0, 5, 0, byte(addr.BitLen()/8)) // for five seconds
+			reply = append(reply, addr.AsSlice()...)
+		}
 	}
 	return reply
 }

@@ -43,6 +43,15 @@ var scenarios = []scenario{
 	{name: "second-wan", what: "a better WAN appears and goes: the tunnel moves there and back, TCP lives on", run: aSecondWAN},
 	{name: "wan-lost", what: "the only WAN goes and comes back", run: theWANIsLost},
 
+	{name: "same-peer", what: "another address of the same network, while the server holds the old call: the kernel has the new one", run: theSamePeer},
+	{name: "wan-back", what: "the WAN comes back within hold, in five ways: packets go through the tunnel", run: theWANComesBack},
+	{name: "log-stuck", what: "the log daemon is stopped: the tunnel reconnects and answers", run: aStuckLog},
+	{name: "name-lies", what: "a name server that answers with somebody else's address: no route leads past the tunnel", run: aLyingNameServer},
+	{name: "killed-moved", what: "the daemon is killed and the server moves: no route to the old address stays", run: killedBeforeTheMove},
+	{name: "others-addresses", what: "a server that gives the router's, the LAN's and nobody's addresses: NO_ADDRESS, routes stay", run: addressesOfOthers, limit: 5 * time.Minute},
+	{name: "bad-hold", what: "hold of nonsense: INVALID_OPTIONS, nothing half done", run: badHold},
+	{name: "hold-forever", what: "hold forever: held for as long as it takes, traffic refused at once", run: heldForever, limit: 4 * time.Minute},
+
 	{name: "wan-later", what: "the WAN comes up long after the tunnel was started", run: theWANComesLater},
 	{name: "wan-address", what: "the WAN gets another address", run: anotherWANAddress},
 	{name: "tunlink", what: "option tunlink: the named WAN, though another is better", run: aNamedUplink},

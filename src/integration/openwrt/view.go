@@ -17,6 +17,7 @@ type interfaceStatus struct {
 	L3Device  string         `json:"l3_device"`
 	Proto     string         `json:"proto"`
 	Metric    int            `json:"metric"`
+	IP4Table  any            `json:"ip4table"` // nil: the main table
 	IPv4      []address      `json:"ipv4-address"`
 	IPv6      []address      `json:"ipv6-address"`
 	Routes    []route        `json:"route"`
@@ -44,6 +45,7 @@ type route struct {
 	Mask    int    `json:"mask"`
 	Nexthop string `json:"nexthop"`
 	Metric  int    `json:"metric"`
+	Table   any    `json:"table"` // nil: the main table
 }
 
 // hasRoute says whether a route to target/mask by a gateway is among those given; "" is any gateway.
@@ -111,6 +113,18 @@ type tunnelStatus struct {
 		Text   string `json:"text"`
 	} `json:"options_warned"`
 	Version string `json:"version"`
+	Reach   struct {
+		Checked                         int64
+		Internet, IPv6, Names, Firewall finding
+	} `json:"reach"`
+}
+
+// finding is one fact that the daemon has looked up.
+type finding struct {
+	Key  string   `json:"key"`
+	Args []string `json:"args"`
+	Text string   `json:"text"`
+	OK   bool     `json:"ok"`
 }
 
 // interfaceStatus asks netifd.
@@ -142,7 +156,7 @@ func (w *world) tunnel(name string) tunnelStatus {
 // upLimit is how long a tunnel may take to come up when nothing stands in its way.
 const upLimit = 20 * time.Second
 
-// waitUp waits until netifd and the daemon both say that a tunnel is up.
+// waitUp waits until netifd and the daemon both say that a tunnel is up, and the kernel has it so.
 func (w *world) waitUp(name string, within time.Duration) time.Duration {
 	return w.until(within, name+" is up", func() string { return w.notUp(name) })
 }
@@ -160,7 +174,7 @@ func (w *world) notUp(name string) string {
 	if t.State != "up" {
 		return fmt.Sprintf("netifd says it is up, the daemon %q (%v)", t.State, err)
 	}
-	return ""
+	return w.wrongInKernel(name)
 }
 
 // waitFailed waits until netifd shows an error of a tunnel, and checks that the daemon tells the same and what to do about it.
@@ -206,7 +220,10 @@ func (w *world) waitDown(name, device string, within time.Duration) {
 		case w.router.onBus("sstp." + name):
 			return "its object is still on the bus"
 		}
-		return ""
+		if stray := w.strays(); stray != "" {
+			return stray
+		}
+		return w.left(name)
 	})
 }
 

@@ -105,6 +105,9 @@ func (w *world) try(f func(), r *result) (failures []string) {
 	}()
 	w.build()
 	f()
+	if w.job.Scenario != "" {
+		w.kernelAgrees()
+	}
 	return nil
 }
 
@@ -201,6 +204,9 @@ func (w *world) build() {
 		{w.server, []string{"ip", "-6", "route", "add", "default", "via", "2001:db8:ff::1"}},
 		{w.server, []string{"ip", "addr", "add", behindAddress + "/32", "dev", "lo"}},
 		{w.server, []string{"sysctl", "-q", "-w", "net.ipv4.ip_forward=1"}},
+		// The outer connection answers by the cable, whatever network the inside of the VPN has.
+		{w.server, []string{"ip", "route", "add", "default", "via", "192.0.2.1", "table", "100"}},
+		{w.server, []string{"ip", "rule", "add", "from", serverAddress, "lookup", "100"}},
 	} {
 		_, err := c.in.run(c.args...)
 		w.must(err)
