@@ -29,7 +29,7 @@ func inNamespace(t *testing.T) {
 }
 
 // tunDevice makes a TUN device that lives as long as the test.
-func tunDevice(t *testing.T, name string) {
+func tunDevice(t *testing.T, name string) (fd int) {
 	t.Helper()
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -44,6 +44,7 @@ func tunDevice(t *testing.T, name string) {
 	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
 		t.Skipf("needs the right to make a TUN device: %v", err)
 	}
+	return fd
 }
 
 func addresses(t *testing.T, dev string) (all []string) {

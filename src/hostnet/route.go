@@ -38,15 +38,7 @@ const metricIPv6 = 1024
 // AddRoute adds a route. Where the same route is already there it returns false and no error; it is not ours to delete
 // then. A route to the same destination with the same metric that goes another way is an error, EEXIST.
 func AddRoute(r Route) (added bool, err error) {
-	request, err := routeRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, r)
-	if err == nil {
-		err = exchange(request, nil)
-	}
-	if (isErrno(err, unix.ENETUNREACH) || isErrno(err, unix.EHOSTUNREACH)) && r.Dst.IsSingleIP() && r.Device != "" {
-		// The way that RouteTo found can have a gateway outside of the device's networks, as some providers have it.
-		native.PutUint32(request[headerLen+rtmFlags:], unix.RTNH_F_ONLINK)
-		err = exchange(request, nil)
-	}
+	err = putRoute(unix.NLM_F_CREATE|unix.NLM_F_EXCL, r)
 	if isErrno(err, unix.EEXIST) {
 		there, errList := contains(r)
 		switch {
@@ -65,14 +57,24 @@ func AddRoute(r Route) (added bool, err error) {
 // ReplaceRoute lays a route in the place of the one to the same destination with the same metric, wherever that leads; in
 // IPv4 there is at most one. Without one it adds the route.
 func ReplaceRoute(r Route) error {
-	request, err := routeRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, r)
-	if err == nil {
-		err = exchange(request, nil)
-	}
-	if err != nil {
+	if err := putRoute(unix.NLM_F_CREATE|unix.NLM_F_REPLACE, r); err != nil {
 		return fmt.Errorf("replace the route to %s: %w", r.Dst, err)
 	}
 	return nil
+}
+
+// putRoute adds or replaces a route, as flags say.
+func putRoute(flags uint16, r Route) error {
+	request, err := routeRequest(unix.RTM_NEWROUTE, flags, r)
+	if err == nil {
+		err = exchange(request, nil)
+	}
+	if (isErrno(err, unix.ENETUNREACH) || isErrno(err, unix.EHOSTUNREACH)) && r.Dst.IsSingleIP() && r.Device != "" {
+		// The way that RouteTo found can have a gateway outside of the device's networks, as some providers have it.
+		native.PutUint32(request[headerLen+rtmFlags:], unix.RTNH_F_ONLINK)
+		err = exchange(request, nil)
+	}
+	return err
 }
 
 // DeleteRoute takes what AddRoute gave. It is no error when the route or its device is already gone.
@@ -97,13 +99,78 @@ func RouteTo(addr netip.Addr) (Route, error) {
 	if !addr.IsValid() {
 		return Route{}, fmt.Errorf("find the route: %w", unix.EINVAL)
 	}
+	found, err := lookup(addr, 0)
+	r := Route{Dst: netip.PrefixFrom(addr, addr.BitLen()), Gateway: found.gateway, Local: found.typ == unix.RTN_LOCAL}
+	if err == nil {
+		r.Device, err = deviceName(found.device)
+	}
+	if err != nil {
+		return Route{}, fmt.Errorf("find the route to %s: %w", addr, err)
+	}
+	return r, nil
+}
+
+// RouteAround returns the way of the main table to an address that does not lead by a device: the most specific one, and of
+// those the one with the smallest metric.
+func RouteAround(addr netip.Addr, device string) (Route, error) {
+	addr = addr.Unmap().WithZone("")
+	index, _ := DeviceIndex(device) // 0 where it is gone: nothing to get around
+	var best *entry
+	fixed := make([]byte, unix.SizeofRtMsg)
+	fixed[0] = family(addr)
+	err := dump(unix.RTM_GETROUTE, unix.RTM_NEWROUTE, fixed, func() { best = nil }, func(b []byte) error {
+		e, err := parseEntry(b)
+		if err != nil || e.table != unix.RT_TABLE_MAIN || e.typ != unix.RTN_UNICAST || e.cached || e.dead ||
+			e.device == 0 || e.device == index || !e.dst.Contains(addr) {
+			return err
+		}
+		if best == nil || e.dst.Bits() > best.dst.Bits() || e.dst.Bits() == best.dst.Bits() && e.metric < best.metric {
+			best = &e
+		}
+		return nil
+	})
+	if err == nil && best == nil {
+		err = unix.ENETUNREACH
+	}
+	r := Route{Dst: netip.PrefixFrom(addr, addr.BitLen())}
+	if err == nil {
+		r.Device, err = deviceName(best.device)
+	}
+	if err == nil { // of several next hops the kernel takes one
+		var found entry
+		found, err = lookup(addr, best.device)
+		r.Gateway = found.gateway
+	}
+	if err != nil {
+		return Route{}, fmt.Errorf("find the route to %s around %s: %w", addr, device, err)
+	}
+	return r, nil
+}
+
+// sourceBy returns the address of ours from which a socket that is bound to a device speaks to an address.
+func sourceBy(addr netip.Addr, device string) (netip.Addr, error) {
+	index, err := DeviceIndex(device)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	found, err := lookup(addr, index)
+	if err == nil && !found.source.IsValid() {
+		err = unix.EADDRNOTAVAIL
+	}
+	return found.source, err
+}
+
+// lookup asks the kernel for its way to an address; a device's number other than 0 asks as a socket that is bound to it.
+func lookup(addr netip.Addr, device int) (found entry, err error) {
 	fixed := make([]byte, unix.SizeofRtMsg)
 	fixed[0] = family(addr)
 	fixed[1] = byte(addr.BitLen())
 	request := begin(nil, unix.RTM_GETROUTE, unix.NLM_F_REQUEST, seq, fixed)
 	request = appendAttr(request, unix.RTA_DST, addr.AsSlice())
-	var found entry
-	err := exchange(request, func(m message) (done bool, err error) {
+	if device != 0 {
+		request = appendAttr32(request, unix.RTA_OIF, uint32(device))
+	}
+	err = exchange(request, func(m message) (done bool, err error) {
 		if m.Type != unix.RTM_NEWROUTE {
 			return false, nil
 		}
@@ -113,14 +180,7 @@ func RouteTo(addr netip.Addr) (Route, error) {
 	if err == nil && found.typ != unix.RTN_UNICAST && found.typ != unix.RTN_LOCAL {
 		err = unix.EHOSTUNREACH
 	}
-	r := Route{Dst: netip.PrefixFrom(addr, addr.BitLen()), Gateway: found.gateway, Local: found.typ == unix.RTN_LOCAL}
-	if err == nil {
-		r.Device, err = deviceName(found.device)
-	}
-	if err != nil {
-		return Route{}, fmt.Errorf("find the route to %s: %w", addr, err)
-	}
-	return r, nil
+	return found, err
 }
 
 // routeRequest builds a request about a route.
@@ -134,6 +194,9 @@ func routeRequest(typ, flags uint16, r Route) ([]byte, error) {
 	fixed[1] = byte(dst.Bits())
 	fixed[4] = byte(r.table())
 	fixed[5] = unix.RTPROT_STATIC
+	if r.Table&^wayNumbers == wayTables {
+		fixed[5] = wayProtocol
+	}
 	fixed[6] = unix.RT_SCOPE_UNIVERSE
 	fixed[7] = unix.RTN_UNICAST
 	switch {
@@ -183,10 +246,12 @@ func routeRequest(typ, flags uint16, r Route) ([]byte, error) {
 type entry struct {
 	dst     netip.Prefix
 	gateway netip.Addr
-	device  int // its number
+	source  netip.Addr // of ours, to speak from
+	device  int        // its number
 	metric  int
 	table   uint32
 	typ     byte // RTN_...
+	dead    bool // the device is down or not connected
 	cached  bool // not an entry of the table, but made from one
 }
 
@@ -206,7 +271,8 @@ func parseEntry(b []byte) (e entry, err error) {
 	}
 	bits := int(b[1])
 	e.table, e.typ = uint32(b[4]), b[7]
-	e.cached = native.Uint32(b[rtmFlags:])&unix.RTM_F_CLONED != 0
+	flags := native.Uint32(b[rtmFlags:])
+	e.cached, e.dead = flags&unix.RTM_F_CLONED != 0, flags&(unix.RTNH_F_DEAD|unix.RTNH_F_LINKDOWN) != 0
 	dst := zero
 	for rest := b[unix.SizeofRtMsg:]; len(rest) > 0; {
 		typ, value, next, err := cutAttr(rest)
@@ -222,6 +288,10 @@ func parseEntry(b []byte) (e entry, err error) {
 			}
 		case unix.RTA_GATEWAY:
 			if e.gateway, ok = netip.AddrFromSlice(value); !ok {
+				return entry{}, errLength
+			}
+		case unix.RTA_PREFSRC:
+			if e.source, ok = netip.AddrFromSlice(value); !ok {
 				return entry{}, errLength
 			}
 		case unix.RTA_VIA:

@@ -280,8 +280,8 @@ func TestTheDefaultRouteGoesThroughTheTunnelAndComesBack(t *testing.T) {
 	p := l.up("server=203.0.113.2", "defaultroute=1")
 	l.wait(p, upWord, 0, 5*time.Second)
 	l.run(l.client, "ping", "-c", "2", "-i", "0.1", "-W", "2", "172.31.255.1")
-	if route := l.run(l.client, "ip", "route", "get", "203.0.113.2"); !strings.Contains(route, "dev isp") {
-		t.Errorf("the tunnel's own packets must not go into the tunnel: %s", route)
+	if route := l.run(l.client, "ip", "route", "get", "203.0.113.2", "oif", "isp"); !strings.Contains(route, "via 198.51.100.1 dev isp") {
+		t.Errorf("the tunnel's own socket must not go into the tunnel: %s", route)
 	}
 	if route := l.run(l.client, "ip", "route", "get", "8.8.8.8"); !strings.Contains(route, "dev sstp-vpn") {
 		t.Errorf("everything else must: %s", route)

@@ -71,12 +71,6 @@ func defaultRoute(t ubus.Fields, metric int64) (r DefaultRoute, ok bool) {
 	if own, has := t.Number("metric"); has {
 		metric = own
 	}
-	r.Metric = int(metric)
-	if via, err := netip.ParseAddr(t.Text("nexthop")); err == nil && !via.IsUnspecified() {
-		r.Gateway = via
-	}
-	if from, err := netip.ParsePrefix(t.Text("source")); err == nil && from.IsSingleIP() {
-		r.Source = from.Addr()
-	}
+	r.Metric, r.Gateway, r.Source = int(metric), nextHop(t), source(t)
 	return r, true
 }

@@ -3,8 +3,9 @@
 // interface as of releases 21.02 to 25.12, and netifd's habit of leaving out without a word what it does not understand:
 // so a link-up is read back and compared.
 //
-// The route to the server is made by add_host_route on an uplink that is chosen here, and not by a host dependency (action
-// 6 of notify_proto). netifd compares metrics only where a route has one of its own, and it tears an interface down, device
+// The way to the server is by an uplink that is chosen here, and only for the tunnel's own sockets. A host dependency (action
+// 6 of notify_proto) and add_host_route would lay a route that everybody's packets to that address take past the tunnel, and
+// that stays when the call is over. netifd compares metrics only where a route has one of its own, and it tears an interface down, device
 // and all, as soon as any host dependency's uplink goes down, also one that has long not been in use: a WAN that
 // dials in anew every night would take every TCP connection in the tunnel with it. Watch tells of uplinks that come and
 // go, and the tunnel finds its way over another one while its device stays.

@@ -23,8 +23,10 @@ type port struct {
 
 // route is a way of an interface to somewhere.
 type route struct {
-	to     netip.Prefix
-	metric int64
+	to      netip.Prefix
+	metric  int64
+	gateway netip.Addr // invalid: there is none
+	source  netip.Addr // address of ours to speak from; invalid: none is demanded
 }
 
 // ports asks netifd for its interfaces.
@@ -62,9 +64,26 @@ func parsePort(f ubus.Fields) *port {
 		if !own {
 			metric = p.metric
 		}
-		p.routes = append(p.routes, route{to.Masked(), metric})
+		p.routes = append(p.routes, route{to.Masked(), metric, nextHop(t), source(t)})
 	}
 	return p
+}
+
+// nextHop returns the gateway of a route, the invalid address where it has none.
+func nextHop(t ubus.Fields) (gateway netip.Addr) {
+	if via, err := netip.ParseAddr(t.Text("nexthop")); err == nil && !via.IsUnspecified() {
+		gateway = via
+	}
+	return gateway
+}
+
+// source returns the address of ours that packets by an IPv4 route are to have, the invalid address where netifd demands
+// none. In IPv6 it is the network whose packets may take the route.
+func source(t ubus.Fields) (own netip.Addr) {
+	if from, err := netip.ParsePrefix(t.Text("source")); err == nil && from.IsSingleIP() && from.Addr().Is4() {
+		own = from.Addr()
+	}
+	return own
 }
 
 // address takes an address of the interface, or a prefix of which it has one.

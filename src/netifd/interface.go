@@ -3,6 +3,7 @@ package netifd
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,9 @@ type Options struct {
 	Carrier func(device string) bool
 	// LayRoute lays a default route where the kernel has none of its metric, and says whether it had to. It may be nil.
 	LayRoute func(DefaultRoute) (laid bool, err error)
+	// LayWay gives sockets that are bound to an uplink's device a route to an address, and nobody else. An invalid gateway
+	// means that there is none; source is the address of ours to speak from, invalid for the kernel's choice. It may be nil.
+	LayWay func(to netip.Addr, device string, gateway, source netip.Addr) error
 	// Zone finds the firewall zone of an interface where the bus does not know it; "" means none. It may be nil.
 	Zone func(iface string) string
 	// Unwanted is called by Watch when netifd has the interface down for some seconds, or has no such interface any more,

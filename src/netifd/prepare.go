@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"sstp/src/fault"
-	"sstp/src/ubus"
 )
 
 // startLimit is how long a tunnel that has just been started waits for its uplink.
@@ -82,48 +81,72 @@ func (i *Interface) AwaitUplink(ctx context.Context, host string) {
 	}
 }
 
-// Prepare chooses the uplink that leads to a server, makes netifd lay a route to the server there, so that the tunnel's own
-// default route does not catch the tunnel's packets, and returns the network device to which the socket is to be bound.
-// netifd keeps that route until the uplink goes down. The error is a *fault.Error: NO_UPLINK, or NETIFD_REFUSED.
+// Prepare chooses the uplink that leads to a server, lays a way there for the tunnel's own socket alone, and returns the
+// network device to which the socket is to be bound: the tunnel's default route does not catch what it sends. Host routes of
+// netifd (add_host_route) would let everybody's packets to that address pass by the tunnel, and outlive the call. The error
+// is a *fault.Error: NO_UPLINK, or NETIFD_REFUSED.
 func (i *Interface) Prepare(ctx context.Context, server netip.Addr) (device string, err error) {
 	server = server.Unmap()
-	ports, err := i.ports(ctx)
-	if err != nil {
-		return "", i.refused("the list of interfaces", err)
-	}
-	w := i.choose(ports, server)
+	w, err := i.wayTo(ctx, server)
 	if w == nil {
-		i.remember(usedWay{server: server})
-		return "", i.noUplink(ports, server)
-	}
-	if !w.onLink {
-		a := args("target", server.String(), "interface", w.name)
-		a.AddFlag("v6", server.Is6())
-		reply, err := i.call(ctx, objectNetwork, "add_host_route", a)
-		switch {
-		case status(err) == ubus.StatusNotFound, err == nil && reply.Text("interface") != w.name:
+		if f := fault.Of(err, "", ""); f != nil && f.Code == fault.NoUplink {
 			i.remember(usedWay{server: server})
-			return "", fault.New(fault.NoUplink, fault.StageConnect, "The uplink "+w.name+" has just lost its route to "+server.String()+".").Wrap(err)
-		case err != nil:
-			return "", i.refused("a route to the server "+server.String()+" by "+w.name, err)
 		}
+		return "", err
+	}
+	if err := i.lay(w, server); err != nil {
+		i.remember(usedWay{server: server})
+		return "", err
 	}
 	i.remember(usedWay{server, w.port, sameFamily(w.addrs, server)})
-	return w.device, nil
+	return w.bindTo(server), nil
 }
 
-// Device returns the network device of the uplink that leads to a server, as Prepare chooses it, and changes nothing.
-func (i *Interface) Device(ctx context.Context, server netip.Addr) (device string, err error) {
-	server = server.Unmap()
+// Device chooses a network device and lays a way as Prepare does, for a connection that is not the tunnel's: it does not
+// count as the tunnel's way to its server.
+func (i *Interface) Device(ctx context.Context, to netip.Addr) (device string, err error) {
+	to = to.Unmap()
+	w, err := i.wayTo(ctx, to)
+	if err != nil {
+		return "", err
+	}
+	if err := i.lay(w, to); err != nil {
+		return "", err
+	}
+	return w.bindTo(to), nil
+}
+
+// bindTo returns the device to which a socket that goes this way is to be bound. For an address of the router itself there
+// is none: the answers come by the loopback device.
+func (w *way) bindTo(to netip.Addr) (device string) {
+	if slices.Contains(w.addrs, to) {
+		return ""
+	}
+	return w.device
+}
+
+// wayTo returns the best way to an address over all uplinks.
+func (i *Interface) wayTo(ctx context.Context, to netip.Addr) (*way, error) {
 	ports, err := i.ports(ctx)
 	if err != nil {
-		return "", i.refused("the list of interfaces", err)
+		return nil, i.refused("the list of interfaces", err)
 	}
-	w := i.choose(ports, server)
+	w := i.choose(ports, to)
 	if w == nil {
-		return "", i.noUplink(ports, server)
+		return nil, i.noUplink(ports, to)
 	}
-	return w.device, nil
+	return w, nil
+}
+
+// lay gives sockets that are bound to the way's device a route to an address. One that is on the link has it.
+func (i *Interface) lay(w *way, to netip.Addr) error {
+	if w.onLink || i.o.LayWay == nil {
+		return nil
+	}
+	if err := i.o.LayWay(to, w.device, w.gateway, w.source); err != nil {
+		return fault.New(fault.NoUplink, fault.StageConnect, "The uplink "+w.name+" has just lost its route to "+to.String()+".").Wrap(err)
+	}
+	return nil
 }
 
 // Resolved takes what became of looking up the server's name, and returns the error that people should see: where there is

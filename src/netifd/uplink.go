@@ -11,10 +11,12 @@ var overlays = []string{"sstp", "wireguard", "amneziawg", "openconnect", "openvp
 
 // way is how one interface leads to an address.
 type way struct {
-	*port        // nil: there is none
-	bits   int   // how specific
-	metric int64 // the smaller the better
-	onLink bool  // no router between
+	*port
+	bits    int        // how specific
+	metric  int64      // the smaller the better
+	onLink  bool       // no router between
+	gateway netip.Addr // invalid: there is none
+	source  netip.Addr // address of ours to speak from; invalid: the kernel's choice
 }
 
 // betterThan compares as the kernel does: the more specific way first, then the one with the smaller metric. Where netifd
@@ -46,12 +48,12 @@ func (i *Interface) connected(p *port) bool { return i.o.Carrier == nil || i.o.C
 func (p *port) wayTo(addr netip.Addr) (best *way) {
 	for _, s := range p.subnets {
 		if s.Contains(addr) {
-			best = better(best, &way{p, s.Bits(), p.metric, true})
+			best = better(best, &way{port: p, bits: s.Bits(), metric: p.metric, onLink: true})
 		}
 	}
 	for _, r := range p.routes {
 		if r.to.Contains(addr) {
-			best = better(best, &way{p, r.to.Bits(), r.metric, false})
+			best = better(best, &way{port: p, bits: r.to.Bits(), metric: r.metric, gateway: r.gateway, source: r.source})
 		}
 	}
 	return best

@@ -1,6 +1,7 @@
 package netifd
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"testing"
@@ -74,19 +75,31 @@ func TestTheUplinkIsChosenAsTheKernelChoosesARoute(t *testing.T) {
 	}
 }
 
-func TestTheServerGetsARouteOnItsUplink(t *testing.T) {
+func TestTheServerGetsAWayByItsUplinkForTheTunnelsSocketAlone(t *testing.T) {
 	play(t, nil, func(w *world) {
 		w.netifd.Set(netifdtest.Uplink("wana", "eth1", "203.0.113.2/24", "203.0.113.1", 20))
 		w.netifd.Set(netifdtest.Uplink("wanb", "eth2", "192.0.2.2/24", "192.0.2.1", 10))
 		w.connect(testServer)
-		if a, b := w.netifd.Iface("wana").HostRoutes, w.netifd.Iface("wanb").HostRoutes; len(a) > 0 || !slices.Equal(b, []string{testServer}) {
-			w.Errorf("routes on wana %v, on wanb %v; netifd itself would take the first by name", a, b)
+		if want := []string{testServer + " eth2 192.0.2.1"}; !slices.Equal(w.laid, want) {
+			w.Errorf("the ways are %q, want %q, by the uplink with the smaller metric", w.laid, want)
 		}
 		if got := w.iface.Uplink(); got != "wanb" {
 			w.Errorf("uplink %q", got)
 		}
-		if w.netifd.CallsOf("notify_proto 6") > 0 {
-			w.Error("a host dependency was made: netifd would end the tunnel with any of its uplinks")
+		if w.netifd.CallsOf("notify_proto 6")+w.netifd.CallsOf("add_host_route") > 0 {
+			w.Error("netifd was asked for a route, which everybody's packets to that address would take")
+		}
+	})
+}
+
+func TestAServerOnTheLinkNeedsNoWay(t *testing.T) {
+	play(t, nil, func(w *world) {
+		w.netifd.Set(netifdtest.Uplink("wan", "eth2", "192.0.2.2/24", "192.0.2.1", 10))
+		if device, err := w.dial("192.0.2.53"); device != "eth2" || err != nil || len(w.laid) > 0 {
+			w.Errorf("%q %v, ways %q", device, err, w.laid)
+		}
+		if device, err := w.dial("192.0.2.2"); device != "" || err != nil || len(w.laid) > 0 {
+			w.Errorf("a proxy on the router itself: bound to %q %v, ways %q", device, err, w.laid)
 		}
 	})
 }
@@ -139,15 +152,12 @@ func TestAnUplinkWithoutItsCableIsNone(t *testing.T) {
 	})
 }
 
-func TestARefusedRouteIsNamed(t *testing.T) {
+func TestAWayThatCannotBeLaidIsNamed(t *testing.T) {
 	play(t, nil, func(w *world) {
 		w.netifd.Set(netifdtest.Uplink("wana", "eth1", "203.0.113.2/24", "203.0.113.1", 1))
-		w.netifd.Change(func() { w.netifd.Refuse["add_host_route"] = ubus.StatusInvalidArgument })
+		w.noWay = errors.New("no such device")
 		_, err := w.dial(testServer)
-		w.wantFault("status 2", err, fault.NetifdRefused, "a route to the server "+testServer+" by wana")
-		w.netifd.Change(func() { w.netifd.Refuse["add_host_route"] = ubus.StatusNotFound })
-		_, err = w.dial(testServer)
-		w.wantFault("status 4: it has just gone", err, fault.NoUplink, "wana has just lost")
+		w.wantFault("it has just gone", err, fault.NoUplink, "wana has just lost")
 		w.netifd.Change(func() { w.netifd.Refuse["dump"] = ubus.StatusPermissionDenied })
 		_, err = w.dial(testServer)
 		w.wantFault("it does not tell of its interfaces", err, fault.NetifdRefused, "the list of interfaces")
@@ -198,14 +208,14 @@ func TestATunnelThatStartsBeforeItsUplinkWaitsForItAMoment(t *testing.T) {
 	})
 }
 
-func TestAProbeChoosesTheSameDeviceAndChangesNothing(t *testing.T) {
+func TestAProbeChoosesTheSameDevice(t *testing.T) {
 	play(t, nil, func(w *world) {
 		w.netifd.Set(netifdtest.Uplink("wana", "eth1", "203.0.113.2/24", "203.0.113.1", 1))
 		if device, err := w.iface.Device(w.Context(), netip.MustParseAddr(testServer)); device != "eth1" || err != nil {
 			w.Errorf("%q, %v", device, err)
 		}
-		if w.netifd.CallsOf("add_host_route") > 0 {
-			w.Error("a route was laid")
+		if got := w.iface.Uplink(); got != "" {
+			w.Errorf("it counts as the tunnel's uplink: %q", got)
 		}
 		_, err := w.iface.Device(w.Context(), netip.MustParseAddr("2001:db8::1"))
 		w.wantFault("there is no IPv6", err, fault.NoUplink, "2001:db8::1")

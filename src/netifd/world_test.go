@@ -23,6 +23,8 @@ type world struct {
 	iface  *Interface
 
 	mu    sync.Mutex
+	laid  []string // ways: to, device, gateway
+	noWay error
 	lines []string // of the log
 	news  []string // of Watch
 }
@@ -39,6 +41,10 @@ func play(t *testing.T, change func(*Options), script func(w *world)) {
 			defer w.mu.Unlock()
 			w.lines = append(w.lines, fmt.Sprintf(format, args...))
 		}}
+		o.LayWay = func(to netip.Addr, device string, gateway, _ netip.Addr) error {
+			w.laid = append(w.laid, to.String()+" "+device+" "+gateway.String())
+			return w.noWay
+		}
 		if change != nil {
 			change(&o)
 		}

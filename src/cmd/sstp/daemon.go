@@ -156,12 +156,15 @@ func (d *daemonRun) pause(ctx context.Context) {
 func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, warnings []config.Warning, child ubus.Fields) error {
 	ctx, forgotten := context.WithCancel(ctx)
 	defer forgotten()
+	ways := &dialWays{table: d.machine.ways(d.name)}
+	ways.clear(d.log.logf) // what a killed process may have left
+	defer ways.clear(d.log.logf)
 	iface := netifd.New(d.bus, d.name, netifd.Options{
 		Unwanted: func() {
 			d.log.logf(config.LogWarn, "netifd has the interface down and did not end this; stopping")
 			forgotten()
 		},
-		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.logf, LayRoute: d.machine.layRoute, Carrier: d.machine.carrier,
+		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.logf, LayRoute: d.machine.layRoute, LayWay: ways.lay, Carrier: d.machine.carrier,
 		Zone: func(iface string) string { return fileZone(defaultConfigDir, iface) },
 	})
 	d.watched.Store(iface)
@@ -170,7 +173,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	var last session.State
 	names := newNames(func() bool { return iface.IsUp() && s.Status().State == session.Holding }, d.log.logf)
 	s = session.New(session.Config{
-		Tunnel: t, Warnings: warnings, Dial: netifdDialer(t, iface, names, d.machine.dial), Host: netifdHost{iface}, InnerTLS: innerTLS(t),
+		Tunnel: t, Warnings: warnings, Dial: netifdDialer(t, iface, ways, names, d.machine.dial), Host: netifdHost{iface}, InnerTLS: innerTLS(t),
 		OpenDevice: d.machine.device(t, d.log.logf), Random: rand.Reader, Log: d.log.logf,
 		Changed: func(st session.Status, text string) {
 			d.log.logf(stateLevel(st.State), "%s: %s", st.State, text)

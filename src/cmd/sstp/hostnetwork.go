@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
-	"sync"
 
 	"sstp/src/config"
 	"sstp/src/fault"
@@ -12,52 +10,12 @@ import (
 	"sstp/src/session"
 )
 
-// hostNetwork gives the tunnel's addresses and routes to the machine by itself, where no netifd does. What hangs on the
-// device goes with the device; the route to the server does not and is taken back by close.
+// hostNetwork gives the tunnel's addresses and routes to the machine by itself, where no netifd does. All of it hangs on the
+// device and goes with it.
 type hostNetwork struct {
 	tunnel *config.Tunnel
 	logf   session.Logf
-
-	mu         sync.Mutex // prepare runs beside the others
-	uplink     hostnet.Route
-	hostRoutes []hostnet.Route // routes to servers that we have added
-	last       *session.Link
-}
-
-// prepare pins the route to the server to today's uplink, so that the tunnel's default route does not catch the
-// tunnel's own packets.
-func (h *hostNetwork) prepare(_ context.Context, server netip.Addr) (string, error) {
-	if !h.tunnel.DefaultRoute {
-		return "", nil
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r, err := hostnet.RouteTo(server)
-	if err != nil {
-		return "", fault.New(fault.NoUplink, fault.StageConnect, fmt.Sprintf("There is no route to the server %v.", server)).Wrap(err)
-	}
-	if r.Local {
-		return "", nil // the server is this machine
-	}
-	if r.Device == h.tunnel.Device() {
-		if !h.uplink.Gateway.IsValid() || h.uplink.Gateway.Is4() != server.Is4() {
-			return "", fault.New(fault.NoUplink, fault.StageConnect, fmt.Sprintf("The only route to the server %v leads through the tunnel itself.", server))
-		}
-		r = h.uplink
-	}
-	if !r.Gateway.IsValid() {
-		return "", nil // on the link: the subnet's route is more specific than anything we add
-	}
-	h.uplink = r
-	host := hostnet.Route{Dst: netip.PrefixFrom(server, server.BitLen()), Gateway: r.Gateway, Device: r.Device}
-	added, err := hostnet.AddRoute(host)
-	if err != nil {
-		return "", fault.New(fault.NoUplink, fault.StageConnect, fmt.Sprintf("The route to the server %v cannot be set.", server)).Wrap(err)
-	}
-	if added {
-		h.hostRoutes = append(h.hostRoutes, host)
-	}
-	return "", nil
+	last   *session.Link
 }
 
 // Up sets the device's addresses and routes.
@@ -143,15 +101,3 @@ func (h *hostNetwork) Check(context.Context, session.Link) (session.Reach, error
 
 // Failed has nobody to tell: the log has it already.
 func (h *hostNetwork) Failed(context.Context, *fault.Error) {}
-
-// close takes the routes to the servers back.
-func (h *hostNetwork) close() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, r := range h.hostRoutes {
-		if err := hostnet.DeleteRoute(r); err != nil {
-			h.logf(config.LogWarn, "the route to %v stays: %v", r.Dst, err)
-		}
-	}
-	h.hostRoutes = nil
-}

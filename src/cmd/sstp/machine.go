@@ -17,6 +17,7 @@ type machine struct {
 	dial     func(o *transport.Options) // changes how servers are reached
 	layRoute func(r netifd.DefaultRoute) (laid bool, err error)
 	carrier  func(device string) bool
+	ways     func(tunnel string) wayTable
 	watch    func(ctx context.Context, iface *netifd.Interface, logf session.Logf) // follows the kernel's news until ctx ends
 }
 
@@ -24,6 +25,7 @@ type machine struct {
 func router() machine {
 	return machine{
 		device: netifdDevice, dial: func(*transport.Options) {}, layRoute: layRoute, carrier: hostnet.HasCarrier, watch: watchKernel,
+		ways: func(tunnel string) wayTable { return hostnet.NewWays(tunnel) },
 	}
 }
 

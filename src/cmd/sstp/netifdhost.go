@@ -33,11 +33,11 @@ func (h netifdHost) Check(context.Context, session.Link) (session.Reach, error) 
 func (h netifdHost) Failed(ctx context.Context, err *fault.Error) { h.iface.Failed(ctx, err) }
 
 // netifdDialer reaches servers over the uplink that netifd's interfaces give.
-func netifdDialer(t *config.Tunnel, iface *netifd.Interface, n *names, adjust func(*transport.Options)) session.Dialer {
-	dial := dialer(t, func(o *transport.Options) {
+func netifdDialer(t *config.Tunnel, iface *netifd.Interface, ways *dialWays, n *names, adjust func(*transport.Options)) session.Dialer {
+	dial := ways.dialer(dialer(t, func(o *transport.Options) {
 		o.Prepare, o.Lookup = iface.Prepare, n.Lookup
 		adjust(o)
-	})
+	}))
 	var start sync.Once
 	return func(ctx context.Context, server config.Server, obs transport.Observer) (session.Conn, error) {
 		start.Do(func() { iface.AwaitUplink(ctx, server.Host) })

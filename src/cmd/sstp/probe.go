@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/signal"
 	"slices"
@@ -79,7 +80,7 @@ func probeServer(ctx context.Context, t *config.Tunnel, server config.Server, bu
 	fmt.Fprintf(stdout, "%s\n", server)
 	guard := loginGuard{running: running, server: server}
 	report := session.Probe(ctx, session.ProbeConfig{
-		Tunnel: t, Server: server, Dial: dialer(t, byUplink(t, bus)), InnerTLS: innerTLS(t), Random: rand.Reader, MayLogIn: guard.mayLogIn,
+		Tunnel: t, Server: server, Dial: probeDialer(t, bus), InnerTLS: innerTLS(t), Random: rand.Reader, MayLogIn: guard.mayLogIn,
 		Step: func(s session.Step) { printStep(stdout, s) },
 	})
 	printChain(stdout, report)
@@ -143,14 +144,20 @@ func probeTarget(ctx context.Context, a arguments, bus *ubus.Client) (name strin
 	return "probe", config.Values{"server": {operand}}, nil
 }
 
-// byUplink makes a probe leave by the uplink that the tunnel would take, where there is a netifd to ask: a tunnel that is up
-// must not carry the probe of its own server. Nothing in the network is changed for it.
-func byUplink(t *config.Tunnel, bus *ubus.Client) func(*transport.Options) {
-	if bus == nil {
-		return nil
+// probeDialer makes a probe leave by the uplink that the tunnel would take: a tunnel that is up must not carry the probe of
+// its own server. The ways of the probe go with it.
+func probeDialer(t *config.Tunnel, bus *ubus.Client) session.Dialer {
+	// A probe has ways of its own, so that it does not take those of the tunnel that runs.
+	own := hostUplink{tunnel: t, ways: &dialWays{table: hostnet.NewWays(t.Name + " probe")}, last: map[bool]hostnet.Route{}}
+	prepare := own.prepareAround
+	if bus != nil {
+		prepare = netifd.New(bus, t.Name, netifd.Options{Device: t.Device(), Tunlink: t.Tunlink, Carrier: hostnet.HasCarrier,
+			LayWay: func(to netip.Addr, device string, gateway, source netip.Addr) error {
+				_ = own.ways.lay(to, device, gateway, source) // what the probe may not do it does without
+				return nil
+			}}).Device
 	}
-	iface := netifd.New(bus, t.Name, netifd.Options{Device: t.Device(), Tunlink: t.Tunlink, Carrier: hostnet.HasCarrier})
-	return func(o *transport.Options) { o.Prepare = iface.Device }
+	return own.ways.dialer(dialer(t, func(o *transport.Options) { o.Prepare = prepare }))
 }
 
 // readPassword reads the first line of the file, or of standard input, which is not echoed on a terminal. There it waits for

@@ -40,7 +40,7 @@ func rpcdProbe(ctx context.Context, bus *ubus.Client, request ubus.Fields) ubus.
 	for _, server := range t.Servers {
 		guard := loginGuard{running: running, server: server}
 		report := session.Probe(ctx, session.ProbeConfig{
-			Tunnel: t, Server: server, Dial: dialer(t, byUplink(t, bus)), InnerTLS: innerTLS(t), Random: rand.Reader, MayLogIn: guard.mayLogIn,
+			Tunnel: t, Server: server, Dial: probeDialer(t, bus), InnerTLS: innerTLS(t), Random: rand.Reader, MayLogIn: guard.mayLogIn,
 		})
 		fields := reportFields(report)
 		if guard.held != nil {

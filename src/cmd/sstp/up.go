@@ -15,7 +15,6 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/session"
-	"sstp/src/transport"
 )
 
 // up runs one tunnel in the foreground, without netifd.
@@ -46,10 +45,13 @@ func up(args []string, stdout, stderr *os.File) int {
 		log.logf(config.LogWarn, "option %s: %s", w.Option, w.Text)
 	}
 	network := &hostNetwork{tunnel: t, logf: log.logf}
+	uplink := newHostUplink(t)
+	uplink.ways.clear(log.logf) // what a killed process may have left
+	defer uplink.ways.clear(log.logf)
 	offered := offerLocally(localFolder(), t.Name, log)
 	defer offered.close()
 	s := session.New(session.Config{
-		Tunnel: t, Warnings: warnings, Dial: dialer(t, func(o *transport.Options) { o.Prepare = network.prepare }), Host: network, InnerTLS: innerTLS(t),
+		Tunnel: t, Warnings: warnings, Dial: uplink.dialer(), Host: network, InnerTLS: innerTLS(t),
 		OpenDevice: openDevice(t), Random: rand.Reader, Log: log.logf,
 		Changed: func(st session.Status, text string) {
 			log.state(st, text)
@@ -67,7 +69,6 @@ func up(args []string, stdout, stderr *os.File) int {
 		}
 	}()
 	err = s.Run(ctx)
-	network.close()
 	if err != nil {
 		complain(stderr, err)
 		return exitFailed

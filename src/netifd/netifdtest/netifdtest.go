@@ -51,7 +51,6 @@ type Iface struct {
 	DNS                 []string
 	Data                ubus.Fields
 	Errors              []ubus.Fields
-	HostRoutes          []string
 	Options             ubus.Fields // of add_dynamic
 	Ups                 int         // link-ups that were taken
 }
@@ -168,7 +167,6 @@ func (n *Netifd) Down(name string) {
 	n.mu.Lock()
 	if i := n.find(name); i != nil {
 		i.Up, i.Pending, i.NoAutostart = false, false, true
-		i.HostRoutes = nil
 	}
 	n.mu.Unlock()
 	n.tell(name, false)

@@ -151,27 +151,3 @@ func (n *Netifd) remove(i *Iface) {
 func (n *Netifd) removeChildren(parent *Iface) {
 	n.ifaces = slices.DeleteFunc(n.ifaces, func(i *Iface) bool { return i.Dynamic && i.Parent == parent.Name })
 }
-
-// addHostRoute lays a route to one address on an interface that leads there: on the named one, or where that is not known, on
-// any, whatever its metric.
-func (n *Netifd) addHostRoute(args ubus.Fields) (ubus.Fields, error) {
-	target, err := netip.ParseAddr(args.Text("target"))
-	v6, _ := args.Flag("v6")
-	if err != nil || target.Is6() != v6 {
-		return nil, ubus.StatusInvalidArgument
-	}
-	candidates := n.ifaces
-	if named := n.find(args.Text("interface")); named != nil {
-		candidates = []*Iface{named}
-	}
-	for _, i := range candidates {
-		for _, r := range i.Routes {
-			bits, _ := r.Number("mask")
-			if p, err := netip.ParsePrefix(r.Text("target") + "/" + strconv.FormatInt(bits, 10)); i.Up && err == nil && p.Contains(target) {
-				i.HostRoutes = append(i.HostRoutes, target.String())
-				return ubus.Fields{ubus.F("interface", ubus.String(i.Name))}, nil
-			}
-		}
-	}
-	return nil, ubus.StatusNotFound
-}

@@ -16,7 +16,6 @@ func (n *Netifd) objects() []*ubus.Object {
 				n.Reloads++
 				return nil, nil
 			}),
-			n.method("add_host_route", n.addHostRoute),
 			n.method("add_dynamic", n.addDynamic),
 			n.method("get_proto_handlers", func(ubus.Fields) (reply ubus.Fields, _ error) {
 				for _, p := range n.Protocols {
