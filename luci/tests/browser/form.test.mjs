@@ -112,7 +112,51 @@ describe('protocol form', { skip: chromium ? false : 'there is no Chromium on th
 		assert.equal(await shown(), 'cert_pin,_sstp_verify_pin');
 		await input(page, 'verify').selectOption('none');
 		assert.equal(await shown(), '_sstp_verify_none');
-		assert.match(await field(page, '_sstp_verify_none').innerText(), /anybody on the way/);
+		assert.match(await field(page, '_sstp_verify_none').innerText(), /logins with user name and password are refused/i);
+	}));
+
+	test('a server that is not verified gets no login, and one click trusts it', () => form({ server: [ 'a' ], username: 'u', password: 'p', verify: 'none' }, async (page) => {
+		assert.match(await field(page, '_sstp_verify_none').innerText(), /Logins with user name and password are refused/);
+		await page.getByRole('button', { name: 'Trust the server\'s certificate…' }).click();
+
+		const ask = page.getByRole('dialog', { name: 'Trust this certificate?' }), pin = `sha256:${recorded('probe-not-verified').servers[0].chain[0].sha256}`;
+
+		await ask.getByRole('button', { name: 'Trust this certificate' }).click();
+		await page.getByText('Everything works').first().waitFor();
+
+		const [ first, second ] = router.called('sstp.probe').map((c) => c.args.options);
+
+		assert.deepEqual([ first.username, first.password, first.verify ], [ '', '', 'none' ], 'nobody unknown is told the user name');
+		assert.deepEqual([ second.username, second.password, second.verify, second.cert_pin ], [ 'u', 'p', 'pin', [ pin ] ]);
+		await page.getByRole('button', { name: 'Close' }).click();
+		assert.deepEqual(await saved(page), { server: [ 'a' ], username: 'u', password: 'p', verify: 'pin', cert_pin: [ pin ] });
+	}, {}, { 'sstp.probe': ({ options }) => recorded(options.username ? 'probe-passed' : 'probe-not-verified') }));
+
+	test('a login that was refused because the server is not verified leads to its certificate', () => form({ server: [ 'a' ], username: 'u', verify: 'none' }, async (page) => {
+		await page.getByRole('button', { name: 'Test connection' }).click();
+		await page.getByRole('button', { name: 'Trust this certificate…' }).waitFor();
+		assert.equal(await page.getByRole('dialog', { name: 'Trust this certificate?' }).count(), 0);
+	}, {}, { 'sstp.probe': () => {
+		const answer = recorded('probe-not-verified'), server = answer.servers[0];
+
+		return { ...answer, servers: [ { ...server, ok: false, stages: [ ...server.stages.filter((s) => s.stage != 'ppp' && s.stage != 'auth'), { stage: 'auth', ok: false, ms: 1, code: 'AUTH_METHOD_REFUSED', message: 'm', hint: 'h' } ] } ] };
+	} }));
+
+	test('to log in with an unverified server takes a look under Details, and is undone with verify', () => form({ server: [ 'a' ], verify: 'none' }, async (page) => {
+		assert.equal(await input(page, 'insecure_login').isVisible(), false);
+		await field(page, 'insecure_login').locator('summary').click();
+		await page.getByLabel('Log in although the server is not verified').check();
+		assert.equal(await field(page, '_sstp_verify_none').isVisible(), false);
+		assert.match(await field(page, '_sstp_verify_login').innerText(), /log in to the real server in your place/);
+		assert.deepEqual(await saved(page), { server: [ 'a' ], verify: 'none', insecure_login: '1' });
+		await input(page, 'verify').selectOption('full');
+		assert.deepEqual(await saved(page), { server: [ 'a' ] });
+	}));
+
+	test('a tunnel that is held for ever says what that means', () => form({ server: [ 'a' ] }, async (page) => {
+		assert.match(await field(page, 'hold').innerHTML(), /value="forever">Keep the tunnel's routes for ever \(nothing leaves by another way\)/);
+		await input(page, 'hold').fill('forever');
+		assert.deepEqual(await saved(page), { server: [ 'a' ], hold: 'forever' });
 	}));
 
 	test('passwords are not legible over the shoulder', () => form({ password: 'p', proxy: 'http://u:p@x', path_secret: 's' }, async (page) => {

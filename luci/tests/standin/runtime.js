@@ -261,7 +261,14 @@ class Option {
 
 class Value extends Option {
 	renderWidget(sid, index, value, id) {
-		return this.input = E('input', { 'id': id, 'type': this.password ? 'password' : 'text', 'placeholder': this.placeholder, 'value': value ?? '', 'input': () => this.changed() });
+		if (this.choices.length)
+			return E('span', {}, [ this.renderInput(value, id, `${id}.choices`), E('datalist', { 'id': `${id}.choices` }, this.choices.map(([ key, label ]) => E('option', { 'value': key }, [ label ]))) ]);
+
+		return this.renderInput(value, id);
+	}
+
+	renderInput(value, id, list) {
+		return this.input = E('input', { 'id': id, 'type': this.password ? 'password' : 'text', ...(list ? { 'list': list } : {}), 'placeholder': this.placeholder, 'value': value ?? '', 'input': () => this.changed() });
 	}
 
 	formvalue() {

@@ -152,6 +152,9 @@ func trust(ctx context.Context, bus caller, name, pin string, request ubus.Field
 	}
 	var change, set, commit ubus.Fields
 	change.AddTexts("cert_pin", pins)
+	if last(values, "verify") == "none" {
+		change.AddText("verify", "pin") // with none, a fingerprint has no effect
+	}
 	set.AddText("config", "network")
 	set.AddText("section", name)
 	set.AddTable("values", change)

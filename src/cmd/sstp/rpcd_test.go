@@ -136,6 +136,20 @@ func TestAFingerprintIsStoredByTheRightsOfTheSession(t *testing.T) {
 	}
 }
 
+func TestATrustedFingerprintCountsWhereNothingWasVerified(t *testing.T) {
+	pin := "sha256:" + strings.Repeat("11", 32)
+	b := newBench(t)
+	for before, after := range map[string]string{"none": "pin", "pin": "pin", "full": "full"} {
+		b.netifd.Configure("network", "interface", "vpn", "proto", "sstp", "server", "a", "verify", before)
+		if got := errorOf(b.rpcd("trust", map[string]any{"interface": "vpn", "fingerprint": pin})); got != "" {
+			t.Fatal(got)
+		}
+		if got := b.netifd.Configured("network", "vpn", "verify"); !slices.Equal(got, []string{after}) {
+			t.Errorf("verify was %s and is %v, want %s", before, got, after)
+		}
+	}
+}
+
 // serve runs a server on a port of this machine.
 func serve(t *testing.T) (port string, pin string) {
 	t.Helper()

@@ -14,7 +14,7 @@
 
 /* The options of the tunnel that a test of the connection needs; what is hidden in the form is not set. */
 const PROBE_OPTIONS = [
-	'server', 'port', 'username', 'password', 'auth', 'verify', 'ca_cert', 'cert_pin', 'server_name', 'sni', 'cert', 'key',
+	'server', 'port', 'username', 'password', 'auth', 'verify', 'insecure_login', 'ca_cert', 'cert_pin', 'server_name', 'sni', 'cert', 'key',
 	'tls_min', 'tls_legacy', 'path_secret', 'proxy', 'tunlink', 'mtu', 'sstp_options', 'pppd_options'
 ];
 
@@ -141,6 +141,20 @@ return network.registerProtocol('sstp', {
 				? uci.unset('network', section_id, o.option) : uci.set('network', section_id, o.option, chosen);
 		};
 
+		/* A checkbox that is not offered to those who do not look for it; open where it is set. */
+		const folded = (o, summary, label) => {
+			const render = o.renderWidget;
+
+			o.renderWidget = function(section_id, index, v) {
+				const widget = render.apply(this, arguments),
+				      box = widget.matches('input') ? widget : widget.querySelector('input[type=checkbox]');
+
+				return E('details', { 'class': 'sstp sstp-folded', ...((v == this.enabled) ? { 'open': '' } : {}) }, [
+					E('summary', {}, [ summary ]), E('div', {}, [ widget, E('label', { 'for': box.id }, [ label ]) ])
+				]);
+			};
+		};
+
 		const currentOptions = () => {
 			const all = {};
 
@@ -229,12 +243,35 @@ return network.registerProtocol('sstp', {
 		for (const [ mode, look, text ] of [
 			[ 'full', 'ok', _('The server\'s certificate must be signed by an authority that the router knows and be made out for the server\'s name, or its fingerprint must be listed below.') ],
 			[ 'pin', 'ok', _('Only a certificate listed below is accepted, whoever signed it. Safest for a server of your own; needs care when its certificate is renewed.') ],
-			[ 'none', 'failed', _('Any certificate is accepted: anybody on the way can pretend to be the server, read the traffic and try to get the password. Use this only to find out what is wrong.') ]
+			[ 'none', 'failed', _('Logins with user name and password are refused: the server is not verified, and anybody on the way who pretends to be it could log in to the real server with them. Trust the server\'s certificate, and they work.') ],
+			[ 'login', 'failed', _('Anybody on the way can pretend to be the server, read and change the traffic, log in to the real server in your place and try to find out the password. Use this only to find out what is wrong.') ]
 		]) {
 			o = s.taboption('sstp_security', form.DummyValue, `_sstp_verify_${mode}`, '\u00a0');
-			o.depends('verify', mode);
+			if (look == 'ok')
+				o.depends('verify', mode);
+			else
+				o.depends({ verify: 'none', insecure_login: (mode == 'login') ? '1' : '0' });
 			o.renderWidget = () => E('div', { 'class': `sstp sstp-verdict sstp-tone-${look}` }, [ dialog.mark(look == 'ok' ? 'ok' : 'warn'), E('span', {}, [ text ]) ]);
 		}
+
+		o = s.taboption('sstp_security', form.Button, '_sstp_trust', '\u00a0');
+		o.depends('verify', 'none');
+		o.inputtitle = _('Trust the server\'s certificate\u2026');
+		o.inputstyle = 'positive important';
+		o.onclick = () => {
+			let fetched = false;
+
+			/* the certificate comes without a login, then everything is tested with it */
+			testdialog.open(sid, (anyway) => api.probe('', fetched ? currentOptions() : { ...currentOptions(), username: '', password: '' }, anyway), (...pin) => {
+				fetched = true;
+				return trust(...pin);
+			}, true);
+		};
+
+		o = add('sstp_security', form.Flag, 'insecure_login', '\u00a0');
+		o.default = o.disabled;
+		o.depends('verify', 'none');
+		folded(o, _('Details'), _('Log in although the server is not verified'));
 
 		o = add('sstp_security', form.DynamicList, 'cert_pin', _('Trusted fingerprints'), _('Test connection shows the server\'s certificate and can enter its fingerprint here.'));
 		o.placeholder = 'sha256:\u2026';
@@ -326,9 +363,12 @@ return network.registerProtocol('sstp', {
 		o.placeholder = '3 10';
 		check('keepalive', validate.keepalive);
 
-		o = add('advanced', form.Value, 'hold', _('Hold time'), _('Seconds for which addresses and routes stay while a lost connection is dialed again, so that what runs through the tunnel lives on.'));
+		o = add('advanced', form.Value, 'hold', _('Hold time'), _('Seconds for which addresses and routes stay while a lost connection is dialed again, so that what runs through the tunnel lives on. For ever: until it is back or the interface is stopped, traffic is refused and takes no other way.'));
 		o.placeholder = '30';
-		check('hold', validate.seconds);
+		o.value('30', _('30 seconds (default)'));
+		o.value('300', _('5 minutes'));
+		o.value('forever', _('Keep the tunnel\'s routes for ever (nothing leaves by another way)'));
+		check('hold', validate.hold);
 
 		o = add('advanced', form.ListValue, 'ktls', _('Encryption by the kernel'), _('Faster on processors for which the kernel has better ciphers; falls back where it is missing.'));
 		o.value('auto', _('Where it is faster'));

@@ -92,7 +92,7 @@ function chain(server) {
 /* One server's part of the result, and what there is to trust in it. */
 function serverPart(server, single, mayTrust) {
 	const rows = report.rows(server), verdict = report.verdict(rows, server.login_not_tried), failed = rows.find((r) => r.look == 'failed'),
-	      certificate = server.chain?.[0], doubtful = failed ? errors.isTrustable(failed.code) : server.verified_by == 'none';
+	      certificate = server.chain?.[0], doubtful = server.verified_by == 'none' || errors.isTrustable(failed?.code);
 
 	return {
 		node: E('section', { 'class': 'sstp-result' }, [
@@ -111,9 +111,10 @@ return baseclass.extend({
 	/*
 	 * Opens the dialog and runs the probe. run(anyway) gives api.probe's answer, where anyway allows a login that may cut a
 	 * running tunnel; trust(pin, replace) stores a pin and resolves
-	 * to { value } or { failure }, or is null where the login may not. Resolves when the dialog was closed.
+	 * to { value } or { failure }, or is null where the login may not. atOnce asks for trust as soon as there is a certificate.
+	 * Resolves when the dialog was closed.
 	 */
-	open(name, run, trust) {
+	open(name, run, trust, atOnce) {
 		const d = dialog.open(format.fill(_('Test connection: %s'), name)),
 		      live = E('div', { 'role': 'status', 'aria-live': 'polite' }),
 		      result = E('div', {}),
@@ -154,6 +155,15 @@ return baseclass.extend({
 				...offered.map((offer) => dialog.button((offered.length == 1)
 					? _('Trust this certificate\u2026') : format.fill(_('Trust %s\u2026'), offer.server), 'positive important', () => ask(offer)))
 			]);
+
+			askAtOnce(offered);
+		};
+
+		/* the first certificate is what the dialog was opened for */
+		const askAtOnce = ([ offer ]) => {
+			if (atOnce && offer)
+				ask(offer);
+			atOnce = false;
 		};
 
 		const ask = (offer) => this.askTrust(offer).then((choice) => choice ? trust(choice.pin, choice.replace).then((done) => {

@@ -134,8 +134,8 @@ return baseclass.extend({
 			_('Enter two numbers: how many requests may stay unanswered (1 to 100) and the seconds between them (1 to 3600), such as 3 10.');
 	},
 
-	seconds(v) {
-		return v === '' || isWhole(v, 0, 86400) || _('Enter a number of seconds from 0 to 86400.');
+	hold(v) {
+		return v === '' || v === 'forever' || isWhole(v, 0, 86400) || _('Enter a number of seconds from 0 to 86400, or forever.');
 	},
 
 	attempts(v) {
