@@ -30,12 +30,7 @@ func (h *hostNetwork) Up(_ context.Context, l session.Link) error {
 
 func (h *hostNetwork) up(l session.Link) error {
 	h.forget(l)
-	if err := hostnet.DisableAutoLinkLocal(l.Device); err != nil {
-		h.logf(config.LogDebug, "the kernel keeps its own link-local address: %v", err)
-	}
-	if err := hostnet.PromoteSecondaries(l.Device); err != nil {
-		h.logf(config.LogWarn, "a new address may leave %s without any: %v", l.Device, err)
-	}
+	setDevice(l.Device, h.logf)
 	if err := hostnet.SetUp(l.Device, l.MTU); err != nil {
 		return err
 	}

@@ -51,21 +51,29 @@ func netifdDialer(t *config.Tunnel, iface *netifd.Interface, ways *dialWays, n *
 	}
 }
 
-// netifdDevice makes the TUN device for netifd: the only link-local address on it must be the one agreed on by IPV6CP, and
-// netifd may replace its address by another one with the same peer.
+// netifdDevice makes the TUN device for netifd.
 func netifdDevice(t *config.Tunnel, logf session.Logf) func(name string, mtu int) (session.Device, error) {
 	open := openDevice(t)
 	return func(name string, mtu int) (session.Device, error) {
 		d, err := open(name, mtu)
 		if err == nil {
-			if err := hostnet.DisableAutoLinkLocal(name); err != nil {
-				logf(config.LogDebug, "the kernel keeps its own link-local address: %v", err)
-			}
-			if err := hostnet.PromoteSecondaries(name); err != nil {
-				logf(config.LogWarn, "a new address may leave %s without any: %v", name, err)
-			}
+			setDevice(name, logf)
 		}
 		return d, err
+	}
+}
+
+// setDevice sets what the kernel does with a TUN device that is not up yet. The only link-local address on it must be the one
+// agreed on by IPV6CP; an address may be replaced by another one with the same peer; and the server steers nothing.
+func setDevice(name string, logf session.Logf) {
+	if err := hostnet.DisableAutoLinkLocal(name); err != nil {
+		logf(config.LogDebug, "the kernel keeps its own link-local address: %v", err)
+	}
+	if err := hostnet.PromoteSecondaries(name); err != nil {
+		logf(config.LogWarn, "a new address may leave %s without any: %v", name, err)
+	}
+	if err := hostnet.RefuseSteering(name); err != nil {
+		logf(config.LogWarn, "the server may change routes by router advertisements and redirects: %v", err)
 	}
 }
 
