@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -303,6 +304,34 @@ func TestAKilledClientTakesItsDeviceAlongAndCanStartAgain(t *testing.T) {
 	again := l.up()
 	l.wait(again, upWord, 0, 5*time.Second)
 	l.stop(again)
+}
+
+// TestACrashOfTheClientIsRead lets a running client print its goroutines. The router's program has no line tables: what was
+// kept of it when it was built must give each position.
+func TestACrashOfTheClientIsRead(t *testing.T) {
+	l := newLines(t)
+	l.serve()
+	p := l.up()
+	l.wait(p, upWord, 0, 5*time.Second)
+	l.run(l.client, "ping", "-c", "1", "-W", "2", "10.99.0.1")
+	l.must(p.Signal(syscall.SIGQUIT))
+	_, err := p.Wait(5 * time.Second * time.Duration(max(patience, 1)))
+	l.must(err)
+	log := p.Output()
+	if !strings.Contains(log, "SIGQUIT") || !strings.Contains(log, "\nsstp/src/session.") || strings.Contains(log, ".go:") {
+		t.Fatalf("this is no traceback of a program without line tables:\n%s", log)
+	}
+	file, err := l.bed.File("crash.log", log)
+	l.must(err)
+	read := l.run(l.client, l.build+"/sstp-symbols", "read", l.build+"/symbols/sstp", file)
+	for _, source := range []string{"main", "session", "datapath"} {
+		if !regexp.MustCompile(`\n\tsstp/src/(cmd/sstp/)?` + source + `\S*\.go:[1-9]\d* \+0x`).MatchString(read) {
+			t.Errorf("there is no line of %s", source)
+		}
+	}
+	if strings.Contains(read, "?:0") || t.Failed() {
+		t.Errorf("read with the symbols, the log is\n%s", read)
+	}
 }
 
 func TestFailuresSayWhatToDo(t *testing.T) {

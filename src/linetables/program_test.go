@@ -34,7 +34,7 @@ func onEachProcessor(t *testing.T, test func(t *testing.T, run func(cleared bool
 			}
 			dir := t.TempDir()
 			file := filepath.Join(dir, "linked")
-			build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, "./testdata/crash")
+			build := exec.Command("go", "build", "-ldflags=-s -w", "-o", file, "./testdata/crash")
 			build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOMIPS=softfloat")
 			if out, err := build.CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)

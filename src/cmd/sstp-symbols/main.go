@@ -9,22 +9,23 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"sstp/src/linetables"
 )
 
 const usage = `usage:
-  sstp-symbols clear FROM TO      copy the program FROM to TO without its line tables, which makes it smaller
-  sstp-symbols read FROM [LOG]    print a log with file and line in the place of each ?:0; FROM may be compressed (.gz)
+  sstp-symbols clear FILE... TO    copy programs without their line tables; TO is a file, or a folder that ends with /
+  sstp-symbols read FILE [LOG]     print a log with file and line in the place of each ?:0; FILE may be compressed (.gz)
 `
 
 func main() {
 	args := os.Args[1:]
 	var err error
 	switch {
-	case len(args) == 3 && args[0] == "clear":
-		err = clearLines(args[1], args[2], os.Stderr)
+	case len(args) >= 3 && args[0] == "clear" && (len(args) == 3 || strings.HasSuffix(args[len(args)-1], "/")):
+		err = clearAll(args[1:len(args)-1], args[len(args)-1], os.Stderr)
 	case len(args) == 2 && args[0] == "read":
 		err = readLog(args[1], os.Stdin, os.Stdout)
 	case len(args) == 3 && args[0] == "read":
@@ -40,6 +41,20 @@ func main() {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
+}
+
+// clearAll clears programs into a folder, or one program into a file.
+func clearAll(files []string, to string, notes io.Writer) error {
+	for _, from := range files {
+		name := to
+		if strings.HasSuffix(to, "/") {
+			name = filepath.Join(to, filepath.Base(from))
+		}
+		if err := clearLines(from, name, notes); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // clearLines writes the program to a new file, and only then to the place of the old one, which may be running.

@@ -20,7 +20,7 @@ func TestACrashOfTheClearedProgramIsRead(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	var notes bytes.Buffer
-	if err := clearLines(linked, cleared, &notes); err != nil || notes.Len() > 0 {
+	if err := clearAll([]string{linked}, cleared, &notes); err != nil || notes.Len() > 0 {
 		t.Fatalf("%v %s", err, notes.String())
 	}
 	log, _ := exec.Command(cleared, "fault").CombinedOutput()
@@ -56,12 +56,15 @@ func TestACrashOfTheClearedProgramIsRead(t *testing.T) {
 
 func TestAProgramOfUnknownLayoutIsCopied(t *testing.T) {
 	dir := t.TempDir()
-	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
+	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to", "from")
 	if err := os.WriteFile(from, []byte("#!/bin/sh\necho hello\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Mkdir(filepath.Dir(to), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	var notes bytes.Buffer
-	if err := clearLines(from, to, &notes); err != nil || strings.Count(notes.String(), "\n") != 1 {
+	if err := clearAll([]string{from}, filepath.Dir(to)+"/", &notes); err != nil || strings.Count(notes.String(), "\n") != 1 {
 		t.Fatalf("%v, with %q, want one line that says so", err, notes.String())
 	}
 	if out, err := exec.Command(to).Output(); err != nil || string(out) != "hello\n" {

@@ -1,6 +1,6 @@
 // Command emulated runs the client on machines that are not there: a MIPS and an ARM router and a PC under qemu-system,
-// with Debian's kernels. Kernels and programs are downloaded from Debian and unpacked into build/emulated; nothing is
-// installed but qemu itself.
+// with Debian's kernels. Kernels and programs are downloaded from Debian and unpacked into build/emulated; only qemu, and what
+// the bench compares with, is installed.
 //
 //	emulated mips          a MIPS 24Kc: every cipher on both paths, measured by an instruction-counted clock
 //	emulated arm arm64     the same on a Cortex-A7 and a Cortex-A53
@@ -52,6 +52,7 @@ func main() {
 // machine is one that qemu can be.
 type machine struct {
 	folder   string   // in build, where it is not its name
+	install  []string // packages of Debian for this machine
 	debian   string   // Debian's name of the architecture
 	kernel   string   // Debian's package that depends on the kernel's newest image
 	packages []string // of Debian, whose files the guest gets
@@ -71,7 +72,8 @@ type machine struct {
 // pc is a machine whose root is this machine's.
 func pc(part string, processors ...string) machine {
 	return machine{
-		folder: "pc", debian: "amd64", kernel: "linux-image-amd64", goenv: []string{"GOARCH=amd64"}, console: "ttyS0", limit: 15 * time.Minute, parts: []string{part}, host: true,
+		install: []string{"qemu-system-x86"},
+		folder:  "pc", debian: "amd64", kernel: "linux-image-amd64", goenv: []string{"GOARCH=amd64"}, console: "ttyS0", limit: 15 * time.Minute, parts: []string{part}, host: true,
 		qemu: append([]string{"qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-m", "2048",
 			"-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap", "-device", "virtio-9p-pci,fsdev=root,mount_tag=root"}, processors...),
 		devices: []string{"virtio_pci", "9pnet_virtio", "9p", "overlay", "dummy", "wireguard", "ppp_async"},
@@ -97,31 +99,42 @@ var programs = []string{"openssl", "libssl3", "libc6", "libgcc-s1", "busybox-sta
 
 var machines = map[string]machine{
 	"mips": {
-		debian: "mipsel", kernel: "linux-image-4kc-malta", packages: append([]string{"libatomic1"}, programs...),
+		install: []string{"qemu-system-mips"}, debian: "mipsel", kernel: "linux-image-4kc-malta", packages: append([]string{"libatomic1"}, programs...),
 		goenv: []string{"GOARCH=mipsle", "GOMIPS=softfloat"}, console: "ttyS0", limit: 15 * time.Minute, parts: inParts, stalls: true,
 		qemu:    append([]string{"qemu-system-mipsel", "-M", "malta", "-cpu", "24Kc", "-m", "512"}, counted...),
 		ciphers: []string{"chacha-mips", "poly1305-mips", "chacha20poly1305", "gcm", "ghash-generic", "ctr", "seqiv"},
 	},
 	"arm": {
-		debian: "armhf", kernel: "linux-image-armmp", packages: programs,
+		install: []string{"qemu-system-arm"}, debian: "armhf", kernel: "linux-image-armmp", packages: programs,
 		goenv: []string{"GOARCH=arm", "GOARM=7"}, console: "ttyAMA0", limit: 15 * time.Minute, parts: atOnce,
 		qemu: append([]string{"qemu-system-arm", "-M", "virt", "-cpu", "cortex-a7", "-m", "512"}, counted...),
 		ciphers: []string{"chacha-neon", "poly1305-arm", "chacha20poly1305", "aes-arm", "aes-arm-bs", "gcm", "ghash-generic",
 			"ghash-arm-ce", "ctr", "seqiv"},
 	},
 	"arm64": {
-		debian: "arm64", kernel: "linux-image-arm64", packages: programs,
+		install: []string{"qemu-system-arm"}, debian: "arm64", kernel: "linux-image-arm64", packages: programs,
 		goenv: []string{"GOARCH=arm64"}, goFast: true, console: "ttyAMA0", limit: 15 * time.Minute, parts: atOnce,
 		qemu: append([]string{"qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", "512"}, counted...),
 		ciphers: []string{"chacha-neon", "poly1305-neon", "chacha20poly1305", "aes-arm64", "aes-ce-blk", "aes-neon-bs", "gcm",
 			"ghash-ce", "ctr", "seqiv"},
 	},
 	"pc":   pc("tests", "-smp", "2", "-accel", "tcg"),
-	"core": pc("bench", halved...),
+	"core": benched(pc("bench", halved...)),
+}
+
+// benched is a machine on which sstp is compared with other programs: it finds them in this machine's root.
+func benched(m machine) machine {
+	m.install = append(m.install, "iproute2", "iputils-ping", "wireguard-go", "wireguard-tools", "openvpn", "sstp-client")
+	return m
 }
 
 // run makes the guest's file system and starts it.
 func (m machine) run(name string) error {
+	setup := exec.Command("sh", append([]string{"src/integration/setup.sh"}, m.install...)...)
+	setup.Stdout, setup.Stderr = os.Stdout, os.Stderr
+	if err := setup.Run(); err != nil {
+		return err
+	}
 	if _, err := exec.LookPath(m.qemu[0]); err != nil {
 		return fmt.Errorf("%s is not installed", m.qemu[0])
 	}
@@ -164,6 +177,12 @@ func (m machine) fill(a *archive, dir, root string) error {
 		out := filepath.Join(dir, filepath.Base(target))
 		if err := m.build(out, source); err != nil {
 			return err
+		}
+		if target == "bin/sstp" {
+			if err := clearLines(out, out+"-cleared"); err != nil {
+				return err
+			}
+			out += "-cleared"
 		}
 		if err := a.addFile(target, out); err != nil {
 			return err
@@ -214,6 +233,16 @@ func (m machine) build(out, source string, args ...string) error {
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("building %s: %w", source, err)
+	}
+	return nil
+}
+
+// clearLines makes of a program what goes onto a router.
+func clearLines(from, to string) error {
+	cmd := exec.Command("go", "run", "./src/cmd/sstp-symbols", "clear", from, to)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("sstp-symbols: %w", err)
 	}
 	return nil
 }

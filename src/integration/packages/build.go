@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"os"
 	"os/exec"
@@ -68,6 +70,9 @@ func (b *builder) run(wanted []target) error {
 			return err
 		}
 	}
+	if err := os.RemoveAll(filepath.Join(b.out, symbols)); err != nil {
+		return err
+	}
 	bins := map[string]string{}
 	for _, t := range wanted {
 		if bins[t.env] == "" {
@@ -81,6 +86,9 @@ func (b *builder) run(wanted []target) error {
 		if err != nil {
 			return err
 		}
+		if err := b.keepSymbols(t, packs, filepath.Join(bins[t.env], linked)); err != nil {
+			return err
+		}
 		if err := b.folder(t.arch, append(packs, web)); err != nil {
 			return err
 		}
@@ -88,18 +96,61 @@ func (b *builder) run(wanted []target) error {
 	return nil
 }
 
-// compile builds the programs for an environment into a folder.
+// linked is the folder beside the programs for a router that has them as they were linked, with their line tables.
+const linked = "linked"
+
+// symbols is the folder of the output that keeps these for whoever reads a crash.
+const symbols = "symbols"
+
+// compile builds the programs for an environment into a folder, as they go onto a router.
 func (b *builder) compile(t target, bin string) error {
-	if err := os.Mkdir(bin, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(bin, linked), 0o755); err != nil {
 		return err
 	}
 	args := slices.Concat([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version=" + b.upstream()},
-		b.gcflags, []string{"-o", bin + "/", "./src/cmd/sstp", "./src/cmd/sstp-dbus"})
+		b.gcflags, []string{"-o", filepath.Join(bin, linked) + "/", "./src/cmd/sstp", "./src/cmd/sstp-dbus"})
+	if err := b.goTool(slices.Concat([]string{"CGO_ENABLED=0", "GOOS=linux"}, strings.Fields(t.env)), args...); err != nil {
+		return err
+	}
+	return b.goTool(nil, "run", "./src/cmd/sstp-symbols", "clear", filepath.Join(bin, linked, "sstp"), filepath.Join(bin, linked, "sstp-dbus"), bin+"/")
+}
+
+// goTool runs go in the project.
+func (b *builder) goTool(env []string, args ...string) error {
 	cmd := exec.Command("go", args...)
 	cmd.Dir, cmd.Stderr = b.top, os.Stderr
-	cmd.Env = slices.Concat(os.Environ(), []string{"CGO_ENABLED=0", "GOOS=linux"}, strings.Fields(t.env))
+	cmd.Env = append(os.Environ(), env...)
 	return cmd.Run()
 }
+
+// keepSymbols writes the programs as they were linked, compressed, under the names of their packages.
+func (b *builder) keepSymbols(t target, packs []*pack, bin string) error {
+	to := filepath.Join(b.out, symbols)
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	for _, p := range packs {
+		program, err := os.ReadFile(filepath.Join(bin, p.name))
+		if err != nil {
+			return err
+		}
+		var out bytes.Buffer
+		z, _ := gzip.NewWriterLevel(&out, gzip.BestCompression)
+		if _, err := z.Write(program); err != nil {
+			return err
+		}
+		if err := z.Close(); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, symbolsName(p)), out.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// symbolsName is the name of the file that reads crashes of a package's program.
+func symbolsName(p *pack) string { return p.name + "_" + p.version + "_" + p.arch + ".gz" }
 
 // folder writes the packages of an architecture and their indexes: what a router takes as a repository.
 func (b *builder) folder(arch string, packs []*pack) error {

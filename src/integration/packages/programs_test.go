@@ -4,11 +4,16 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -98,6 +103,7 @@ func TestEachArchitecturesProgramRunsAndLogsIn(t *testing.T) {
 					t.Errorf("%s version prints %q", name, out)
 				}
 			}
+			wantReadableCrash(t, of, emulator)
 			out := run("sstp", "probe", server, "--user", "demo", "--password-file", password, "-o", "verify=none")
 			for _, stage := range []string{"tls", "sstp", "auth"} {
 				if !strings.Contains(out, "ok     "+stage) {
@@ -105,5 +111,53 @@ func TestEachArchitecturesProgramRunsAndLogsIn(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// wantReadableCrash makes the program of a package print its goroutines while it waits for a server that says nothing, and
+// reads that with the file that belongs to the package.
+func wantReadableCrash(t *testing.T, of target, emulator []string) {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "sstp")
+	if err := os.WriteFile(program, built(t, of, "sstp"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	command := append(slices.Clone(emulator), program, "probe", silent.Addr().String(), "--user", "demo", "-o", "verify=none")
+	var log bytes.Buffer
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.Stdin = strings.NewReader("secret\n")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	defer late.Stop()
+	conn, err := silent.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Read(make([]byte, 1)); err != nil { // its hello: it waits for an answer now
+		t.Fatal(err)
+	}
+	cmd.Process.Signal(syscall.SIGQUIT)
+	cmd.Wait()
+	if !strings.Contains(log.String(), "\t?:0 +0x") || strings.Contains(log.String(), ".go:") {
+		t.Fatalf("this is no traceback of a program without line tables:\n%s", log.String())
+	}
+	packed, err := filepath.Glob(filepath.Join(top, "build/packages", symbols, "sstp_*_"+of.arch+".gz"))
+	if err != nil || len(packed) != 1 {
+		t.Fatalf("the files to read crashes with are %v, %v", packed, err)
+	}
+	read := exec.Command("go", "run", "sstp/src/cmd/sstp-symbols", "read", packed[0])
+	read.Stdin = &log
+	out, err := read.Output()
+	if err != nil || !regexp.MustCompile(`\n\tsstp/src/transport/\w+\.go:[1-9]\d* \+0x`).Match(out) || bytes.Contains(out, []byte("?:0")) {
+		t.Errorf("%v; read with the symbols, the log is\n%s", err, out)
 	}
 }

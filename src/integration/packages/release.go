@@ -103,6 +103,8 @@ func (b *builder) notes(wanted []target) ([]byte, error) {
 	fmt.Fprintf(&n, "\nOpenWrt 21.02 to 24.10 (opkg), from the architecture's folder:\n\n    opkg update\n    opkg install ./%s ./%s\n",
 		ipkName(example), ipkName(web))
 	fmt.Fprintf(&n, "\nOpenWrt 25.12 and later (apk):\n\n    apk update\n    apk add --allow-untrusted ./%s ./%s\n", apkName(example), apkName(web))
+	fmt.Fprintf(&n, "\nA crash in the router's log shows ?:0 in place of files and lines. From the sources of the release,\n\n"+
+		"    go run ./src/cmd/sstp-symbols read symbols/%s LOG\n\nprints the log with them.\n", symbolsName(example))
 	n.WriteString("\n`sha256sum -c SHA256SUMS` checks what was downloaded. Coming from the packages sstp-client and luci-proto-sstp:\n")
 	n.WriteString("remove both first; the settings in /etc/config/network stay and are used.\n")
 	return n.Bytes(), nil

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Tries the packages that were built, with real opkg, apk and dbus-daemon where they are, and says what was skipped for want
+# of them. Arguments are those of go test.
+set -eu
+log=build/test-packages.log
+if ! go test -count=1 -v "$@" -tags packages ./src/integration/packages ./src/cmd/sstp-dbus >$log 2>&1; then
+	grep -v '^=== ' $log
+	exit 1
+fi
+awk -f src/integration/skipped.awk $log
