@@ -17,12 +17,15 @@ type setup struct {
 	vpn         options           // of interface vpn, over the defaults
 	wan         options           // of interface wan
 	wanb        options           // of interface wanb
+	lan         options           // of interface lan
 	more        string            // text behind the rest of /etc/config/network
 	files       map[string]string // further files of the router
 	web         bool              // start uhttpd
 	noVPN       bool              // no interface vpn
 	noForwarder bool              // the router's programs ask netifd's name servers themselves
-	noZone      bool              // vpn is in no zone of the firewall
+	noZone      bool              // there is no firewall
+	freeZone    bool              // vpn is in no zone of the firewall
+	dnsmasq     bool              // the router's own resolver runs, in place of the forwarder
 	serving     []string          // further arguments of the lab server
 	silent      bool              // no lab server
 }
@@ -60,10 +63,13 @@ func (r *router) configure(s setup) {
 	}
 	// Each event of an interface that netifd tells to scripts; what a tunnel did and did not do is seen in it.
 	r.write("etc/hotplug.d/iface/01-record", "echo \"$ACTION $INTERFACE\" >> /tmp/hotplug.log\n")
-	if s.noForwarder {
+	switch {
+	case s.dnsmasq:
+		r.write("tmp/resolv.conf", "nameserver 127.0.0.1\n")
+	case s.noForwarder:
 		os.Remove(r.root + "/tmp/resolv.conf")
 		r.w.must(os.Symlink("resolv.conf.d/resolv.conf.auto", r.root+"/tmp/resolv.conf"))
-	} else {
+	default:
 		r.write("tmp/resolv.conf", "nameserver 127.0.0.1\n")
 		r.forwardNames()
 	}
@@ -76,8 +82,15 @@ func (r *router) configure(s setup) {
 	r.write("etc/config/network", networkConfig(s))
 	r.password()
 	if !s.noZone && r.has("etc/config/firewall") {
+		networks := "vpn wanb"
+		if s.freeZone {
+			networks = "wanb"
+		}
 		r.must(`i=0; while z=$(uci -q get firewall.@zone[$i].name); do
-			[ "$z" = wan ] && { uci add_list firewall.@zone[$i].network=vpn; uci add_list firewall.@zone[$i].network=wanb; }; i=$((i+1)); done; uci commit firewall`)
+			[ "$z" = wan ] && for n in %s; do uci add_list firewall.@zone[$i].network=$n; done; i=$((i+1)); done; uci commit firewall`, networks)
+	}
+	if s.dnsmasq { // the world's addresses are those of documentation, which it takes for private; it may be built without ubus
+		r.must("uci set dhcp.@dnsmasq[0].rebind_protection=0; uci set dhcp.@dnsmasq[0].localservice=0; uci set dhcp.@dnsmasq[0].ubus=0; uci commit dhcp")
 	}
 }
 
@@ -101,7 +114,7 @@ func networkConfig(s setup) string {
 		b.WriteByte('\n')
 	}
 	section("loopback", options{"device": "lo", "proto": "static", "ipaddr": []string{"127.0.0.1/8"}}, nil)
-	section("lan", options{"device": "eth0", "proto": "static", "ipaddr": []string{lanRouter + "/24"}}, nil)
+	section("lan", options{"device": "eth0", "proto": "static", "ipaddr": []string{lanRouter + "/24"}}, s.lan)
 	section("wan", options{"device": "eth1", "proto": "static", "ipaddr": []string{wanAddress + "/24"}, "gateway": wanGateway,
 		"dns": []string{wanGateway}, "ip6addr": []string{wanAddress6 + "/64"}, "ip6gw": wanGateway6}, s.wan)
 	if s.wanb != nil {
@@ -157,6 +170,7 @@ func (r *router) boot(s setup) {
 		{"rpcd", "sbin/rpcd", "session", true, []string{"rpcd"}},
 		{"firewall", "sbin/fw4", "", !s.noZone, []string{"fw4", "-q", "start"}},
 		{"firewall", "sbin/fw3", "", !s.noZone && !r.has("sbin/fw4"), []string{"fw3", "-q", "start"}},
+		{"dnsmasq", "usr/sbin/dnsmasq", "", s.dnsmasq, nil},
 		{"network", "sbin/netifd", "network.interface", true, []string{"netifd"}},
 		{"uhttpd", "usr/sbin/uhttpd", "", s.web, []string{"uhttpd", "-f", "-h", "/www", "-r", "OpenWrt", "-x", "/cgi-bin", "-o", "/cgi-bin/luci",
 			"-O", "/usr/share/ucode/luci/uhttpd.uc", "-u", "/ubus", "-t", "60", "-T", "30", "-A", "1", "-n", "3", "-N", "100", "-p", "0.0.0.0:80"}},

@@ -78,6 +78,11 @@ var scenarios = []scenario{
 	{name: "unprivileged", what: "a user of the router without rights may not ask the tunnel anything", run: theUnprivileged},
 	{name: "web", what: "LuCI's way in: a session may what its ACL says, nobody else anything", run: theWebInterface},
 
+	{name: "leaves-without-switch", what: "what of the LAN leaves by the uplinks in each state without the kill switch; the status is true", run: withoutTheSwitch, limit: 8 * time.Minute},
+	{name: "leaves-with-switch", what: "with the kill switch nothing of the LAN leaves by an uplink in any state", run: withTheSwitch, limit: 8 * time.Minute},
+	{name: "switch-late", what: "the switch is turned on while flows go by the WAN: they end there", run: switchTurnedOnLate},
+	{name: "switch-random", what: "ten runs through all events in random order: nothing of the LAN leaves by an uplink", run: randomRuns, limit: 40 * time.Minute},
+
 	{name: "time-to-up", what: "from ifup to up, ten times", run: timeToUp},
 	{name: "longest-silence", what: "ping each 10 ms while the server is killed and started at once, five times", run: longestSilence, limit: 2 * time.Minute},
 }

@@ -34,6 +34,8 @@ const (
 	serverName6    = "vpn6.example" // resolves to serverAddress6
 	insideAddress  = "10.99.0.1"    // the server's end of the tunnel
 	insideClient   = "10.99.0.2"    // what the first client gets
+	lanAddress6    = "2001:db8:2::2"
+	lanRouter6     = "2001:db8:2::1"
 	behindAddress  = "172.31.255.1" // reached only through the tunnel
 	publicAddress  = "198.18.0.1"   // a host of the internet
 )
@@ -51,6 +53,7 @@ type world struct {
 	labRuns               int
 	certificate           *lab.Certificate
 	names                 *nameServer
+	cabled                bool // cables have been laid before
 
 	findings []string
 	failures []string
@@ -217,13 +220,27 @@ func (w *world) build() {
 	w.newRouter()
 }
 
-// cable lays the router's cables.
+// cable lays the router's cables, anew where it is another router that takes the place of the first. The LAN has IPv6 where
+// the router's configuration gives it an address.
 func (w *world) cable() {
-	w.must(join(end{w.lan, "lan", []string{lanAddress + "/24"}}, end{in: w.router.net, device: "eth0"}))
+	w.must(join(end{w.lan, "lan", []string{lanAddress + "/24", lanAddress6 + "/64"}}, end{in: w.router.net, device: "eth0"}))
 	w.must(join(end{w.internet, "wan", []string{wanGateway + "/24", wanGateway6 + "/64"}}, end{in: w.router.net, device: "eth1"}))
 	w.must(join(end{w.internet, "wanb", []string{wanbGateway + "/24"}}, end{in: w.router.net, device: "eth2"}))
-	_, err := w.lan.run("ip", "route", "add", "default", "via", lanRouter)
-	w.must(err)
+	for _, c := range []struct {
+		in   *space
+		args []string
+	}{
+		{w.lan, []string{"ip", "route", "add", "default", "via", lanRouter}},
+		{w.lan, []string{"ip", "-6", "route", "add", "default", "via", lanRouter6}},
+		{w.internet, []string{"ip", "-6", "route", "add", "2001:db8:2::/64", "via", wanAddress6}},
+	} {
+		_, err := c.in.run(c.args...)
+		w.must(err)
+	}
+	if w.cabled {
+		return
+	}
+	w.cabled = true
 	for _, address := range []string{wanGateway, wanbGateway} {
 		w.must(w.names.serve(w.internet, address+":53"))
 	}

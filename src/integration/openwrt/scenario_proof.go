@@ -1,0 +1,405 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The table of src/SECURITY.md: for each state of the router, what of the LAN leaves by the uplinks, without the kill switch
+// and with it.
+
+// dwell is how long a state that lasts is looked at.
+const dwell = 1500 * time.Millisecond
+
+// proofSetup is the router of the proof: the LAN has IPv6 too, and the router's own resolver runs.
+func proofSetup(s setup) setup {
+	s.lan = options{"ip6addr": []string{lanRouter6 + "/64"}}
+	s.dnsmasq = true
+	if s.vpn == nil {
+		s.vpn = options{}
+	}
+	s.vpn["keepalive"], s.vpn["hold"] = "2 1", "4"
+	s.serving = append(s.serving, "--single-session")
+	return s
+}
+
+// needsAll skips the proof where the root has no firewall or no resolver.
+func (w *world) needsAll() {
+	if !w.router.has("sbin/fw4") && !w.router.has("sbin/fw3") {
+		w.skip("the root has no firewall")
+	}
+	if !w.router.has("usr/sbin/dnsmasq") {
+		w.skip("the root has no dnsmasq")
+	}
+}
+
+// states brings about each state of the table, in order, from a tunnel that is up, and leaves it up. boot is how the router
+// starts.
+func (p *proof) states(s setup) []row {
+	w := p.w
+	up := func() {
+		w.until(30*time.Second, "up", func() string { return w.notOneUp("vpn") })
+	}
+	rows := []row{
+		p.during("up", func() { time.Sleep(dwell) }),
+		p.during("lost, within hold", func() {
+			w.killServer()
+			w.until(10*time.Second, "the loss was noticed", func() string { return is(w.tunnel("vpn").State, "holding") })
+			time.Sleep(dwell)
+		}),
+		p.during("lost, beyond hold", func() {
+			w.until(10*time.Second, "netifd says it is down", func() string {
+				if w.netifd("vpn").Up {
+					return "up"
+				}
+				return ""
+			})
+			time.Sleep(dwell)
+		}),
+	}
+	rows = append(rows, p.during("connecting", func() {
+		_, err := w.internet.run("ip", "route", "add", "blackhole", serverAddress)
+		w.must(err)
+		w.router.must("ifdown vpn; ifup vpn")
+		time.Sleep(dwell)
+		_, err = w.internet.run("ip", "route", "del", "blackhole", serverAddress)
+		w.must(err)
+	}))
+	rows = append(rows, p.during("refused", func() {
+		w.setOption("vpn", "password", "another")
+		w.router.must("ifdown vpn; ifup vpn")
+		w.serveVPN("--single-session")
+		w.waitFailed("vpn", "AUTH_FAILED", upLimit)
+		time.Sleep(dwell)
+	}))
+	w.setOption("vpn", "password", password)
+	w.router.must("ifdown vpn; ifup vpn")
+	up()
+	rows = append(rows, p.during("daemon killed", func() {
+		for range 3 {
+			for _, d := range w.router.daemons("vpn") {
+				syscall.Kill(d.pid, syscall.SIGKILL)
+			}
+			time.Sleep(dwell / 3)
+		}
+		up()
+	}))
+	rows = append(rows, p.during("netifd restarted", func() {
+		w.restartNetwork()
+		up()
+		w.router.kill("netifd", syscall.SIGKILL)
+		if !w.router.procd {
+			w.router.daemon("", "netifd")
+		}
+		if !w.router.appears("network.interface.vpn", 20*time.Second) {
+			w.fail("netifd is not back")
+		}
+		up()
+	}))
+	rows = append(rows, p.during("firewall restarted", func() {
+		for range 2 {
+			w.restartFirewall()
+			time.Sleep(dwell / 3)
+		}
+	}))
+	rows = append(rows, p.during("WAN bounced", func() {
+		w.router.must("ifdown wan; ifup wan")
+		time.Sleep(time.Second)
+		up()
+		w.router.must("ifup wan")
+		time.Sleep(time.Second)
+		up()
+		w.plug("wan", false)
+		time.Sleep(time.Second)
+		w.plug("wan", true)
+		up()
+	}))
+	rows = append(rows, p.during("interface disabled", func() {
+		w.setOption("vpn", "disabled", "1")
+		w.reload()
+		w.until(10*time.Second, "netifd no longer has it", func() string {
+			if w.router.onBus("network.interface.vpn") {
+				return "it has"
+			}
+			return ""
+		})
+		time.Sleep(dwell)
+	}))
+	w.router.must("uci delete network.vpn.disabled; uci commit network")
+	w.reload()
+	up()
+	rows = append(rows, p.during("package removed", func() {
+		w.removePackage()
+		time.Sleep(dwell)
+	}))
+	w.installPackage()
+	up()
+	rows = append(rows, p.during("boot, before the uplink and after", func() {
+		w.reboot(s, nil)
+		up()
+	}))
+	return rows
+}
+
+// restartFirewall restarts the firewall as its init script does.
+func (w *world) restartFirewall() {
+	switch {
+	case w.router.procd && w.router.has("etc/init.d/firewall"):
+		w.router.must("/etc/init.d/firewall restart 2>&1")
+	case w.router.has("sbin/fw4"):
+		w.router.must("fw4 restart 2>&1")
+	default:
+		w.router.must("fw3 restart 2>&1")
+	}
+}
+
+// packageFiles are those of the package that are not configuration.
+const packageFiles = "/usr/sbin/sstp /lib/netifd/proto/sstp.sh /usr/libexec/rpcd/sstp"
+
+// removePackage takes the program away as the package manager does, and lets netifd forget the protocol.
+func (w *world) removePackage() {
+	script, err := os.ReadFile(w.job.Source + "/openwrt/sstp/prerm")
+	w.must(err)
+	w.router.write("tmp/prerm", string(script))
+	w.router.must("sh /tmp/prerm remove; mkdir -p /tmp/package; for f in %s; do cp -p $f /tmp/package/ && mv /tmp/package/${f##*/} /tmp/package/$(echo $f | tr / +) && rm $f; done", packageFiles)
+	old := w.router.busID("network")
+	w.router.must("ubus call network restart")
+	w.until(10*time.Second, "netifd has replaced itself", func() string {
+		if id := w.router.busID("network"); id == "" || id == old {
+			return "not yet"
+		}
+		return ""
+	})
+	w.until(10*time.Second, "the WAN is up", func() string {
+		if n, err := w.interfaceStatus("wan"); err != nil || !n.Up {
+			return fmt.Sprint("not yet ", err)
+		}
+		return ""
+	})
+}
+
+// installPackage puts the program back.
+func (w *world) installPackage() {
+	w.router.must("for f in %s; do mv /tmp/package/$(echo $f | tr / +) $f; done", packageFiles)
+	w.restartNetwork()
+}
+
+// withoutTheSwitch: what leaves in each state of a router as the README sets it up. This shows too that the tap sees each kind
+// of packet, where the tunnel does not carry it.
+func withoutTheSwitch(w *world) {
+	w.needsAll()
+	s := proofSetup(setup{})
+	w.start(s)
+	p := w.newProof(w.lan, lanRouter)
+	w.waitUp("vpn", upLimit)
+	time.Sleep(time.Second)
+	stop := p.watch()
+	rows := p.states(s)
+	stop()
+	for _, r := range rows {
+		switch r.state {
+		case "lost, beyond hold", "connecting", "refused", "interface disabled", "package removed":
+			p.leavesAll(r)
+		case "up", "lost, within hold", "firewall restarted":
+			p.leaks(r, "names", "tcp6", "udp6", "icmp6")
+		}
+	}
+	p.tell("without the switch")
+	lies, claimed := p.broken()
+	w.find("without the switch the status said %q for %.1f s; %d packets of the LAN left by an uplink meanwhile", reachTunnel, claimed.Seconds(), len(lies))
+	w.check(len(lies) == 0, "the status was not true:\n%s", strings.Join(lies[:min(len(lies), 12)], "\n"))
+	w.check(claimed > 5*time.Second, "the status said %q only for %v", reachTunnel, claimed)
+}
+
+// withTheSwitch: nothing leaves in any state.
+func withTheSwitch(w *world) {
+	w.needsAll()
+	s := proofSetup(setup{freeZone: true})
+	w.start(s)
+	p := w.newProof(w.lan, lanRouter)
+	w.waitUp("vpn", upLimit)
+	w.switchOn()
+	p.throughTheTunnel()
+	stop := p.watch()
+	rows := p.states(s)
+	stop()
+	for _, r := range rows {
+		p.leaks(r)
+	}
+	p.tell("with the switch")
+	lies, _ := p.broken()
+	w.check(len(lies) == 0, "the status was not true:\n%s", strings.Join(lies[:min(len(lies), 12)], "\n"))
+	w.router.must("sstp killswitch vpn off")
+	p.leavesAll(p.during("control: the switch off, tunnel down", func() {
+		w.router.must("ifdown vpn")
+		w.waitDown("vpn", device, 5*time.Second)
+		time.Sleep(2 * dwell)
+	}))
+}
+
+// switchOn turns the kill switch on, and waits until the firewall has it.
+func (w *world) switchOn() {
+	w.router.must("sstp killswitch vpn on 2>&1")
+	w.until(10*time.Second, "the switch is on", func() string {
+		out, err := w.router.sh("sstp killswitch vpn status 2>&1")
+		if err != nil || !strings.Contains(out, "on") {
+			return fmt.Sprintf("%s (%v)", strings.TrimSpace(out), err)
+		}
+		return ""
+	})
+	w.say("%s", w.router.must("sstp killswitch vpn status 2>&1"))
+}
+
+// throughTheTunnel waits until the LAN's flows go through the tunnel, those too that began before.
+func (p *proof) throughTheTunnel() {
+	w := p.w
+	w.reaches(w.lan, behindAddress, upLimit)
+	w.until(20*time.Second, "nothing of the LAN leaves by an uplink any more", func() string {
+		begin := time.Now()
+		time.Sleep(time.Second)
+		if seen := p.tap.between(begin, time.Now()); len(seen) > 0 {
+			return fmt.Sprintf("%s, such as\n%s", show(count(seen)), strings.Join(some(seen), "\n"))
+		}
+		return ""
+	})
+}
+
+// switchTurnedOnLate: flows that already go by the WAN when the switch is turned on do not go on there.
+func switchTurnedOnLate(w *world) {
+	w.needsAll()
+	w.start(proofSetup(setup{freeZone: true, vpn: options{"auto": "0"}}))
+	p := w.newProof(w.lan, lanRouter)
+	p.leavesAll(p.during("no tunnel, no switch", func() { time.Sleep(2 * dwell) }))
+	w.switchOn()
+	p.leaks(p.during("the switch on, no tunnel", func() { time.Sleep(3 * dwell) }))
+	w.router.must("ifup vpn")
+	w.waitUp("vpn", upLimit)
+	p.leaks(p.during("the switch on, up", func() { time.Sleep(dwell) }))
+	w.reaches(w.lan, behindAddress, upLimit)
+	w.router.must("sstp killswitch vpn off")
+	w.router.must("ifdown vpn")
+	w.waitDown("vpn", device, 5*time.Second)
+	p.leavesAll(p.during("the switch off, no tunnel", func() { time.Sleep(2 * dwell) }))
+	p.tell("late switch")
+}
+
+// The random runs: proofRuns times all events, in an order and at moments left to chance. SSTP_CHAOS is another seed, SSTP_RUNS
+// another number of runs.
+const proofRuns = 10
+
+func randomRuns(w *world) {
+	w.needsAll()
+	runs := proofRuns
+	if n, err := strconv.Atoi(os.Getenv("SSTP_RUNS")); err == nil {
+		runs = n
+	}
+	s := proofSetup(setup{freeZone: true})
+	w.start(s)
+	p := w.newProof(w.lan, lanRouter)
+	w.waitUp("vpn", upLimit)
+	w.switchOn()
+	p.throughTheTunnel()
+	for run := range runs {
+		seed := chaosSeed() + uint64(run)
+		chance := rand.New(rand.NewPCG(seed, 1))
+		events := p.events(chance, s)
+		order := chance.Perm(len(events))
+		r := p.during(fmt.Sprintf("run %d, seed %d", run+1, seed), func() {
+			for _, i := range order {
+				w.say("   %s", events[i].name)
+				if !w.router.appears("network.interface.lan", 20*time.Second) {
+					w.fail("netifd is not there")
+				}
+				events[i].do()
+				time.Sleep(time.Duration(chance.Int64N(int64(time.Second))))
+			}
+			w.until(90*time.Second, "up again after it all", func() string { return w.notOneUp("vpn") })
+			w.reaches(w.lan, behindAddress, upLimit)
+		})
+		p.leaks(r)
+	}
+	p.tell("with the switch")
+}
+
+// event is something that befalls the router.
+type event struct {
+	name string
+	do   func()
+}
+
+// events are all that may befall it. Each may come into the middle of another one.
+func (p *proof) events(chance *rand.Rand, s setup) []event {
+	w := p.w
+	moment := func(most time.Duration) { time.Sleep(time.Duration(chance.Int64N(int64(most)))) }
+	bounce := func(name string) {
+		w.router.sh("ifdown %s", name)
+		moment(time.Second)
+		w.router.sh("ifup %s", name)
+	}
+	return []event{
+		{"cut", func() { w.lab.Signal(cut) }},
+		{"disconnect", func() { w.lab.Signal(hangup) }},
+		{"silence", func() { w.lab.Signal(silence) }},
+		{"the server is killed and started", func() {
+			w.killServer()
+			moment(3 * time.Second)
+			w.serveVPN("--single-session")
+		}},
+		{"the server is away beyond hold", func() {
+			w.killServer()
+			time.Sleep(7 * time.Second)
+			w.serveVPN("--single-session")
+		}},
+		{"sstp reconnect", func() { w.router.sh("sstp reconnect vpn") }},
+		{"ifup vpn", func() { w.router.sh("ifup vpn") }},
+		{"ifdown vpn, ifup vpn", func() { bounce("vpn") }},
+		{"ifdown wan, ifup wan", func() { bounce("wan") }},
+		{"ifup wan", func() { w.router.sh("ifup wan") }},
+		{"another address of the WAN", func() {
+			address := fmt.Sprintf("203.0.113.%d/24", 10+chance.IntN(200))
+			w.setOption("wan", "ipaddr", []string{address})
+			w.reload()
+		}},
+		{"the cable of the WAN out", func() {
+			w.plug("wan", false)
+			moment(3 * time.Second)
+			w.plug("wan", true)
+		}},
+		{"the daemon is killed", func() {
+			for _, d := range w.router.daemons("vpn") {
+				syscall.Kill(d.pid, syscall.SIGKILL)
+			}
+		}},
+		{"the firewall is restarted", func() { w.restartFirewall() }},
+		{"the firewall is reloaded", func() { w.router.sh("fw4 -q reload || fw3 -q reload") }},
+		{"netifd is restarted", func() { w.restartNetwork() }},
+		{"netifd is killed", func() {
+			if len(w.router.processes("netifd")) == 0 {
+				return
+			}
+			w.router.kill("netifd", syscall.SIGKILL)
+			if !w.router.procd {
+				w.router.daemon("", "netifd")
+			}
+		}},
+		{"the resolver is restarted", func() { w.router.sh("/etc/init.d/dnsmasq restart") }},
+		{"the interface is disabled and enabled", func() {
+			w.setOption("vpn", "disabled", "1")
+			w.reload()
+			moment(2 * time.Second)
+			w.router.must("uci delete network.vpn.disabled; uci commit network")
+			w.reload()
+		}},
+		{"the package is removed and installed", func() {
+			w.removePackage()
+			moment(2 * time.Second)
+			w.installPackage()
+		}},
+		{"the router is rebooted", func() { w.reboot(s, nil) }},
+	}
+}
