@@ -29,7 +29,7 @@ func full() Status {
 		RTT:      RTT{Last: 12500 * time.Microsecond, Min: 12 * time.Millisecond, Avg: 13 * time.Millisecond, Max: 15 * time.Millisecond},
 		Counters: Counters{RxBytes: 1 << 33, TxBytes: 2, RxPackets: 3, TxPackets: 4, RxDropped: 5, TxDropped: 6}, Reconnects: 7,
 		LastError: &Error{Code: "PEER_SILENT", Stage: "up", Message: "It fell silent.", Hint: "Wait.", Time: time.Unix(1700000001, 0)},
-		Warned:    []Warning{{Option: "verify", Text: "Beware."}}, Version: "1.2.3",
+		Warned:    []Warning{{Option: "verify", Text: "Beware."}}, AddressWarnings: []string{"Not used."}, Version: "1.2.3",
 	}
 }
 

@@ -59,6 +59,7 @@ func (s *Status) Fields() ubus.Fields {
 		warned = append(warned, f)
 	}
 	t.AddTables("options_warned", warned)
+	t.AddTexts("address_warnings", s.AddressWarnings)
 	t.AddSome("version", s.Version)
 	return t
 }

@@ -61,6 +61,7 @@ func ParseStatus(f ubus.Fields) Status {
 		w := v.Fields()
 		s.Warned = append(s.Warned, Warning{Option: w.Text("option"), Text: w.Text("text")})
 	}
+	s.AddressWarnings = f.Texts("address_warnings")
 	return s
 }
 

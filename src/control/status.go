@@ -29,7 +29,9 @@ type Status struct {
 	Reconnects    int
 	LastError     *Error
 	Warned        []Warning // about the options
-	Version       string
+	// AddressWarnings are sentences on addresses that the server gave and that are not used.
+	AddressWarnings []string
+	Version         string
 }
 
 // TLS is what is known of the connection and of the server's certificate.

@@ -133,3 +133,28 @@ func dump(request, answers uint16, fixed []byte, restart func(), take func(paylo
 	}
 	return err
 }
+
+// Gateways returns the IPv4 gateways of all routing tables, but for routes by a device: one Route for each, with Gateway and
+// Device alone.
+func Gateways(except string) (list []Route, err error) {
+	own, _ := DeviceIndex(except) // 0 where it does not exist
+	found := map[entry]bool{}
+	fixed := make([]byte, unix.SizeofRtMsg)
+	fixed[0] = unix.AF_INET
+	err = dump(unix.RTM_GETROUTE, unix.RTM_NEWROUTE, fixed, func() { clear(found) }, func(b []byte) error {
+		e, err := parseEntry(b)
+		if err == nil && e.gateway.IsValid() && e.device != 0 && e.device != own {
+			found[entry{gateway: e.gateway, device: e.device}] = true
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the gateways: %w", err)
+	}
+	for e := range found {
+		if name, err := deviceName(e.device); err == nil { // otherwise it has gone since
+			list = append(list, Route{Gateway: e.gateway, Device: name})
+		}
+	}
+	return list, nil
+}

@@ -38,8 +38,10 @@ func (s *Session) establish(now time.Time) {
 	}
 	c.inUse = true
 	link := s.linkOf(c, mtu)
-	if s.announced != nil && sameNetwork(*s.announced, link) && !s.announceAgain {
-		s.announced = &link
+	if s.announced != nil && sameNetwork(s.agreed, link) && !s.announceAgain {
+		same := *s.announced // with what was left out of it
+		same.Server, same.Info = link.Server, link.Info
+		s.announced = &same
 		s.linkUp(now)
 		s.wantCheck() // while it was lost nobody may have kept it as it was
 		return
@@ -50,7 +52,23 @@ func (s *Session) establish(now time.Time) {
 	}
 	id := c.id
 	s.telling = true
-	s.job(func(ctx context.Context) event { return appliedEvent{id, link, s.cfg.Host.Up(ctx, link)} })
+	s.job(func(ctx context.Context) event { return s.announce(ctx, id, link) })
+}
+
+// announce checks what the call agreed on against the machine's surroundings of this moment, and tells the network.
+func (s *Session) announce(ctx context.Context, id int, agreed Link) appliedEvent {
+	var around Surroundings
+	if s.cfg.Surroundings != nil {
+		var err error
+		if around, err = s.cfg.Surroundings(ctx); err != nil {
+			s.cfg.Log(config.LogWarn, "the machine's own addresses are not known, so those of the server are not compared with them: %v", err)
+		}
+	}
+	link, warnings, refused := vet(agreed, around)
+	if refused != nil {
+		return appliedEvent{id: id, err: refused}
+	}
+	return appliedEvent{id, link, agreed, warnings, s.cfg.Host.Up(ctx, link)}
 }
 
 // refuse ends the running call for a reason of ours.
@@ -115,7 +133,8 @@ func (s *Session) applied(now time.Time, e appliedEvent) {
 		}
 		return
 	}
-	s.announced, s.announceAgain = &e.link, false
+	s.announced, s.agreed, s.announceAgain = &e.link, e.agreed, false
+	s.leftOut(now, e.warnings)
 	s.checkWanted = true
 	switch {
 	case current && !s.call.engine.ending:
@@ -125,6 +144,17 @@ func (s *Session) applied(now time.Time, e appliedEvent) {
 	case s.call == nil && s.stopAt.IsZero():
 		s.hold(now) // the call was lost while the network was told of it
 	}
+}
+
+// leftOut shows what of the server's addresses is not used.
+func (s *Session) leftOut(now time.Time, warnings []string) {
+	for _, w := range warnings {
+		if !slices.Contains(s.status.AddressWarnings, w) {
+			s.cfg.Log(config.LogWarn, "%s", w)
+			s.note(Entry{Time: now, State: s.status.State, Text: w})
+		}
+	}
+	s.update(func(st *Status) { st.AddressWarnings = warnings })
 }
 
 // linkUp lets the packets flow.
@@ -170,7 +200,7 @@ func (s *Session) letGo(now time.Time) {
 	s.withdraw()
 	s.update(func(st *Status) {
 		st.Local, st.Peer, st.Local6, st.Peer6 = Link{}.Local, Link{}.Peer, Link{}.Local6, Link{}.Peer6
-		st.DNS, st.MTU, st.Reach = nil, 0, Reach{}
+		st.DNS, st.MTU, st.Reach, st.AddressWarnings = nil, 0, Reach{}, nil
 	})
 	if s.status.State == Holding {
 		s.setState(now, Waiting, "no call came up in time: addresses and device given up")

@@ -26,9 +26,11 @@ type Config struct {
 	Dial       Dialer
 	OpenDevice func(name string, mtu int) (Device, error)
 	Host       Host
-	InnerTLS   InnerTLS
-	Random     io.Reader // for the protocols
-	Log        Logf
+	// Surroundings tells of the networks that the machine is in, without the tunnel's own; nil: nothing is known of them.
+	Surroundings func(ctx context.Context) (Surroundings, error)
+	InnerTLS     InnerTLS
+	Random       io.Reader // for the protocols
+	Log          Logf
 	// Changed is called from the loop on each change of state, with what happened in a few words; nil: nobody listens.
 	Changed func(st Status, text string)
 }
@@ -56,6 +58,7 @@ type Session struct {
 	retryAt       time.Time
 	holdUntil     time.Time
 	device        Device
+	agreed        Link  // what announced was made from
 	announced     *Link // what the network was told last; nil: nothing
 	applying      bool  // a call of Host is under way
 	telling       bool  // a call of Host.Up is under way or queued: there is never more than one
@@ -109,9 +112,11 @@ type (
 		err error
 	}
 	appliedEvent struct { // Host.Up returned
-		id   int
-		link Link
-		err  error
+		id       int
+		link     Link     // what was announced
+		agreed   Link     // what it was made from
+		warnings []string // what was left out of it, and why
+		err      error
 	}
 	doneEvent      struct{} // Host.Failed returned
 	withdrawnEvent struct{} // Host.Down returned

@@ -34,6 +34,8 @@ type Status struct {
 	LastError     *fault.Error
 	LastErrorTime time.Time
 	Warnings      []config.Warning
+	// AddressWarnings says in sentences what of the server's addresses is not used, and why.
+	AddressWarnings []string
 }
 
 // RTT sums up the round trips measured by LCP echoes of the running call. All are zero before the first answer.

@@ -127,6 +127,7 @@ func (w *world) start() {
 			},
 			carrier: func(string) bool { return true },
 			ways:    func(string) wayTable { return &w.ways },
+			around:  func(*config.Tunnel) func(context.Context) (session.Surroundings, error) { return nil },
 			watch:   func(ctx context.Context, _ *netifd.Interface, _ session.Logf) { <-ctx.Done() },
 		},
 	}

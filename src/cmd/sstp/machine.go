@@ -18,6 +18,7 @@ type machine struct {
 	layRoute func(r netifd.DefaultRoute) (laid bool, err error)
 	carrier  func(device string) bool
 	ways     func(tunnel string) wayTable
+	around   func(t *config.Tunnel) func(context.Context) (session.Surroundings, error)
 	watch    func(ctx context.Context, iface *netifd.Interface, logf session.Logf) // follows the kernel's news until ctx ends
 }
 
@@ -25,7 +26,7 @@ type machine struct {
 func router() machine {
 	return machine{
 		device: netifdDevice, dial: func(*transport.Options) {}, layRoute: layRoute, carrier: hostnet.HasCarrier, watch: watchKernel,
-		ways: func(tunnel string) wayTable { return hostnet.NewWays(tunnel) },
+		ways: func(tunnel string) wayTable { return hostnet.NewWays(tunnel) }, around: surroundings,
 	}
 }
 

@@ -78,6 +78,9 @@ func (a *answer) print(w io.Writer, now time.Time) {
 	for _, warned := range a.fields.Tables("options_warned") {
 		printRow(w, "warning", "option "+warned.Text("option")+": "+warned.Text("text"))
 	}
+	for _, text := range a.fields.Texts("address_warnings") {
+		printRow(w, "warning", text)
+	}
 }
 
 func printRow(w io.Writer, label, text string) {

@@ -86,6 +86,7 @@ func statusOf(s session.Status, uplink string, now time.Time) control.Status {
 	for _, w := range s.Warnings {
 		c.Warned = append(c.Warned, control.Warning{Option: w.Option, Text: w.Text})
 	}
+	c.AddressWarnings = s.AddressWarnings
 	return c
 }
 

@@ -51,7 +51,7 @@ func up(args []string, stdout, stderr *os.File) int {
 	offered := offerLocally(localFolder(), t.Name, log)
 	defer offered.close()
 	s := session.New(session.Config{
-		Tunnel: t, Warnings: warnings, Dial: uplink.dialer(), Host: network, InnerTLS: innerTLS(t),
+		Tunnel: t, Warnings: warnings, Dial: uplink.dialer(), Host: network, Surroundings: surroundings(t), InnerTLS: innerTLS(t),
 		OpenDevice: openDevice(t), Random: rand.Reader, Log: log.logf,
 		Changed: func(st session.Status, text string) {
 			log.state(st, text)

@@ -1,0 +1,125 @@
+package session
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"sstp/src/fault"
+)
+
+// Surroundings are the IPv4 networks that the machine is in, without the tunnel. A server must not be able to take the
+// place of anything in them by the addresses that it gives.
+type Surroundings struct {
+	Subnets     []Subnet
+	Gateways    []Gateway
+	NameServers []netip.Addr // in use, without those that the tunnel brought
+}
+
+// Subnet is one address of the machine with what is on the link beside it.
+type Subnet struct {
+	Device string
+	Own    netip.Addr
+	Prefix netip.Prefix // a neighbour alone where the link has only one end; the address itself where there is nobody
+}
+
+// Gateway is a router on the way out of the machine.
+type Gateway struct {
+	Addr   netip.Addr
+	Device string
+}
+
+// nobodys are networks from which no server has an address to give (RFC 6890, RFC 5771).
+var nobodys = []struct {
+	net netip.Prefix
+	why string
+}{
+	{netip.MustParsePrefix("0.0.0.0/8"), "no machine can have an address of 0.0.0.0/8"},
+	{netip.MustParsePrefix("127.0.0.0/8"), "127.0.0.0/8 is every machine's own"},
+	{netip.MustParsePrefix("224.0.0.0/4"), "224.0.0.0/4 is for multicast"},
+	{netip.MustParsePrefix("255.255.255.255/32"), "it means all machines"},
+	{netip.MustParsePrefix("240.0.0.0/4"), "240.0.0.0/4 is reserved"},
+}
+
+// vet checks the IPv4 addresses of a link against the machine's surroundings. It returns the link with what must not be
+// used left out and a sentence on each, or a NO_ADDRESS where our own address cannot be used.
+func vet(l Link, around Surroundings) (vetted Link, warnings []string, err *fault.Error) {
+	if why, network := around.taken(l.Local); why != "" {
+		f := fault.New(fault.NoAddress, fault.StageNetwork, fmt.Sprintf("The server gave us the address %v, which cannot be used: %s.", l.Local, why))
+		if network.IsValid() {
+			f = f.WithHint(fmt.Sprintf("Have the server give addresses outside of %v, or use another network on this side.", network))
+		}
+		return l, nil, f
+	}
+	if l.Local.IsLinkLocalUnicast() {
+		warnings = append(warnings, fmt.Sprintf("The server gave us the address %v, as servers do that get none from their own DHCP server: probably nothing can be reached through the tunnel.", l.Local))
+	}
+	if l.Peer.IsValid() {
+		if why := around.inUse(l.Peer); why != "" {
+			warnings = append(warnings, fmt.Sprintf("The server's inner address %v gets no route: %s.", l.Peer, why))
+			l.Peer = netip.Addr{}
+		}
+	}
+	var servers []netip.Addr
+	for _, a := range l.DNS {
+		why, _ := around.taken(a)
+		if why == "" {
+			why = around.gateway(a)
+		}
+		if why == "" {
+			servers = append(servers, a)
+			continue
+		}
+		warnings = append(warnings, fmt.Sprintf("The server's name server %v is not used: %s.", a, why))
+	}
+	l.DNS = servers
+	return l, warnings, nil
+}
+
+// taken says why an address cannot be ours or anybody's in the tunnel, "" where it can; network is the one that it
+// belongs to on this side.
+func (s *Surroundings) taken(a netip.Addr) (why string, network netip.Prefix) {
+	for _, n := range nobodys {
+		if n.net.Contains(a) {
+			return n.why, netip.Prefix{}
+		}
+	}
+	for _, n := range s.Subnets {
+		if n.Own == a {
+			return "it is this machine's own, on " + n.Device, n.Prefix
+		}
+	}
+	for _, n := range s.Subnets {
+		switch {
+		case !n.Prefix.Contains(a) || n.Prefix.Bits() == 0:
+		case n.Prefix.IsSingleIP():
+			return "it is the far end of " + n.Device, n.Prefix
+		case !a.IsLinkLocalUnicast(): // each link has its own 169.254.0.0/16
+			return fmt.Sprintf("it is in the network %v of %s", n.Prefix, n.Device), n.Prefix
+		}
+	}
+	return "", netip.Prefix{}
+}
+
+// gateway says of which device an address is the gateway, "" where it is of none.
+func (s *Surroundings) gateway(a netip.Addr) string {
+	for _, g := range s.Gateways {
+		if g.Addr == a {
+			return "it is the gateway of " + g.Device
+		}
+	}
+	return ""
+}
+
+// inUse says why a route to an address would take packets that are meant for somebody outside of the tunnel, "" where it
+// would not.
+func (s *Surroundings) inUse(a netip.Addr) string {
+	if why := s.gateway(a); why != "" {
+		return why
+	}
+	if slices.Contains(s.NameServers, a) {
+		return "it is a name server in use"
+	}
+	why, _ := s.taken(a)
+	return why
+}
