@@ -18,10 +18,15 @@ const seq = 1
 // A lost answer ends a call after this many seconds; the kernel answers at once.
 const answerSeconds = 5
 
-// exchange sends one request and hands each message of the answer to take, until take has what it wants, the kernel
-// acknowledges or the dump is complete.
+// exchange sends one request to rtnetlink and hands each message of the answer to take, until take has what it wants, the
+// kernel acknowledges or the dump is complete.
 func exchange(request []byte, take func(m message) (done bool, err error)) error {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	return exchangeBy(unix.NETLINK_ROUTE, request, take)
+}
+
+// exchangeBy is exchange with another part of the kernel.
+func exchangeBy(protocol int, request []byte, take func(m message) (done bool, err error)) error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, protocol)
 	if err != nil {
 		return fmt.Errorf("netlink socket: %w", err)
 	}

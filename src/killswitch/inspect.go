@@ -10,6 +10,7 @@ type Status struct {
 	On bool // it is recorded
 	Request
 	Problems []*Problem // what is missing or was changed
+	Rules    []string   // names of the rules that the firewall must have loaded, a name for each section
 }
 
 // Complete reports whether the switch is on and as it has to be for the configuration of today.
@@ -35,6 +36,11 @@ func Inspect(s State, tunnel string) Status {
 		return st
 	}
 	want := p.apply(without)
+	for i := range want.Firewall {
+		if f := &want.Firewall[i]; f.Type == "rule" && owns(tunnel, f.Name) {
+			st.Rules = append(st.Rules, f.value("name"))
+		}
+	}
 	st.compare(s, want)
 	st.compareOrder(s)
 	for _, name := range p.interfaces {

@@ -25,6 +25,8 @@ Usage:
   sstp reconnect NAME                end the call, if any, and dial now
   sstp probe NAME [options]          try the servers of a tunnel stage by stage, without touching the network
   sstp probe HOST[:PORT] [options]   the same with any server
+  sstp killswitch NAME on|off|status [options]
+                                     networks that reach the internet only through the tunnel
   sstp up NAME [--config DIR]        bring the tunnel up without netifd; Ctrl-C ends it
   sstp daemon NAME                   what netifd starts for an interface with option proto 'sstp'
   sstp version
@@ -35,6 +37,12 @@ Options of probe:
   --password-file FILE     read the password from the first line of FILE
   --anyway                 log in even where that may end the call of a running tunnel
   -o OPTION=VALUE          any option of the configuration, such as verify=none, server_name=vpn.example.org
+
+Options of killswitch NAME on:
+  --zone ZONE              firewall zone of these networks, again for more; the one of lan by default
+  --except ADDRESS         device that may use the uplink: address, subnet or MAC; again for more
+  --router                 the router itself sends nothing but the tunnel's call, either
+  --no-names               names may be asked of the uplink's name servers
 
 NAME is a section 'config interface NAME' with option proto 'sstp' in DIR/network; DIR is /etc/config by default.
 `
@@ -67,6 +75,8 @@ func run(args []string, stdin *os.File, stdout, stderr *os.File) int {
 		return status(args[1:], stdout, stderr)
 	case "watch":
 		return watch(args[1:], stdout, stderr)
+	case "killswitch":
+		return killSwitch(args[1:], stdout, stderr)
 	case "reconnect":
 		return reconnect(args[1:], stderr)
 	case "rpcd":

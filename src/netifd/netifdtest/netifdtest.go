@@ -22,12 +22,13 @@ type Netifd struct {
 	client *ubus.Client
 	mu     sync.Mutex
 	ifaces []*Iface
-	config map[string][]ubus.Fields // UCI: sections by package, with .name and .type
+	config map[string][]ubus.Fields            // UCI: sections by package, with .name and .type
+	staged map[string]map[string][]ubus.Fields // what sessions have changed and not saved, by session and package
 
 	// What happens in the tests' world. All may be changed under Change.
 	Devices   map[string]bool        // network devices that exist
 	Protocols []string               // with a handler
-	Refuse    map[string]ubus.Status // answers by method, in place of what would happen
+	Refuse    map[string]ubus.Status // answers by method, or by method of uci and package, in place of what would happen
 	Spoil     func(link ubus.Fields) ubus.Fields
 	Calls     []string // methods called, with "notify_proto" followed by its action
 	Committed int      // of UCI
@@ -59,7 +60,7 @@ type Iface struct {
 func Start(t testing.TB) *Netifd {
 	n := &Netifd{
 		Bus: ubustest.New(), Devices: map[string]bool{}, Protocols: []string{"static", "dhcp", "dhcpv6", "sstp"},
-		Refuse: map[string]ubus.Status{}, config: map[string][]ubus.Fields{},
+		Refuse: map[string]ubus.Status{}, config: map[string][]ubus.Fields{}, staged: map[string]map[string][]ubus.Fields{},
 		ifaces: []*Iface{{Name: "vpn", Proto: "sstp", Pending: true}},
 	}
 	n.client = ubus.New(ubus.Options{Dial: n.Bus.Dial})

@@ -54,7 +54,8 @@ func (n *Netifd) objects() []*ubus.Object {
 		}},
 		{Path: "uci", Methods: []ubus.Method{
 			n.method("ready", func(ubus.Fields) (ubus.Fields, error) { return nil, nil }),
-			n.method("get", n.uciGet), n.method("set", n.uciSet), n.method("commit", n.uciCommit),
+			n.method("get", n.uciGet), n.method("set", n.uciSet), n.method("commit", n.uciCommit), n.method("add", n.uciAdd),
+			n.method("delete", n.uciDelete), n.method("order", n.uciOrder), n.method("changes", n.uciChanges), n.method("revert", n.uciRevert),
 		}},
 	}
 }
@@ -70,8 +71,10 @@ func (n *Netifd) method(name string, h handler) ubus.Method {
 			call += " " + strconv.FormatInt(action, 10)
 		}
 		n.Calls = append(n.Calls, call)
-		if status, refused := n.Refuse[call]; refused {
-			return nil, status
+		for _, which := range []string{call, call + " " + r.Args.Text("config")} {
+			if status, refused := n.Refuse[which]; refused {
+				return nil, status
+			}
 		}
 		return h(r.Args)
 	}}

@@ -1,6 +1,9 @@
 package netifdtest
 
 import (
+	"cmp"
+	"slices"
+
 	"sstp/src/ubus"
 )
 
@@ -49,9 +52,28 @@ func allowed(args ubus.Fields, write bool) bool {
 	return !given || id == "full" || id == "reader" && !write
 }
 
+// visible returns the sections of a configuration as a session sees them: with what it has changed and not saved.
+func (n *Netifd) visible(args ubus.Fields) (sections []ubus.Fields, known bool) {
+	config := args.Text("config")
+	if sections, staged := n.staged[args.Text("ubus_rpc_session")][config]; staged {
+		return sections, true
+	}
+	sections, known = n.config[config]
+	return sections, known
+}
+
+// stage changes what a session sees of a configuration.
+func (n *Netifd) stage(args ubus.Fields, sections []ubus.Fields) {
+	session := args.Text("ubus_rpc_session")
+	if n.staged[session] == nil {
+		n.staged[session] = map[string][]ubus.Fields{}
+	}
+	n.staged[session][args.Text("config")] = sections
+}
+
 // uciGet answers as rpcd: of a section that does not exist, with nothing.
 func (n *Netifd) uciGet(args ubus.Fields) (ubus.Fields, error) {
-	sections, known := n.config[args.Text("config")]
+	sections, known := n.visible(args)
 	switch {
 	case !allowed(args, false):
 		return nil, ubus.StatusPermissionDenied
@@ -60,11 +82,9 @@ func (n *Netifd) uciGet(args ubus.Fields) (ubus.Fields, error) {
 	}
 	var reply ubus.Fields
 	if name := args.Text("section"); name != "" {
-		for _, s := range sections {
-			if s.Text(".name") == name {
-				reply.AddTable("values", s)
-				return reply, nil
-			}
+		if at := sectionAt(sections, name); at >= 0 {
+			reply.AddTable("values", sections[at])
+			return reply, nil
 		}
 		return nil, nil
 	}
@@ -82,27 +102,114 @@ func (n *Netifd) uciGet(args ubus.Fields) (ubus.Fields, error) {
 	return reply, nil
 }
 
+// sectionAt returns where a section stands, -1 where there is none of that name.
+func sectionAt(sections []ubus.Fields, name string) int {
+	return slices.IndexFunc(sections, func(s ubus.Fields) bool { return s.Text(".name") == name })
+}
+
+// changing returns a copy of the sections that may be changed and staged, and where the named section is.
+func (n *Netifd) changing(args ubus.Fields) (sections []ubus.Fields, at int, err error) {
+	sections, known := n.visible(args)
+	switch at = sectionAt(sections, args.Text("section")); {
+	case !allowed(args, true):
+		return nil, at, ubus.StatusPermissionDenied
+	case !known || at < 0 && args.Text("section") != "":
+		return nil, at, ubus.StatusNotFound
+	}
+	return slices.Clone(sections), at, nil
+}
+
 func (n *Netifd) uciSet(args ubus.Fields) (ubus.Fields, error) {
+	sections, at, err := n.changing(args)
+	if err != nil || at < 0 {
+		return nil, cmp.Or(err, error(ubus.StatusInvalidArgument))
+	}
+	for _, f := range args.Table("values") {
+		sections[at] = append(without(sections[at], f.Name), f)
+	}
+	n.stage(args, sections)
+	return nil, nil
+}
+
+func (n *Netifd) uciAdd(args ubus.Fields) (ubus.Fields, error) {
+	sections, _, err := n.changing(args)
+	if err != nil {
+		return nil, err
+	}
+	name := args.Text("name")
+	section := ubus.Fields{ubus.F(".anonymous", ubus.Bool(false)), ubus.F(".type", ubus.String(args.Text("type"))), ubus.F(".name", ubus.String(name))}
+	n.stage(args, append(sections, append(section, args.Table("values")...)))
+	var reply ubus.Fields
+	reply.AddText("section", name)
+	return reply, nil
+}
+
+// uciDelete deletes a section, or some of its options. Where none of the options is there, it is an error.
+func (n *Netifd) uciDelete(args ubus.Fields) (ubus.Fields, error) {
+	sections, at, err := n.changing(args)
+	if err != nil || at < 0 {
+		return nil, cmp.Or(err, error(ubus.StatusInvalidArgument))
+	}
+	if _, some := args.Get("options"); !some {
+		n.stage(args, slices.Delete(sections, at, at+1))
+		return nil, nil
+	}
+	err = ubus.StatusNotFound
+	for _, name := range args.Texts("options") {
+		if _, there := sections[at].Get(name); there {
+			err = nil
+		}
+		sections[at] = without(sections[at], name)
+	}
+	n.stage(args, sections)
+	return nil, err
+}
+
+func (n *Netifd) uciOrder(args ubus.Fields) (ubus.Fields, error) {
+	sections, _, err := n.changing(args)
+	if err != nil {
+		return nil, err
+	}
+	for to, name := range args.Texts("sections") {
+		at := sectionAt(sections, name)
+		if at < 0 {
+			return nil, ubus.StatusNotFound
+		}
+		s := sections[at]
+		sections = slices.Insert(slices.Delete(sections, at, at+1), to, s)
+	}
+	n.stage(args, sections)
+	return nil, nil
+}
+
+func (n *Netifd) uciChanges(args ubus.Fields) (ubus.Fields, error) {
+	if !allowed(args, false) {
+		return nil, ubus.StatusPermissionDenied
+	}
+	var changes []string
+	if _, staged := n.staged[args.Text("ubus_rpc_session")][args.Text("config")]; staged {
+		changes = append(changes, "something") // what, nobody here asks
+	}
+	var reply ubus.Fields
+	reply.AddTexts("changes", changes)
+	return reply, nil
+}
+
+func (n *Netifd) uciRevert(args ubus.Fields) (ubus.Fields, error) {
 	if !allowed(args, true) {
 		return nil, ubus.StatusPermissionDenied
 	}
-	sections := n.config[args.Text("config")]
-	for k, s := range sections {
-		if s.Text(".name") != args.Text("section") {
-			continue
-		}
-		for _, f := range args.Table("values") {
-			s = append(without(s, f.Name), f)
-		}
-		sections[k] = s
-		return nil, nil
-	}
-	return nil, ubus.StatusNotFound
+	delete(n.staged[args.Text("ubus_rpc_session")], args.Text("config"))
+	return nil, nil
 }
 
 func (n *Netifd) uciCommit(args ubus.Fields) (ubus.Fields, error) {
 	if !allowed(args, true) {
 		return nil, ubus.StatusPermissionDenied
+	}
+	if sections, staged := n.staged[args.Text("ubus_rpc_session")][args.Text("config")]; staged {
+		n.config[args.Text("config")] = sections
+		delete(n.staged[args.Text("ubus_rpc_session")], args.Text("config"))
 	}
 	n.Committed++
 	return nil, nil

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sstp/src/hostnet"
+	"sstp/src/killswitch"
+)
+
+// firewall is the router's firewall: fw4, or fw3 of OpenWrt 21.02.
+type firewall struct {
+	root     string                       // of the file system
+	comments func() ([]string, error)     // of the rules that fw4 has loaded
+	local    func() ([]netip.Addr, error) // the router's own addresses
+}
+
+// routerFirewall is the one of this machine.
+func routerFirewall() firewall {
+	return firewall{root: "/", local: ownAddresses,
+		comments: func() ([]string, error) { return hostnet.RuleComments("fw4") }}
+}
+
+func (f firewall) has(path string) bool {
+	_, err := os.Stat(filepath.Join(f.root, path))
+	return err == nil
+}
+
+// missing says what the machine lacks for a firewall.
+func (f firewall) missing() *killswitch.Problem {
+	switch {
+	case f.has("sbin/fw4") && !f.has("usr/sbin/nft") && !f.has("sbin/nft"):
+		return killswitch.NewProblem("no_nft")
+	case !f.has("sbin/fw4") && !f.has("sbin/fw3"):
+		return killswitch.NewProblem("no_fw")
+	}
+	return nil
+}
+
+// lacks says which of the rules, given by their names, the firewall has not loaded. A name that stands n times must have been
+// loaded n times. Of fw3 only that it runs is looked at.
+func (f firewall) lacks(rules []string) *killswitch.Problem {
+	if p := f.missing(); p != nil {
+		return p
+	}
+	if !f.has("sbin/fw4") {
+		if !f.has("var/run/fw3.state") {
+			return killswitch.NewProblem("not_loaded")
+		}
+		return nil
+	}
+	comments, err := f.comments()
+	if err != nil || len(comments) == 0 {
+		return killswitch.NewProblem("not_loaded")
+	}
+	loaded := map[string]int{}
+	for _, c := range comments {
+		loaded[strings.TrimPrefix(c, "!fw4: ")]++
+	}
+	for _, r := range rules {
+		if loaded[r]--; loaded[r] < 0 {
+			return killswitch.NewProblem("rule_not_loaded", r)
+		}
+	}
+	return nil
+}
+
+const (
+	reloadLimit = 20 * time.Second
+	reloadLook  = 100 * time.Millisecond
+	fileClock   = 20 * time.Millisecond // the clock of files ticks no finer
+)
+
+// await waits until the firewall has loaded a configuration that was saved after a moment. Both firewalls write their state
+// anew while they hold a lock.
+func (f firewall) await(ctx context.Context, since time.Time) error {
+	name := "fw3"
+	if f.has("sbin/fw4") {
+		name = "fw4"
+	}
+	ctx, cancel := context.WithTimeout(ctx, reloadLimit)
+	defer cancel()
+	for {
+		if s, err := os.Stat(filepath.Join(f.root, "var/run", name+".state")); err == nil && !s.ModTime().Before(since.Add(-fileClock)) && f.idle(name) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return uncertain("The configuration is saved, but the firewall has not loaded it.", "Start the firewall: service firewall restart")
+		case <-time.After(reloadLook):
+		}
+	}
+}
+
+// idle reports whether nobody is loading the firewall.
+func (f firewall) idle(name string) bool {
+	lock, err := os.Open(filepath.Join(f.root, "var/run", name+".lock"))
+	if err != nil {
+		return errors.Is(err, os.ErrNotExist)
+	}
+	defer lock.Close()
+	return unix.Flock(int(lock.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil
+}
+
+// cutForwarded makes the kernel forget the connections that it forwards for others: the firewall lets established ones pass
+// whatever the rules say. The router's own connections stay, and those to it. It needs OpenWrt's kernel, where an address
+// that is written to the list of connections removes its.
+func (f firewall) cutForwarded() {
+	path := filepath.Join(f.root, "proc/net/nf_conntrack")
+	list, err := os.Open(path)
+	if err != nil {
+		return
+	}
+	defer list.Close()
+	own, err := f.local()
+	if err != nil {
+		return
+	}
+	hosts := forwardedHosts(bufio.NewScanner(list), own)
+	for _, host := range hosts {
+		if w, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+			_, _ = w.WriteString(host.String() + "\n")
+			w.Close()
+		}
+	}
+}
+
+// forwardedHosts returns who began the connections of the kernel's list that neither begin nor end at one of our addresses.
+func forwardedHosts(lines *bufio.Scanner, own []netip.Addr) (hosts []netip.Addr) {
+	ours := map[netip.Addr]bool{}
+	for _, a := range own {
+		ours[a] = true
+	}
+	seen := map[netip.Addr]bool{}
+	for lines.Scan() {
+		src, dst := tupleAddr(lines.Text(), " src="), tupleAddr(lines.Text(), " dst=")
+		if src.IsValid() && dst.IsValid() && !ours[src] && !ours[dst] && !seen[src] {
+			seen[src] = true
+			hosts = append(hosts, src)
+		}
+	}
+	return hosts
+}
+
+// tupleAddr returns the first address of a name in a line of the kernel's list, which is the one of the direction in which the
+// connection was begun.
+func tupleAddr(line, name string) netip.Addr {
+	_, rest, _ := strings.Cut(line, name)
+	text, _, _ := strings.Cut(rest, " ")
+	a, err := netip.ParseAddr(text)
+	if err != nil || a.IsMulticast() {
+		return netip.Addr{}
+	}
+	return a.Unmap()
+}
+
+// ownAddresses returns the addresses of this machine.
+func ownAddresses() (own []netip.Addr, err error) {
+	addrs, err := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			own = append(own, p.Addr().Unmap())
+		}
+	}
+	return own, err
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"sstp/src/fault"
+	"sstp/src/killswitch"
+	"sstp/src/ubus"
+)
+
+const killswitchUsage = "sstp killswitch NAME on [--zone ZONE]... [--except ADDRESS]... [--router] [--no-names], or off, or status [--json]"
+
+// killswitchLimit bounds the command: the firewall of a slow router takes seconds to load.
+const killswitchLimit = 60 * time.Second
+
+// switchCommand is the command line taken apart.
+type switchCommand struct {
+	killswitch.Request
+	verb string
+	json bool
+}
+
+// parseSwitch takes the arguments of killswitch apart.
+func parseSwitch(args []string) (c switchCommand, err error) {
+	c.Names = true
+	var operands []string
+	for i := 0; i < len(args); i++ {
+		name, value, inline := strings.Cut(args[i], "=")
+		switch name {
+		case "--zone", "--except":
+			if !inline {
+				if i++; i == len(args) {
+					return c, fmt.Errorf("option %s needs a value", name)
+				}
+				value = args[i]
+			}
+			if name == "--zone" {
+				c.Zones = append(c.Zones, value)
+			} else {
+				c.Except = append(c.Except, value)
+			}
+		case "--router":
+			c.Router = true
+		case "--no-names":
+			c.Names = false
+		case "--json":
+			c.json = true
+		default:
+			if strings.HasPrefix(name, "-") {
+				return c, fmt.Errorf("there is no option %s", name)
+			}
+			operands = append(operands, args[i])
+		}
+	}
+	if len(operands) != 2 || operands[1] != "on" && operands[1] != "off" && operands[1] != "status" {
+		return c, errors.New("killswitch takes the name of an interface, and on, off or status")
+	}
+	c.Tunnel, c.verb = operands[0], operands[1]
+	if c.verb != "on" && (c.Zones != nil || c.Except != nil || c.Router || !c.Names) {
+		return c, errors.New("the options say how to turn the kill switch on")
+	}
+	return c, nil
+}
+
+// killSwitch turns the kill switch of a tunnel on or off, or says what is there of it. The exit code of on and status says
+// whether it is on and nothing is missing.
+func killSwitch(args []string, stdout, stderr io.Writer) int {
+	c, err := parseSwitch(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "error: %v\nhint: %s\n", err, killswitchUsage)
+		return exitUsage
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), killswitchLimit)
+	defer cancel()
+	bus, err := ubus.Dial(ctx, busOptions())
+	if err != nil {
+		fmt.Fprintf(stderr, "error: %v\nhint: the kill switch is a part of OpenWrt's configuration; on other systems option hold 'forever' keeps the tunnel closed\n", err)
+		return exitFailed
+	}
+	defer bus.Close()
+	s := switchboard{uci: uciStore{bus}, firewall: routerFirewall()}
+	if err := s.do(ctx, c); err != nil {
+		complain(stderr, err)
+		return exitFailed
+	}
+	st, err := s.inspect(ctx, c.Tunnel)
+	if err != nil {
+		complain(stderr, err)
+		return exitFailed
+	}
+	if c.json {
+		printJSON(stdout, switchFields(st))
+	} else {
+		printSwitch(stdout, st)
+	}
+	if c.verb == "off" && st.On || c.verb != "off" && !st.Complete() {
+		return exitFailed
+	}
+	return exitOK
+}
+
+// printSwitch says for people what is there of a switch.
+func printSwitch(w io.Writer, st killswitch.Status) {
+	if !st.On {
+		fmt.Fprintf(w, "%s: kill switch off\n", st.Tunnel)
+	} else {
+		fmt.Fprintf(w, "%s: kill switch on\n", st.Tunnel)
+		printRow(w, "zones", strings.Join(st.Zones, ", "))
+		if len(st.Except) > 0 {
+			printRow(w, "except", strings.Join(st.Except, ", "))
+		}
+		if st.Names {
+			printRow(w, "names", "not asked of the uplinks' name servers")
+		}
+		if st.Router {
+			printRow(w, "router", "sends nothing but the tunnel's call")
+		}
+	}
+	for _, p := range st.Problems {
+		printRow(w, "problem", p.Text)
+	}
+	switch {
+	case !st.On || len(st.Problems) == 0:
+	case len(st.Problems) == 1 && strings.HasSuffix(st.Problems[0].Key, "_loaded"): // the configuration is as it should be
+		printRow(w, "try", "service firewall restart")
+	default:
+		printRow(w, "try", "sstp killswitch "+st.Tunnel+" on, with the same options")
+	}
+}
+
+// switchFields writes a switch down for the bus.
+func switchFields(st killswitch.Status) (t ubus.Fields) {
+	t.AddFlag("on", st.On)
+	t.AddFlag("complete", st.Complete())
+	t.AddTexts("zones", st.Zones)
+	t.AddTexts("except", st.Except)
+	t.AddFlag("router", st.Router)
+	t.AddFlag("names", st.Names)
+	var problems []ubus.Fields
+	for _, p := range st.Problems {
+		var f ubus.Fields
+		f.AddText("key", p.Key)
+		f.AddTexts("args", p.Args)
+		f.AddText("text", p.Text)
+		problems = append(problems, f)
+	}
+	t.AddTables("problems", problems)
+	return t
+}
+
+// switchboard turns kill switches on and off.
+type switchboard struct {
+	uci      uciStore
+	firewall firewall
+}
+
+// do turns a switch on or off, as a whole or not at all.
+func (s switchboard) do(ctx context.Context, c switchCommand) error {
+	if c.verb == "status" {
+		return nil
+	}
+	for _, config := range switchConfigs {
+		if err := s.uci.unstaged(ctx, config); err != nil {
+			return err
+		}
+	}
+	before, err := s.uci.state(ctx)
+	if err != nil {
+		return err
+	}
+	after := killswitch.Off(before, c.Tunnel)
+	if c.verb == "on" {
+		if p := s.firewall.missing(); p != nil {
+			return refusal(p)
+		}
+		if after, err = killswitch.On(before, c.Request); err != nil {
+			return refusal(err)
+		}
+	}
+	changes := killswitch.Changes(before, after)
+	if len(changes) == 0 {
+		return nil
+	}
+	began := time.Now()
+	if err := s.uci.replace(ctx, before, after, changes); err != nil {
+		return err
+	}
+	// rpcd has told procd, which makes firewall and network read what is new.
+	if err := s.firewall.await(ctx, began); err != nil {
+		return err
+	}
+	if c.verb == "on" {
+		s.firewall.cutForwarded()
+	}
+	return nil
+}
+
+// inspect says what is there of a switch, in the configuration and in the kernel.
+func (s switchboard) inspect(ctx context.Context, tunnel string) (killswitch.Status, error) {
+	state, err := s.uci.state(ctx)
+	if err != nil {
+		return killswitch.Status{}, err
+	}
+	st := killswitch.Inspect(state, tunnel)
+	if st.On {
+		if p := s.firewall.lacks(st.Rules); p != nil {
+			st.Problems = append(st.Problems, p)
+		}
+	}
+	return st, nil
+}
+
+// refusal makes a failure of what speaks against a switch.
+func refusal(err error) error {
+	f := invalid(err.Error()).Wrap(err)
+	f.Hint = "Nothing was changed."
+	return f
+}
+
+// uncertain makes a failure of one that left the switch on in the configuration, and perhaps not in the kernel.
+func uncertain(message, hint string) *fault.Error { return invalid(message).WithHint(hint) }

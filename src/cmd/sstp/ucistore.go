@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"sstp/src/killswitch"
+	"sstp/src/ubus"
+)
+
+// switchConfigs are the configurations that a kill switch is a part of. What protects comes first.
+var switchConfigs = []string{"firewall", "network"}
+
+// uciStore reads and changes the router's configuration through rpcd.
+type uciStore struct{ bus caller }
+
+// call calls a method of rpcd's object uci for a configuration.
+func (u uciStore) call(ctx context.Context, method, config string, args ubus.Fields) (ubus.Fields, error) {
+	var all ubus.Fields
+	all.AddText("config", config)
+	return u.bus.Call(ctx, "uci", method, append(all, args...))
+}
+
+// state reads what a kill switch looks at.
+func (u uciStore) state(ctx context.Context) (s killswitch.State, err error) {
+	if s.Network, err = u.sections(ctx, "network"); err != nil {
+		// Every router has a configuration of its network: what is not found is rpcd.
+		return s, invalid("The configuration cannot be read: " + err.Error() + ".").
+			WithHint("The kill switch needs rpcd: install package rpcd, or start it with: service rpcd start").Wrap(err)
+	}
+	if s.Firewall, err = u.sections(ctx, "firewall"); err != nil && !errors.Is(err, ubus.StatusNotFound) {
+		return s, uciTrouble("read", err)
+	}
+	return s, nil
+}
+
+// sections reads a configuration.
+func (u uciStore) sections(ctx context.Context, config string) (sections []killswitch.Section, err error) {
+	reply, err := u.call(ctx, "get", config, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range reply.Table("values") {
+		t := f.Value.Fields()
+		s := killswitch.Section{Type: t.Text(".type"), Name: t.Text(".name")}
+		for _, o := range t {
+			if values, ok := texts(o.Value); ok && !strings.HasPrefix(o.Name, ".") {
+				s.Options = append(s.Options, killswitch.Option{Name: o.Name, Values: values, List: o.Value.Type() == ubus.TypeArray})
+			}
+		}
+		sections = append(sections, s)
+	}
+	return sections, nil
+}
+
+// unstaged says whether there are changes that somebody has made and not saved. Saving ours would save them, too.
+func (u uciStore) unstaged(ctx context.Context, config string) error {
+	reply, err := u.call(ctx, "changes", config, nil)
+	if err != nil || len(reply.List("changes")) == 0 {
+		return nil // where rpcd does not say, reading or writing will
+	}
+	return invalid("There are changes to the configuration " + config + " that are not saved yet.").
+		WithHint("uci changes shows them; uci commit " + config + " saves them, uci revert " + config + " drops them.")
+}
+
+// replace makes the changes and saves them: all of them or none.
+func (u uciStore) replace(ctx context.Context, before, after killswitch.State, changes []killswitch.Change) error {
+	if err := u.stage(ctx, changes); err != nil {
+		return uciTrouble("change", err)
+	}
+	var saved []string
+	for _, config := range switchConfigs {
+		if !concerns(changes, config) {
+			continue
+		}
+		if _, err := u.call(ctx, "commit", config, nil); err != nil {
+			u.revert(ctx)
+			if len(saved) > 0 { // the firewall's is saved and the network's is not: back
+				if u.stage(ctx, killswitch.Changes(killswitch.State{Firewall: after.Firewall}, killswitch.State{Firewall: before.Firewall})) == nil {
+					_, _ = u.call(ctx, "commit", "firewall", nil)
+				}
+			}
+			return uciTrouble("save", err)
+		}
+		saved = append(saved, config)
+	}
+	return nil
+}
+
+func concerns(changes []killswitch.Change, config string) bool {
+	for _, c := range changes {
+		if c.Config == config {
+			return true
+		}
+	}
+	return false
+}
+
+// stage makes changes without saving them; after a failure there are none.
+func (u uciStore) stage(ctx context.Context, changes []killswitch.Change) error {
+	for _, c := range changes {
+		if _, err := u.call(ctx, string(c.Op), c.Config, changeArgs(c)); err != nil {
+			u.revert(ctx)
+			return err
+		}
+	}
+	return nil
+}
+
+func (u uciStore) revert(ctx context.Context) {
+	for _, config := range switchConfigs {
+		_, _ = u.call(ctx, "revert", config, nil)
+	}
+}
+
+// changeArgs are the arguments of rpcd's method that makes a change.
+func changeArgs(c killswitch.Change) (args ubus.Fields) {
+	var values ubus.Fields
+	var names []string
+	for _, o := range c.Section.Options {
+		names = append(names, o.Name)
+		if o.List {
+			values.AddTexts(o.Name, o.Values)
+		} else {
+			values.AddText(o.Name, o.Values[0])
+		}
+	}
+	switch c.Op {
+	case killswitch.Order:
+		args.AddTexts("sections", c.Sections)
+		return args
+	case killswitch.Add:
+		args.AddText("type", c.Section.Type)
+		args.AddText("name", c.Section.Name)
+	default:
+		args.AddText("section", c.Section.Name)
+	}
+	switch {
+	case c.Op != killswitch.Delete:
+		args.AddTable("values", values)
+	case names != nil:
+		args.AddTexts("options", names)
+	}
+	return args
+}
+
+// uciTrouble says that rpcd did not do something with the configuration.
+func uciTrouble(what string, err error) error {
+	f := invalid("rpcd did not " + what + " the configuration: " + err.Error() + ".").Wrap(err)
+	f.Hint = "Nothing was changed. Try again; where changes in LuCI wait to be confirmed, confirm them first."
+	return f
+}
