@@ -14,6 +14,7 @@ describe('protocol form', { skip: chromium ? false : 'there is no Chromium on th
 
 	const saved = async (page) => {
 		await page.locator('#save').click();
+		await page.locator('#saved:not(:empty)').waitFor();
 
 		const text = await page.locator('#saved').innerText();
 

@@ -159,6 +159,15 @@ class Option {
 		this.choices.push([ key, label ?? key ]);
 	}
 
+	/* As LuCI loads: what it gives is what the field shows. */
+	async prepare() {
+		this.loaded = await this.load(this.section.section);
+	}
+
+	load(sid) {
+		return uci.get('network', sid, this.option);
+	}
+
 	depends(name, value) {
 		this.deps.push((typeof name == 'object') ? name : { [name]: value });
 	}
@@ -172,7 +181,7 @@ class Option {
 	}
 
 	cfgvalue() {
-		return uci.get('network', this.section.section, this.option);
+		return this.loaded;
 	}
 
 	write(sid, value) {
@@ -371,6 +380,20 @@ class DynamicList extends Option {
 	}
 }
 
+class MultiValue extends DynamicList {
+	renderWidget(sid, index, value, id) {
+		this.list = E('div', { 'id': id }, this.choices.map(([ key, label ]) => E('label', {}, [
+			E('input', { 'type': 'checkbox', 'value': key, ...(L.toArray(value).includes(key) ? { 'checked': '' } : {}), 'change': () => this.changed() }), label
+		])));
+
+		return this.input = this.list;
+	}
+
+	formvalue() {
+		return [ ...this.list.querySelectorAll('input:checked') ].map((box) => box.value);
+	}
+}
+
 class Button extends Option {
 	renderWidget(sid) {
 		return E('button', { 'type': 'button', 'class': `cbi-button cbi-button-${this.inputstyle}`, 'click': (ev) => this.onclick(ev, sid) }, [ this.inputtitle ]);
@@ -395,7 +418,7 @@ class DummyValue extends Option {
 	parse() {}
 }
 
-const form = { Value, FileUpload, Flag, ListValue, DynamicList, Button, DummyValue };
+const form = { Value, FileUpload, Flag, ListValue, DynamicList, MultiValue, Button, DummyValue };
 
 class Section {
 	constructor(sid) {
@@ -420,7 +443,15 @@ class Section {
 		return o;
 	}
 
-	render() {
+	/* As LuCI saves a section: all its options, and what they do later is waited for. */
+	async parse() {
+		await Promise.all(this.children.map(async (o) => o.parse(this.section)));
+	}
+
+	async render() {
+		for (const o of this.children)
+			await o.prepare();
+
 		const node = E('div', { 'class': 'cbi-section' }, Object.entries(this.tabs).map(([ name, tab ]) => E('fieldset', { 'data-tab': name }, [
 			E('legend', {}, [ tab.title ]), tab.description ? E('p', {}, [ tab.description ]) : '',
 			...tab.children.map((o) => o.render())
@@ -433,11 +464,86 @@ class Section {
 
 /* --- settings and network --- */
 
+/*
+ * As LuCI's uci: changes stay in the page until save() sends them to the router. Like there, a deleted option is gone for get()
+ * but not for sections(), and a new order is not sent together with deletions.
+ */
 const uci = {
-	values: {},
-	get: (config, sid, option) => uci.values[sid]?.[option],
-	set: (config, sid, option, value) => { uci.values[sid][option] = value; },
-	unset: (config, sid, option) => { delete uci.values[sid][option]; }
+	router: {},   // configuration to sections, as the router has them
+	local: {},    // the same in the page
+	deleted: {},  // configurations with deletions that are not saved
+	ordered: {},  // configurations in a new order that is not saved
+
+	get values() {
+		const options = (s) => Object.fromEntries(Object.entries(s).filter(([ k, v ]) => k[0] != '.' && v !== undefined));
+
+		return Object.fromEntries((uci.local.network ?? []).map((s) => [ s['.name'], options(s) ]));
+	},
+
+	async load(configs) {
+		for (const config of [].concat(configs)) {
+			if (!uci.router[config])
+				throw new Error('uci/get failed with ubus code 4: Resource not found');
+
+			uci.local[config] ??= structuredClone(uci.router[config]);
+		}
+	},
+
+	section: (config, sid) => uci.local[config]?.find((s) => s['.name'] == sid),
+	get: (config, sid, option) => uci.section(config, sid)?.[option],
+	sections: (config) => (uci.local[config] ?? []).map((s) => ({ ...s, ...s['.before'] })),
+
+	set(config, sid, option, value) {
+		const s = uci.section(config, sid);
+
+		if (s)
+			s[option] = value;
+	},
+
+	unset(config, sid, option) {
+		const s = uci.section(config, sid);
+
+		if (s?.[option] === undefined)
+			return;
+
+		s['.before'] = { ...s['.before'], [option]: s[option] };
+		delete s[option];
+		uci.deleted[config] = true;
+	},
+
+	add(config, type, name) {
+		uci.local[config].push({ '.type': type, '.name': name });
+		return name;
+	},
+
+	remove(config, sid) {
+		uci.local[config] = uci.local[config].filter((s) => s['.name'] != sid);
+		uci.deleted[config] = true;
+	},
+
+	move(config, sid, other, after) {
+		const list = uci.local[config], moved = uci.section(config, sid);
+
+		list.splice(list.indexOf(moved), 1);
+		list.splice(list.indexOf(uci.section(config, other)) + (after ? 1 : 0), 0, moved);
+		uci.ordered[config] = true;
+	},
+
+	async save() {
+		for (const config in uci.local) {
+			const local = uci.local[config].map((s) => Object.fromEntries(Object.entries(s).filter(([ k ]) => k != '.before'))), before = uci.router[config].map((s) => s['.name']),
+			      place = (s) => before.includes(s['.name']) ? before.indexOf(s['.name']) : before.length;
+
+			if (!uci.ordered[config] || uci.deleted[config])
+				local.sort((a, b) => place(a) - place(b));
+
+			uci.router[config] = local;
+			uci.local[config] = structuredClone(local);
+		}
+
+		uci.deleted = {};
+		uci.ordered = {};
+	}
 };
 
 const network = {
@@ -445,7 +551,8 @@ const network = {
 	registerPatternVirtual() {},
 	registerErrorCode: (code, text) => { network.errors[code] = text; },
 	registerProtocol: (name, members) => ({ ...members, name }),
-	getIfnameOf: (name) => name
+	getIfnameOf: (name) => name,
+	getHostHints: async () => ({ getMACHints: () => [ [ 'AA:BB:CC:00:11:22', 'console' ], [ 'AA:BB:CC:00:11:33', null ] ] })
 };
 
 const widgets = { NetworkSelect: class extends Value {} };
@@ -493,7 +600,12 @@ window.addEventListener('DOMContentLoaded', async () => {
 	else if (wanted.has('form')) {
 		const sid = wanted.get('form'), s = new Section(sid), protocol = await load('protocol.sstp');
 
-		uci.values[sid] = JSON.parse(wanted.get('values') ?? '{}');
+		uci.router.network = [ ...JSON.parse(wanted.get('network') ?? '[]'), { '.type': 'interface', '.name': sid, ...JSON.parse(wanted.get('values') ?? '{}') } ];
+
+		if (wanted.has('firewall'))
+			uci.router.firewall = JSON.parse(wanted.get('firewall'));
+		await uci.load(Object.keys(uci.router));
+
 		s.tab('general', 'General');
 		s.tab('advanced', 'Advanced');
 		Object.assign(Object.create(protocol), { sid }).renderFormOptions(s);
@@ -504,11 +616,14 @@ window.addEventListener('DOMContentLoaded', async () => {
 		s.taboption('advanced', DynamicList, 'dns', 'dns').depends('peerdns', '0');
 		s.taboption('advanced', Value, 'metric', 'metric');
 
-		main.append(s.render(), E('button', { 'id': 'save', 'type': 'button', 'click': () => {
+		main.append(await s.render(), E('button', { 'id': 'save', 'type': 'button', 'click': async () => {
 			const out = document.querySelector('#saved');
 
+			out.textContent = '';
+
 			try {
-				s.children.forEach((o) => o.parse(sid));
+				await s.parse();
+				await uci.save();
 				out.textContent = JSON.stringify(uci.values[sid]);
 			}
 			catch (e) {

@@ -9,6 +9,7 @@
 'require sstp.dialog as dialog';
 'require sstp.errors as errors';
 'require sstp.importdialog as importdialog';
+'require sstp.killswitchform as killswitchform';
 'require sstp.testdialog as testdialog';
 'require sstp.validate as validate';
 
@@ -70,6 +71,11 @@ return network.registerProtocol('sstp', {
 
 	containsDevice(ifname) {
 		return (network.getIfnameOf(ifname) == this.getIfname());
+	},
+
+	/* Nobody could switch it off any more. */
+	deleteConfiguration() {
+		return killswitchform.remove(this.sid);
 	},
 
 	renderFormOptions(s) {
@@ -332,6 +338,10 @@ return network.registerProtocol('sstp', {
 		o = add('sstp_auth', form.Value, 'maxfail', _('Give up after failed calls'), _('0: never.'));
 		o.placeholder = '0';
 		check('maxfail', validate.attempts);
+
+		/* --- kill switch --- */
+
+		killswitchform.add(s, sid, mark);
 
 		/* --- advanced --- */
 

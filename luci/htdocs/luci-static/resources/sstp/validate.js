@@ -40,6 +40,14 @@ function isIPv6(v) {
 	return groups.flat().every((g) => /^[0-9a-f]{1,4}$/i.test(g)) && (halves.length == 2 ? count < 8 : count == 8);
 }
 
+/* The eight groups of an IPv6 address that isIPv6 takes, as numbers. */
+function ipv6Groups(v) {
+	const text = v.replace(/([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)$/, (all, a, b, c, d) => `${(a * 256 + +b).toString(16)}:${(c * 256 + +d).toString(16)}`),
+	      [ head, tail ] = text.split('::').map((half) => half ? half.split(':') : []);
+
+	return [ ...head, ...(tail ? [ ...Array(8 - head.length - tail.length).fill('0'), ...tail ] : []) ].map((g) => parseInt(g, 16));
+}
+
 /* A name that ends in a number is a mistyped address. */
 function isHostName(v) {
 	const name = v.replace(/\.$/, ''), labels = name.split('.');
@@ -73,6 +81,16 @@ function isUnescapable(v) {
 return baseclass.extend({
 	AUTH_METHODS,
 	isHost,
+	isIPv4,
+	isIPv6,
+
+	/* Whether an IPv6 address stands for one of IPv4, as ::ffff:192.0.2.1. */
+	isMapped(v) {
+		const groups = ipv6Groups(v);
+
+		return groups.slice(0, 5).every((g) => g == 0) && groups[5] == 0xffff;
+	},
+
 	splitHostPort,
 
 	server(v) {
