@@ -45,7 +45,7 @@ func theNetworkIsComplete(w *world) {
 		}
 	}
 	kernel("the kernel's address", "ip addr show dev "+device, "inet "+insideClient+" peer "+insideAddress+"/32", "mtu 1400", "inet6 fe80:", ",UP,")
-	kernel("the way to the server", "ip route get "+serverAddress, "via "+wanGateway, "dev eth1")
+	kernel("the way of the tunnel's socket to the server", "ip route get "+serverAddress+" oif eth1", "via "+wanGateway, "dev eth1")
 	kernel("the way to everything else", "ip route get "+behindAddress, "dev "+device, "src "+insideClient)
 	kernel("resolv.conf.auto", "cat /tmp/resolv.conf.d/resolv.conf.auto", "# Interface vpn\nnameserver "+insideAddress, "nameserver "+wanGateway)
 
