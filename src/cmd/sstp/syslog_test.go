@@ -195,7 +195,7 @@ func TestALogdThatStopsReadingStopsNobody(t *testing.T) {
 
 func TestALogThatIsStartedAnewGetsWhatTheStuckOneDidNotTake(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	listen := func() *net.UnixConn {
+	listen := func(path string) *net.UnixConn {
 		t.Helper()
 		logd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 		if err != nil {
@@ -204,15 +204,17 @@ func TestALogThatIsStartedAnewGetsWhatTheStuckOneDidNotTake(t *testing.T) {
 		t.Cleanup(func() { logd.Close() })
 		return logd
 	}
-	listen() // and never reads
+	listen(path) // and never reads
 	l := newSysLog("vpn", io.Discard)
 	l.dial = func() (io.WriteCloser, error) { return dialUnixgram(path) }
 	for range maxQueuedLines - 1 {
 		l.logf(config.LogInfo, "early")
 	}
 	l.logf(config.LogInfo, "last")
-	os.Remove(path)
-	logd := listen()
+	logd := listen(path + ".next")
+	if err := os.Rename(path+".next", path); err != nil { // at no moment is there no log
+		t.Fatal(err)
+	}
 	logd.SetReadDeadline(time.Now().Add(10 * time.Second))
 	for b := make([]byte, 2000); ; {
 		n, err := logd.Read(b)
