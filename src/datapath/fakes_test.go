@@ -332,6 +332,12 @@ func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
 var (
 	echoRequest = []byte{0x10, 0x01, 0, 8, 0, 8, 0, 0}
+	echoAnswer  = []byte{0x10, 0x01, 0, 8, 0, 9, 0, 0}
 	disconnect  = []byte{0x10, 0x01, 0, 8, 0, 6, 0, 0}
 	lcpEcho     = data(ppp.ProtoLCP, []byte{9, 1, 0, 8, 0, 0, 0, 0})
 )
+
+// lcpEchoReply is an Echo-Reply of LCP.
+func lcpEchoReply(id byte) []byte {
+	return data(0xc021, []byte{10, id, 0, 8, 0, 0, 0, 0})
+}

@@ -138,8 +138,10 @@ func (p *Pumps) swapGate(g *gate) {
 	p.wakeUplink()
 }
 
-// Send queues one whole SSTP packet of control, which goes out ahead of data. The packet is copied. It reports false
-// when the packet is lost: 64 are waiting, which only a flooding peer can bring about, or the pumps have ended.
+// Send queues one whole SSTP packet of control, which goes out ahead of data. The packet is copied. It reports false when
+// the packet is lost because 64 are waiting, which only a flooding peer can bring about: the call has to end then. Answers
+// to echo requests are never refused; of too many that wait, the latest go out. Once the pumps have ended, which the owner
+// hears of by an event, packets go nowhere.
 func (p *Pumps) Send(pkt []byte) bool {
 	if !p.queue.push(pkt) {
 		return false

@@ -1,10 +1,20 @@
 package datapath
 
-import "sync"
+import (
+	"sync"
 
-// maxQueued is how many control packets may wait: more than the protocols ever send by themselves, so whoever fills the
-// queue answers a flood.
-const maxQueued = 64
+	"sstp/src/ppp"
+	"sstp/src/sstp"
+)
+
+const (
+	// maxQueued is how many control packets may wait, answers to echoes aside: more than the protocols ever send by
+	// themselves, so a full queue answers a flood.
+	maxQueued = 64
+	// maxEchoes is how many answers to echo requests may wait. Any answer proves that we live, so the latest ones stand for
+	// those that find no room.
+	maxEchoes = 16
+)
 
 // queue holds whole SSTP packets of control until the uplink writes them. Two buffers change places, so a packet is
 // copied once and nothing is allocated in the long run.
@@ -12,6 +22,7 @@ type queue struct {
 	mu      sync.Mutex
 	waiting packets
 	writing packets       // the uplink's between take and done
+	echoes  int           // answers to echo requests in waiting
 	busy    bool          // writing is in use
 	empty   chan struct{} // closed when all is written; nil: nobody waits for it
 	closed  bool
@@ -23,16 +34,53 @@ type packets struct {
 	ends []int
 }
 
+// push queues a packet and reports false when there is no room for it. A closed queue takes everything and keeps nothing.
 func (q *queue) push(pkt []byte) bool {
+	echo := isEchoAnswer(pkt)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed || len(q.waiting.ends) == maxQueued {
+	w := &q.waiting
+	switch {
+	case q.closed:
+		return true
+	case echo && q.echoes == maxEchoes:
+		w.replaceEcho(pkt)
+		return true
+	case echo:
+		q.echoes++
+	case len(w.ends)-q.echoes == maxQueued:
 		return false
 	}
-	w := &q.waiting
 	w.buf = append(w.buf, pkt...)
 	w.ends = append(w.ends, len(w.buf))
 	return true
+}
+
+// replaceEcho puts an answer to an echo request in the place of the last one that waits and has its length, if one does.
+// A peer that counts answers by number misses an older one rather than the one to its latest request.
+func (p *packets) replaceEcho(pkt []byte) {
+	for i := len(p.ends) - 1; i >= 0; i-- {
+		start := 0
+		if i > 0 {
+			start = p.ends[i-1]
+		}
+		if old := p.buf[start:p.ends[i]]; len(old) == len(pkt) && isEchoAnswer(old) {
+			copy(old, pkt)
+			return
+		}
+	}
+}
+
+// isEchoAnswer reports whether an SSTP packet answers an echo request, of SSTP or of LCP.
+func isEchoAnswer(pkt []byte) bool {
+	if len(pkt) < sstp.HeaderLen {
+		return false
+	}
+	if sstp.IsControl(pkt) {
+		m, err := sstp.ParseControl(pkt)
+		return err == nil && m.Type == sstp.EchoResponse
+	}
+	return ppp.IsEchoReply(sstp.Payload(pkt))
 }
 
 // take returns what waits; none: nothing does. It is valid until done is called.
@@ -42,7 +90,7 @@ func (q *queue) take() (buf []byte, ends []int) {
 	if len(q.waiting.ends) == 0 {
 		return nil, nil
 	}
-	q.waiting, q.writing, q.busy = q.writing, q.waiting, true
+	q.waiting, q.writing, q.busy, q.echoes = q.writing, q.waiting, true, 0
 	return q.writing.buf, q.writing.ends
 }
 
@@ -74,7 +122,7 @@ func (q *queue) drained() <-chan struct{} {
 	return q.empty
 }
 
-// close makes push refuse.
+// close makes push forget what it is given.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -144,6 +144,13 @@ func TestTheControlQueueIsBounded(t *testing.T) {
 		if r.Send(echoRequest) {
 			t.Error("a 65th packet was taken: the peer floods us, and we would keep it all")
 		}
+		for range maxEchoes {
+			r.Send(echoAnswer)
+		}
+		r.Send(lcpEchoReply(1)) // there is none of its length to replace
+		if !r.Send(echoAnswer) {
+			t.Error("an answer to an echo was refused: one that waits stands for it")
+		}
 		if r.Drain(time.Second) {
 			t.Error("Drain says that all is written while the stream is stuck")
 		}
@@ -151,7 +158,29 @@ func TestTheControlQueueIsBounded(t *testing.T) {
 		if !r.Drain(time.Second) {
 			t.Error("Drain gave up on a stream that works")
 		}
-		r.wantSent("all in order", disconnect, bytes.Repeat(echoRequest, 64))
+		r.wantSent("all in order", disconnect, append(bytes.Repeat(echoRequest, 64), bytes.Repeat(echoAnswer, maxEchoes)...))
+	})
+}
+
+func TestOfManyEchoAnswersTheLatestGoOutAndAllElseToo(t *testing.T) {
+	pumped(t, func(r *rig) {
+		release := r.stream.stick()
+		r.Send(disconnect)
+		synctest.Wait()
+		want := []byte{}
+		for id := range maxEchoes - 1 {
+			want = append(want, lcpEchoReply(byte(id))...)
+		}
+		for id := range 200 {
+			if !r.Send(lcpEchoReply(byte(id))) {
+				t.Fatalf("answer %d was refused", id)
+			}
+		}
+		want = append(want, lcpEchoReply(199)...)
+		r.Send(echoRequest)
+		want = append(want, echoRequest...)
+		release()
+		r.wantSent("the last answer has replaced those that found no room", disconnect, want)
 	})
 }
 
@@ -184,8 +213,10 @@ func TestAStreamThatTakesNothingIsDeadAfter30Seconds(t *testing.T) {
 		if took := time.Since(begun); took != 30*time.Second {
 			t.Errorf("took %v, want 30 s", took)
 		}
-		if r.Send(echoRequest) {
-			t.Error("Send takes packets that nobody will write")
+		for range 2 * maxQueued {
+			if !r.Send(echoRequest) {
+				t.Fatal("Send speaks of a flood when the pumps are over: the reason is another one")
+			}
 		}
 		if r.Drain(time.Hour) && time.Since(begun) > time.Minute {
 			t.Error("Drain waits for pumps that are over")

@@ -78,6 +78,22 @@ func (c *conn) flood(time.Time) {
 	c.after(c.m.EchoFlood, c.flood)
 }
 
+// burst sends the verdict on the login behind many requests, all in one write.
+func (c *conn) burst(verdict []byte) {
+	var b []byte
+	for i := range c.m.EchoBurst {
+		if i%2 == 0 {
+			b = sstp.AppendControl(b, sstp.EchoRequest)
+		} else {
+			b = sstp.AppendData(b, ppp.AppendFrame(nil, ppp.ProtoLCP, control(echoRequest, byte(i), []byte{0, 0, 0, 0})))
+		}
+	}
+	for i := range c.m.RequestBurst {
+		b = sstp.AppendData(b, ppp.AppendFrame(nil, ppp.ProtoCCP, control(configureRequest, byte(i), nil)))
+	}
+	c.pumps.Send(sstp.AppendData(b, c.link.AuthFrame(nil, verdict)))
+}
+
 func (c *conn) rechallenge(now time.Time) {
 	if c.login != nil {
 		c.doLogin(c.login.Challenge(now))
@@ -188,10 +204,15 @@ func (c *conn) doLogin(actions []auth.Action) {
 		c.cut()
 		return
 	}
+	succeeds := slices.ContainsFunc(actions, func(a auth.Action) bool { return a.Kind == auth.Success })
 	for _, a := range slices.Clone(actions) {
 		now := time.Now()
 		switch a.Kind {
 		case auth.Send:
+			if succeeds && c.m.EchoBurst+c.m.RequestBurst > 0 {
+				c.burst(a.Data)
+				continue
+			}
 			if !failed || !c.m.FailByTerminate {
 				c.sendFrame(c.link.AuthFrame(nil, a.Data))
 			}

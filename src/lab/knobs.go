@@ -60,6 +60,8 @@ var knobs = []Knob{
 	{"broken-control", "send ECHO_REQUESTs with attributes of impossible lengths", func(m *Misbehaviour) any { return &m.BrokenControl }},
 	{"bare-goodbye", "ABORT and DISCONNECT without attributes, as SoftEther sends them", func(m *Misbehaviour) any { return &m.BareGoodbye }},
 	{"echo-flood", "send an ECHO_REQUEST each so often", func(m *Misbehaviour) any { return &m.EchoFlood }},
+	{"echo-burst", "send so many echo requests in one write with the good verdict", func(m *Misbehaviour) any { return &m.EchoBurst }},
+	{"request-burst", "send so many requests that must be rejected, in the same way", func(m *Misbehaviour) any { return &m.RequestBurst }},
 	{"early-echo", "send an ECHO_REQUEST before the call is connected", func(m *Misbehaviour) any { return &m.EarlyEcho }},
 	{"no-binding-check", "never look at CALL_CONNECTED, as SoftEther", func(m *Misbehaviour) any { return &m.NoBindingCheck }},
 	{"no-sstp-echo", "never answer ECHO_REQUEST, as SoftEther", func(m *Misbehaviour) any { return &m.NoSSTPEcho }},

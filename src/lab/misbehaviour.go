@@ -56,6 +56,8 @@ type Misbehaviour struct {
 	BareGoodbye         bool
 	EchoFlood           time.Duration
 	EarlyEcho           bool
+	EchoBurst           int
+	RequestBurst        int
 	NoBindingCheck      bool
 	NoSSTPEcho          bool
 	NoLCPEcho           bool

@@ -33,7 +33,7 @@ func (c *conn) intercept(now time.Time, pkt []byte) bool {
 			return true
 		}
 	case sstp.EchoResponse:
-		return (c.m.EarlyEcho || c.m.BrokenControl) && !c.connected
+		return (c.m.EarlyEcho || c.m.BrokenControl || c.m.EchoBurst > 0) && !c.connected
 	}
 	return false
 }

@@ -29,6 +29,12 @@ func AppendFrame(dst []byte, p Protocol, info []byte) []byte {
 	return append(dst, info...)
 }
 
+// IsEchoReply reports whether a frame is an Echo-Reply of LCP.
+func IsEchoReply(frame []byte) bool {
+	p, info, err := CutHeader(frame)
+	return err == nil && p == ProtoLCP && len(info) >= packetLen && info[0] == echoReply
+}
+
 // CutHeader returns the protocol and the information of a frame; info aliases frame. The forms with and without
 // FF 03, and with the protocol in one byte or in two, are all understood whatever was negotiated, for the Windows client
 // leaves FF 03 out even in LCP once it may. It is unambiguous: 0xff03 is not a protocol (RFC 1661 section 6.6).

@@ -66,7 +66,7 @@ func (s *Session) startCall(now time.Time, server config.Server, conn Conn) {
 		leaf: info.Leaf.Raw, verified: verified, username: t.Username, password: t.Password, methods: methods,
 		innerTLS: inner, mru: c.mtu, ipv6: !c.ipv6Over, interfaceID: s.ifaceID,
 		keepalive: t.Keepalive.Interval, failures: t.Keepalive.Failures, emptyKeys: s.emptyKeys[server.String()],
-		random: s.cfg.Random, sendPacket: func(pkt []byte) { c.pumps.Send(pkt) },
+		random: s.cfg.Random, sendPacket: c.pumps.Send,
 	})
 	s.call = c
 	s.mu.Lock()

@@ -36,7 +36,7 @@ type callConfig struct {
 	logInOnly   bool // a probe: stop after the login
 	noLogIn     bool // a probe without a user: stop after SSTP's acknowledgement
 	random      io.Reader
-	sendPacket  func(pkt []byte)
+	sendPacket  func(pkt []byte) bool // false: too many wait, and the packet is lost
 }
 
 type outcomeKind uint8
@@ -201,6 +201,18 @@ func (e *engine) take() []outcome {
 
 func (e *engine) emit(o outcome) { e.outcomes = append(e.outcomes, o) }
 
+// send queues a packet. One that is lost would leave the two sides with different ideas of the call, so it ends.
+func (e *engine) send(pkt []byte) {
+	if e.over || e.cfg.sendPacket(pkt) {
+		return
+	}
+	stage := fault.StageSSTP
+	if e.link != nil {
+		stage = e.link.Stage()
+	}
+	e.release(fault.New(fault.SSTPRejected, stage, "The server sends requests faster than it takes the answers."), false)
+}
+
 // release ends the call. cut says that err is a connection that ended without a word of the server.
 func (e *engine) release(err *fault.Error, cut bool) {
 	if e.over {
@@ -243,7 +255,7 @@ func (e *engine) doSSTP(now time.Time, actions []sstp.Action) {
 	for _, a := range actions {
 		switch a.Kind {
 		case sstp.Send:
-			e.cfg.sendPacket(a.Data)
+			e.send(a.Data)
 		case sstp.PPPUp:
 			e.emit(outcome{kind: acked})
 			if e.cfg.noLogIn {
@@ -285,7 +297,7 @@ func (e *engine) doLink(now time.Time, actions []ppp.Action) {
 	for _, a := range actions {
 		switch a.Kind {
 		case ppp.Send:
-			e.cfg.sendPacket(sstp.AppendData(nil, a.Data))
+			e.send(sstp.AppendData(nil, a.Data))
 		case ppp.Authenticate:
 			e.emit(outcome{kind: linkOpen})
 			e.logIn(now, a.Auth)
@@ -339,7 +351,7 @@ func (e *engine) doPeer(now time.Time, actions []auth.Action) {
 	for _, a := range actions {
 		switch a.Kind {
 		case auth.Send:
-			e.cfg.sendPacket(sstp.AppendData(nil, e.link.AuthFrame(nil, a.Data)))
+			e.send(sstp.AppendData(nil, e.link.AuthFrame(nil, a.Data)))
 		case auth.Success:
 			if e.binding == "" {
 				e.success = &a

@@ -38,7 +38,7 @@ func FuzzServer(f *testing.F) {
 		e := newEngine(callConfig{
 			leaf: []byte("certificate"), verified: true, username: "user", password: "password",
 			methods: []auth.Method{auth.MSCHAPv2, auth.EAPMSCHAPv2}, mru: 1400, ipv6: true, keepalive: 10 * time.Second, failures: 3,
-			random: rand.NewChaCha8([32]byte{}), sendPacket: func([]byte) { sent++ },
+			random: rand.NewChaCha8([32]byte{}), sendPacket: func([]byte) bool { sent++; return true },
 		})
 		defer e.close()
 		now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)

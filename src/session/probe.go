@@ -137,7 +137,7 @@ func (p *prober) call(ctx context.Context, conn Conn) {
 		leaf: info.Leaf.Raw, verified: verified, username: t.Username, password: t.Password, methods: methods,
 		innerTLS: inner, mru: t.MTUOver(info.Server.Addr()), keepalive: t.Keepalive.Interval,
 		failures: t.Keepalive.Failures, logInOnly: true, noLogIn: !logIn,
-		random: p.cfg.Random, sendPacket: func(pkt []byte) { pumps.Send(pkt) },
+		random: p.cfg.Random, sendPacket: pumps.Send,
 	})
 	pumps.Start()
 	p.run(ctx, e, events)

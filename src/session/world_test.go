@@ -28,6 +28,7 @@ type world struct {
 	t       *testing.T
 	tunnel  *config.Tunnel
 	server  *lab.Server
+	slow    time.Duration          // what each write of the client takes
 	others  map[string]*lab.Server // by host; every other host is server
 	network *fakeHost
 	session *Session
@@ -163,6 +164,9 @@ func (w *world) dial(ctx context.Context, server config.Server, obs transport.Ob
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", errRefused)}
 		}
 		client, far := net.Pipe()
+		if w.slow > 0 {
+			client = slowWriter{client, w.slow}
+		}
 		at := w.serverAt(server.Host)
 		w.serving.Go(func() { at.ServeConn(context.Background(), far) })
 		return client, nil
@@ -172,6 +176,22 @@ func (w *world) dial(ctx context.Context, server config.Server, obs transport.Ob
 		return nil, err
 	}
 	return conn, nil
+}
+
+// closeNotify is the length of TLS 1.3's last record.
+const closeNotify = 24
+
+// slowWriter is a connection whose writes take their time, so that what is to be sent gathers meanwhile.
+type slowWriter struct {
+	net.Conn
+	takes time.Duration
+}
+
+func (c slowWriter) Write(b []byte) (int, error) {
+	if len(b) > closeNotify { // the loop itself sends that one: fake time stands still while others wait for its mutex
+		time.Sleep(c.takes)
+	}
+	return c.Conn.Write(b)
 }
 
 // serverAt returns the server that answers at a host.
