@@ -60,10 +60,10 @@ bench-core: build
 	@$(EMULATED) core
 
 packages release:
-	@go run ./src/integration/packages -gcflags '$(SSTP_GCFLAGS)' $(if $(filter release,$@),-release) $(PACKAGES)
+	@go run ./src/release -gcflags '$(SSTP_GCFLAGS)' $(if $(filter release,$@),-release) $(PACKAGES)
 test-packages: packages
-	@sh src/integration/testpackages.sh $(TESTFLAGS)
+	@sh src/release/testpackages.sh $(TESTFLAGS)
 openwrt-check:
-	@TOPDIR='$(abspath $(TOPDIR))' go test -count=1 -v -tags openwrt -run OpenWrt ./src/integration/packages
+	@TOPDIR='$(abspath $(TOPDIR))' go test -count=1 -v -tags openwrt -run OpenWrt ./src/release
 clean:
 	rm -rf build

@@ -16,7 +16,7 @@ var rows = map[string]int{
 	"tun": 2, "transport": 2, "ubus": 2, "ucifile": 2,
 	"datapath": 3, "hostnet": 3, "netifd": 3, "control": 3,
 	"session": 4, "lab": 4,
-	"cmd": 5, "integration": 6,
+	"cmd": 5, "integration": 6, "release": 6,
 }
 
 // banned are packages that the router's binary must not link, with the flash that each costs beside TLS on mipsle.

@@ -3,8 +3,8 @@
 # of them. Arguments are those of go test.
 set -eu
 log=build/test-packages.log
-if ! go test -count=1 -v "$@" -tags packages ./src/integration/packages ./src/cmd/sstp-dbus >$log 2>&1; then
+if ! go test -count=1 -v "$@" -tags packages ./src/release ./src/cmd/sstp-dbus >$log 2>&1; then
 	grep -v '^=== ' $log
 	exit 1
 fi
-awk -f src/integration/skipped.awk $log
+awk -f src/release/skipped.awk $log

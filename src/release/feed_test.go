@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-const top = "../../.."
+const top = "../.."
 
 func readPack(t *testing.T, makefile, name string, of target) *pack {
 	t.Helper()

@@ -26,7 +26,7 @@ func TestCataloguesAreTheSameAsPo2lmoMakes(t *testing.T) {
 
 // With PO2LMO=/path/to/po2lmo, and PO with a pattern of .po files beside ours, all of them are compared.
 func TestOurCataloguesAreTheSameAsWithPo2lmo(t *testing.T) {
-	files, err := filepath.Glob("../../../luci/po/*/*.po")
+	files, err := filepath.Glob("../../luci/po/*/*.po")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func dummy(name, version string) *pack {
 // ours makes our packages in some version, with the programs that were built.
 func ours(t *testing.T, version string) map[string]*pack {
 	t.Helper()
-	b := &builder{top: "../../..", version: version}
+	b := &builder{top: "../..", version: version}
 	bin := t.TempDir()
 	for _, name := range []string{"sstp", "sstp-dbus"} {
 		if err := os.WriteFile(filepath.Join(bin, name), built(t, native(), name), 0o755); err != nil {
