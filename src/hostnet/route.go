@@ -54,6 +54,22 @@ func AddRoute(r Route) (added bool, err error) {
 	return true, nil
 }
 
+// LayRoute adds a route where the kernel has none to the same destination with the same metric, whatever that leads to, and
+// reports whether it did.
+func LayRoute(r Route) (laid bool, err error) {
+	request, err := routeRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, r)
+	if err == nil {
+		err = exchange(request, nil)
+	}
+	switch {
+	case isErrno(err, unix.EEXIST):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("add the route to %s: %w", r.Dst, err)
+	}
+	return true, nil
+}
+
 // ReplaceRoute lays a route in the place of the one to the same destination with the same metric, wherever that leads; in
 // IPv4 there is at most one. Without one it adds the route.
 func ReplaceRoute(r Route) error {
