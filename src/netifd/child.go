@@ -60,9 +60,8 @@ func (i *Interface) zone(ctx context.Context, status ubus.Fields) string {
 	if zone := status.Table("data").Text("zone"); zone != "" {
 		return zone
 	}
-	reply, err := i.call(ctx, objectUCI, "get", args("config", "firewall", "type", "zone"))
-	if err == nil {
-		return zoneOf(reply.Table("values"), i.name)
+	if zones, err := i.sections(ctx, "firewall", "zone"); err == nil {
+		return zoneOf(zones, i.name, i.o.Device)
 	}
 	if i.o.Zone != nil {
 		return i.o.Zone(i.name)
@@ -70,12 +69,14 @@ func (i *Interface) zone(ctx context.Context, status ubus.Fields) string {
 	return ""
 }
 
-// zoneOf returns the name of the zone that lists an interface.
-func zoneOf(sections ubus.Fields, iface string) string {
-	for _, s := range sections {
-		t := s.Value.Fields()
-		if slices.Contains(strings.Fields(strings.Join(t.Texts("network"), " ")), iface) {
-			return t.Text("name")
+// zoneOf returns the name of the zone that lists an interface or its device.
+func zoneOf(zones []ubus.Fields, iface, device string) string {
+	lists := func(zone ubus.Fields, option, name string) bool {
+		return slices.Contains(strings.Fields(strings.Join(zone.Texts(option), " ")), name)
+	}
+	for _, zone := range zones {
+		if lists(zone, "network", iface) || lists(zone, "device", device) {
+			return zone.Text("name")
 		}
 	}
 	return ""

@@ -2,19 +2,11 @@ package netifd
 
 import (
 	"context"
-	"net/netip"
 
 	"sstp/src/config"
+	"sstp/src/reach"
 	"sstp/src/ubus"
 )
-
-// DefaultRoute is an IPv4 default route of the main table, as netifd believes the kernel to have it.
-type DefaultRoute struct {
-	Device  string
-	Gateway netip.Addr // invalid: the device is a line to one neighbour
-	Metric  int
-	Source  netip.Addr // invalid: none is demanded
-}
 
 // MendRoutes lays those default routes of other interfaces again that netifd believes to be there and the kernel does not
 // have.
@@ -23,7 +15,7 @@ type DefaultRoute struct {
 // nearly everybody has it, netifd replaces the uplink's default route by the tunnel's. When the tunnel's goes, netifd does not
 // lay the other again: the router would be left without any.
 func (i *Interface) MendRoutes(ctx context.Context) {
-	if i.o.LayRoute == nil {
+	if i.o.Kernel == nil {
 		return
 	}
 	dump, err := i.call(ctx, objectInterface, "dump", nil)
@@ -32,21 +24,24 @@ func (i *Interface) MendRoutes(ctx context.Context) {
 		return
 	}
 	for _, r := range i.defaultRoutes(dump) {
-		laid, err := i.o.LayRoute(r)
+		laid, err := i.o.Kernel.AddRoute(r)
 		switch {
 		case laid:
 			i.o.Log(config.LogInfo, "the default route by %s is there again", r.Device)
-		case err != nil: // most often another one of this metric is in its place, the tunnel's
+		case err != nil:
 			i.o.Log(config.LogTrace, "the default route by %s: %v", r.Device, err)
 		}
 	}
 }
 
-// defaultRoutes lists the default routes of all interfaces that are up, but for what is ours.
-func (i *Interface) defaultRoutes(dump ubus.Fields) (list []DefaultRoute) {
+// defaultRoutes lists the IPv4 default routes in the main table of all interfaces that are up, but for what is ours.
+func (i *Interface) defaultRoutes(dump ubus.Fields) (list []reach.Route) {
 	for _, f := range dump.Tables("interface") {
 		name, device := f.Text("interface"), f.Text("l3_device")
 		if up, _ := f.Flag("up"); !up || device == "" || device == i.o.Device || name == i.name || name == i.child() {
+			continue
+		}
+		if _, table := f.Get("ip4table"); table {
 			continue
 		}
 		metric, _ := f.Number("metric")
@@ -61,7 +56,7 @@ func (i *Interface) defaultRoutes(dump ubus.Fields) (list []DefaultRoute) {
 }
 
 // defaultRoute reads a route of an interface; ok is false where it is another than an IPv4 default route of the main table.
-func defaultRoute(t ubus.Fields, metric int64) (r DefaultRoute, ok bool) {
+func defaultRoute(t ubus.Fields, metric int64) (r reach.Route, ok bool) {
 	to, ok := prefix(t, "target")
 	_, table := t.Get("table")
 	_, typed := t.Get("type") // such as unreachable
@@ -71,6 +66,6 @@ func defaultRoute(t ubus.Fields, metric int64) (r DefaultRoute, ok bool) {
 	if own, has := t.Number("metric"); has {
 		metric = own
 	}
-	r.Metric, r.Gateway, r.Source = int(metric), nextHop(t), source(t)
+	r.Dst, r.Metric, r.Gateway, r.Source = everything, int(metric), nextHop(t), source(t)
 	return r, true
 }

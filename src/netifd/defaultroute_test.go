@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sstp/src/reach"
 	"sstp/src/ubus"
 )
 
@@ -36,10 +37,11 @@ func TestTheDefaultRoutesOfOthersAreFound(t *testing.T) {
 		{"interface":"old","up":false,"l3_device":"eth2","route":[{"target":"0.0.0.0","mask":0,"nexthop":"192.0.2.1"}]},
 		{"interface":"vpn","up":true,"l3_device":"sstp-vpn","route":[{"target":"0.0.0.0","mask":0,"nexthop":"10.99.0.1"}]},
 		{"interface":"over","up":true,"l3_device":"sstp-vpn","route":[{"target":"0.0.0.0","mask":0,"nexthop":"10.99.0.1"}]},
+		{"interface":"apart","up":true,"l3_device":"eth4","ip4table":100,"route":[{"target":"0.0.0.0","mask":0,"nexthop":"192.0.2.1"}]},
 		{"interface":"odd","up":true,"l3_device":"eth3","route":[{"target":"nowhere","mask":0},{"target":"0.0.0.0"},{}]}]}`))
-	want := []DefaultRoute{
-		{Device: "eth1", Gateway: netip.MustParseAddr("203.0.113.1"), Metric: 7, Source: netip.MustParseAddr("203.0.113.2")},
-		{Device: "wwan0", Metric: 20},
+	want := []reach.Route{
+		{Dst: everything, Device: "eth1", Gateway: netip.MustParseAddr("203.0.113.1"), Metric: 7, Source: netip.MustParseAddr("203.0.113.2")},
+		{Dst: everything, Device: "wwan0", Metric: 20},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -50,20 +52,31 @@ func TestEachRouteIsLaidAndAPlaceThatIsTakenIsNoTrouble(t *testing.T) {
 	bus := &fixedBus{reply: dumpOf(t, `{"interface":[
 		{"interface":"wan","up":true,"l3_device":"eth1","route":[{"target":"0.0.0.0","mask":0,"nexthop":"203.0.113.1"}]},
 		{"interface":"lte","up":true,"l3_device":"wwan0","route":[{"target":"0.0.0.0","mask":0,"nexthop":"192.0.2.1"}]}]}`)}
-	var tried []string
-	New(bus, "vpn", Options{LayRoute: func(r DefaultRoute) (bool, error) {
-		tried = append(tried, r.Device)
-		return r.Device == "wwan0", map[string]error{"eth1": unix.EEXIST}[r.Device]
-	}}).MendRoutes(t.Context())
-	if !slices.Equal(tried, []string{"eth1", "wwan0"}) {
-		t.Errorf("tried %v", tried)
+	k := &layingKernel{lay: func(r reach.Route) (bool, error) {
+		return r.Device == "wwan0", map[string]error{"eth1": unix.ENETUNREACH}[r.Device]
+	}}
+	New(bus, "vpn", Options{Kernel: k}).MendRoutes(t.Context())
+	if !slices.Equal(k.tried, []string{"eth1", "wwan0"}) {
+		t.Errorf("tried %v", k.tried)
 	}
 	bus.err = errors.New("no netifd")
-	New(bus, "vpn", Options{LayRoute: func(DefaultRoute) (bool, error) {
+	New(bus, "vpn", Options{Kernel: k}).MendRoutes(t.Context())
+	if len(k.tried) != 2 {
 		t.Error("a route was laid though netifd did not answer")
-		return false, nil
-	}}).MendRoutes(t.Context())
+	}
 	New(bus, "vpn", Options{}).MendRoutes(t.Context()) // nobody to lay routes
+}
+
+// layingKernel only takes routes.
+type layingKernel struct {
+	Kernel
+	lay   func(r reach.Route) (bool, error)
+	tried []string
+}
+
+func (k *layingKernel) AddRoute(r reach.Route) (bool, error) {
+	k.tried = append(k.tried, r.Device)
+	return k.lay(r)
 }
 
 // fixedBus answers each call alike.

@@ -32,8 +32,10 @@ type Options struct {
 	// Carrier says whether a network device is connected: netifd keeps an interface with static addresses up without. It
 	// may be nil.
 	Carrier func(device string) bool
-	// LayRoute lays a default route where the kernel has none of its metric, and says whether it had to. It may be nil.
-	LayRoute func(DefaultRoute) (laid bool, err error)
+	// Kernel is the machine's own network. It may be nil: then netifd is believed.
+	Kernel Kernel
+	// Changed is called by Watch when something about netifd's interfaces has changed. It may be nil.
+	Changed func()
 	// LayWay gives sockets that are bound to an uplink's device a route to an address, and nobody else. An invalid gateway
 	// means that there is none; source is the address of ours to speak from, invalid for the kernel's choice. It may be nil.
 	LayWay func(to netip.Addr, device string, gateway, source netip.Addr) error
@@ -59,6 +61,8 @@ type Interface struct {
 	news chan struct{} // closed when something about the uplinks may have changed
 
 	downSince time.Time // of Watch: when netifd was first seen to have the interface down
+
+	kernel kernelSide
 }
 
 // New returns the interface called name.

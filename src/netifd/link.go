@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"sstp/src/config"
 	"sstp/src/fault"
@@ -18,6 +19,7 @@ type Link struct {
 	Local, Peer   netip.Addr // Peer may be invalid
 	DNS           []netip.Addr
 	Local6, Peer6 netip.Addr // of the link; invalid without IPv6
+	Refusing      bool       // the call is lost, and packets into the device are refused until the next one is up
 	// Data is shown to whoever asks netifd for the interface's status. Only what never changes while the interface is up
 	// belongs there: each change makes OpenWrt load its firewall anew.
 	Data ubus.Fields
@@ -53,28 +55,68 @@ func (i *Interface) Up(ctx context.Context, l Link) error {
 			return i.refused("that the link is another one", err)
 		}
 	}
-	if err := i.notify(ctx, actionLink, linkFields(&l)); err != nil {
-		what := "the link"
-		if status(err) == ubus.StatusUnknownError {
-			what = "the device " + l.Device
-		}
-		return i.refused(what, err)
-	}
-	after, err := i.status(ctx, i.name)
+	after, err := i.announce(ctx, &l)
 	if err != nil {
-		return i.refused("to tell of the interface "+i.name, err)
-	}
-	if missing := notTaken(after, &l); len(missing) > 0 {
-		if err := i.notify(ctx, actionLink, linkDown()); err != nil {
-			i.o.Log(config.LogDebug, "taking the link back: %v", err)
-		}
-		return fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd did not take "+strings.Join(missing, ", ")+".")
+		return err
 	}
 	i.mu.Lock()
 	i.up, i.owed = true, nil
 	i.mu.Unlock()
+	i.dropOldAddress(&l)
+	i.kernel.last = l
+	i.guard(ctx, &l)
 	i.updateChild(ctx, &l, after)
 	return nil
+}
+
+// Limits of announcing a link that netifd takes without acting on it.
+const (
+	maxAnnouncements = 20
+	announcePause    = 250 * time.Millisecond
+)
+
+// announce tells netifd the link until netifd and the kernel both have it, and returns netifd's status then.
+//
+// netifd of OpenWrt 21.02 and 22.03 may say that the link is up, with all addresses and routes, and leave the kernel's device
+// down and without any: an alias of an earlier device of the same name still claims that one. It lets go when the link goes
+// down.
+func (i *Interface) announce(ctx context.Context, l *Link) (ubus.Fields, error) {
+	for n := 1; ; n++ {
+		if err := i.notify(ctx, actionLink, linkFields(l)); err != nil {
+			what := "the link"
+			if status(err) == ubus.StatusUnknownError {
+				what = "the device " + l.Device
+			}
+			return nil, i.refused(what, err)
+		}
+		after, err := i.status(ctx, i.name)
+		if err != nil {
+			return nil, i.refused("to tell of the interface "+i.name, err)
+		}
+		missing := notTaken(after, l)
+		inKernel := ""
+		if len(missing) == 0 {
+			if inKernel = i.notInKernel(l); inKernel == "" {
+				return after, nil
+			}
+		}
+		if err := i.notify(ctx, actionLink, linkDown()); err != nil {
+			i.o.Log(config.LogDebug, "taking the link back: %v", err)
+		}
+		if len(missing) > 0 {
+			return nil, fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd did not take "+strings.Join(missing, ", ")+".")
+		}
+		i.o.Log(config.LogDebug, "netifd says that the link is up, but %s; announcing it again", inKernel)
+		select {
+		case <-ctx.Done():
+			n = maxAnnouncements
+		case <-time.After(announcePause):
+		}
+		if n == maxAnnouncements {
+			return nil, fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd says that the link is up, but "+inKernel+".").
+				WithHint("Restart the network: service network restart.")
+		}
+	}
 }
 
 // linkFields is the link as netifd wants it: complete, with real booleans, prefix lengths as text. netifd ignores a list
@@ -160,6 +202,7 @@ func (i *Interface) Down(ctx context.Context) error {
 	i.owed = nil
 	i.mu.Unlock()
 	err := i.notify(ctx, actionLink, linkDown())
+	i.forgetKernel()
 	switch status(err) {
 	case ubus.StatusPermissionDenied, ubus.StatusNotFound:
 		return nil

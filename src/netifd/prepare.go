@@ -53,6 +53,18 @@ func (i *Interface) Uplink() string {
 	return ""
 }
 
+// uplinkDevice returns the network device by which the server is reached or was tried last, "" where there is none.
+func (i *Interface) uplinkDevice() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, u := range i.ways.used {
+		if u.port != nil {
+			return u.port.device
+		}
+	}
+	return ""
+}
+
 func (i *Interface) remember(u usedWay) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -63,6 +63,9 @@ func (i *Interface) check(ctx context.Context, lost, better func(reason string))
 	}
 	now := time.Now()
 	report, reason, again := i.compare(ports, now)
+	if i.o.Changed != nil {
+		i.o.Changed()
+	}
 	if left := i.wanted(ports, now); left > 0 && (again == 0 || left < again) {
 		again = left
 	}

@@ -36,7 +36,7 @@ func play(t *testing.T, change func(*Options), script func(w *world)) {
 		n := netifdtest.Start(t)
 		n.Change(func() { n.Devices["sstp-vpn"] = true })
 		w := &world{T: t, netifd: n, client: n.Client(t)}
-		o := Options{Device: "sstp-vpn", IPv6: true, Log: func(_ config.LogLevel, format string, args ...any) {
+		o := Options{Device: "sstp-vpn", IPv6: true, Kernel: n.Kernel, Log: func(_ config.LogLevel, format string, args ...any) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.lines = append(w.lines, fmt.Sprintf(format, args...))

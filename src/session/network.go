@@ -12,8 +12,8 @@ import (
 	"sstp/src/fault"
 )
 
-// jobLimit bounds one call of Host.
-const jobLimit = 5 * time.Second
+// jobLimit bounds one call of Host. netifd of old releases may have to be told of a link twenty times, 250 ms apart.
+const jobLimit = 8 * time.Second
 
 // maxPictures is how often the network is told of one call. A call that lasts months may need a few; a server that
 // negotiates without end must not keep the machine's network busy.

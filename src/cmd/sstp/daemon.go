@@ -159,17 +159,18 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	ways := &dialWays{table: d.machine.ways(d.name)}
 	ways.clear(d.log.logf) // what a killed process may have left
 	defer ways.clear(d.log.logf)
+	var s *session.Session
 	iface := netifd.New(d.bus, d.name, netifd.Options{
 		Unwanted: func() {
 			d.log.logf(config.LogWarn, "netifd has the interface down and did not end this; stopping")
 			forgotten()
 		},
-		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.logf, LayRoute: d.machine.layRoute, LayWay: ways.lay, Carrier: d.machine.carrier,
-		Zone: func(iface string) string { return fileZone(defaultConfigDir, iface) },
+		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.logf, Kernel: d.machine.kernel, LayWay: ways.lay, Carrier: d.machine.carrier,
+		Changed: func() { s.Recheck("netifd has news") },
+		Zone:    func(iface string) string { return fileZone(defaultConfigDir, iface) },
 	})
 	d.watched.Store(iface)
 	events := control.NewEvents(d.bus, d.name)
-	var s *session.Session
 	var last session.State
 	names := newNames(func() bool { return iface.IsUp() && s.Status().State == session.Holding }, d.log.logf)
 	s = session.New(session.Config{
@@ -191,7 +192,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	defer helpers.Wait()
 	defer end()
 	helpers.Go(func() { iface.Watch(watching, s.UplinkLost, s.Reconnect) })
-	helpers.Go(func() { d.machine.watch(watching, iface, d.log.logf) })
+	helpers.Go(func() { d.machine.watch(watching, watched{iface, t.Device(), s.Recheck, d.log.logf}) })
 	helpers.Go(func() {
 		for {
 			select {

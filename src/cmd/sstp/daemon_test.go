@@ -21,7 +21,6 @@ import (
 	"sstp/src/control"
 	"sstp/src/fault"
 	"sstp/src/lab"
-	"sstp/src/netifd"
 	"sstp/src/netifd/netifdtest"
 	"sstp/src/session"
 	"sstp/src/transport"
@@ -40,11 +39,11 @@ type world struct {
 	mu      sync.Mutex
 	dialed  []string // devices that the server was dialed by
 	refused bool     // the server does not listen
-	laid    []netifd.DefaultRoute
 	ways    fakeWays
 	names   []netip.Addr // addresses of every name
 	silent  netip.Addr   // one that does not answer
 	serving sync.WaitGroup
+	watched watched // who hears of the kernel's news
 
 	daemon   *daemonRun
 	cancel   context.CancelFunc
@@ -117,18 +116,16 @@ func (w *world) start() {
 	w.daemon = &daemonRun{
 		name: "vpn", log: log, hangups: make(chan os.Signal, 1), ubus: ubus.Options{Dial: w.netifd.Bus.Dial},
 		machine: machine{
-			device: func(*config.Tunnel, session.Logf) func(string, int) (session.Device, error) { return w.openDevice },
-			dial:   w.dial,
-			layRoute: func(r netifd.DefaultRoute) (bool, error) {
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				w.laid = append(w.laid, r)
-				return true, nil
-			},
+			device:  func(*config.Tunnel, session.Logf) func(string, int) (session.Device, error) { return w.openDevice },
+			dial:    w.dial,
+			kernel:  w.netifd.Kernel,
 			carrier: func(string) bool { return true },
 			ways:    func(string) wayTable { return &w.ways },
 			around:  func(*config.Tunnel) func(context.Context) (session.Surroundings, error) { return nil },
-			watch:   func(ctx context.Context, _ *netifd.Interface, _ session.Logf) { <-ctx.Done() },
+			watch: func(ctx context.Context, who watched) {
+				w.watched = who
+				<-ctx.Done()
+			},
 		},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -236,6 +233,7 @@ func (d *deadDevice) SetReadDeadline(t time.Time) error {
 func (d *deadDevice) Close() error {
 	d.change(func() { d.closed = true })
 	d.w.netifd.Change(func() { delete(d.w.netifd.Devices, d.name) })
+	d.w.netifd.Kernel.Remove(d.name)
 	return nil
 }
 
@@ -265,6 +263,15 @@ func (w *world) status() control.Status {
 		return control.Status{State: err.Error()}
 	}
 	return control.ParseStatus(f)
+}
+
+func (w *world) history() []control.Entry {
+	w.Helper()
+	f, err := w.client.Call(w.Context(), "sstp.vpn", "history", nil)
+	if err != nil {
+		w.Error(err)
+	}
+	return control.ParseHistory(f)
 }
 
 // wantState waits for a state of the tunnel.
@@ -330,8 +337,8 @@ func TestADaemonBringsItsInterfaceUpAndTakesItDown(t *testing.T) {
 		if s := w.status(); s.State == "up" {
 			w.Error("the object is still there")
 		}
-		if len(w.laid) == 0 {
-			w.Error("nobody looked after the default routes at the end")
+		if r := w.netifd.Kernel.Routes("0.0.0.0/0"); len(r) != 1 || r[0].Device != "eth1" {
+			w.Errorf("the default routes at the end are %+v, want the WAN's", r)
 		}
 	})
 }
@@ -446,7 +453,7 @@ func TestBeyondHoldNetifdHearsOfItAndWhy(t *testing.T) {
 }
 
 func TestTheTunnelMovesToTheBestUplinkAndBack(t *testing.T) {
-	play(t, lab.Config{}, nil, func(w *world) {
+	play(t, lab.Config{SingleSession: true}, nil, func(w *world) {
 		w.wantState("by wan", "up", 10*time.Second)
 		w.wait(2 * time.Minute)
 		w.netifd.Set(netifdtest.Uplink("fibre", "eth2", "192.0.2.2/24", "192.0.2.1", 5))
@@ -459,7 +466,7 @@ func TestTheTunnelMovesToTheBestUplinkAndBack(t *testing.T) {
 		w.wait(time.Second)
 		s := w.wantState("it is gone", "up", 2*time.Second)
 		if i := w.netifd.Iface("vpn"); s.Uplink != "wan" || i.Ups != 1 {
-			w.Errorf("by %s, %d link-ups: what runs in the tunnel must live on", s.Uplink, i.Ups)
+			w.Errorf("by %s, %d link-ups: what runs in the tunnel must live on\n%s", s.Uplink, i.Ups, w.output)
 		}
 		w.netifd.Down("wan")
 		w.wait(time.Second)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net/netip"
 	"time"
 
 	"sstp/src/config"
@@ -13,13 +12,6 @@ import (
 
 // mendLimit bounds a look at the default routes.
 const mendLimit = time.Second
-
-// layRoute lays a default route where the kernel has none of its metric. A route that is there is never touched.
-func layRoute(r netifd.DefaultRoute) (laid bool, err error) {
-	return hostnet.AddRoute(hostnet.Route{
-		Dst: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Gateway: r.Gateway, Device: r.Device, Metric: r.Metric, Source: r.Source,
-	})
-}
 
 // keepDefaultRoutes mends the default routes at once, for a daemon before us may have been killed, and whenever one has gone,
 // until ctx ends.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"sync"
+	"time"
 
 	"sstp/src/config"
 	"sstp/src/fault"
@@ -17,17 +18,27 @@ import (
 // netifdHost lets netifd give the tunnel's addresses and routes to the machine.
 type netifdHost struct{ iface *netifd.Interface }
 
+func netifdLink(l session.Link) netifd.Link {
+	return netifd.Link{
+		Device: l.Device, Server: l.Server, Local: l.Local, Peer: l.Peer, DNS: l.DNS, Local6: l.Local6, Peer6: l.Peer6, Refusing: l.Refusing,
+	}
+}
+
 func (h netifdHost) Up(ctx context.Context, l session.Link) error {
-	return h.iface.Up(ctx, netifd.Link{
-		Device: l.Device, Server: l.Server, Local: l.Local, Peer: l.Peer, DNS: l.DNS, Local6: l.Local6, Peer6: l.Peer6,
-	})
+	return h.iface.Up(ctx, netifdLink(l))
 }
 
 func (h netifdHost) Down(ctx context.Context) error { return h.iface.Down(ctx) }
 
-// Check looks nothing up yet, and says so by finding nothing.
-func (h netifdHost) Check(context.Context, session.Link) (session.Reach, error) {
-	return session.Reach{}, nil
+func (h netifdHost) Check(ctx context.Context, l session.Link) (session.Reach, error) {
+	found, err := h.iface.Check(ctx, netifdLink(l))
+	if err != nil {
+		return session.Reach{}, err
+	}
+	return session.Reach{
+		Checked: time.Now(), Internet: session.Finding(found.Internet), IPv6: session.Finding(found.IPv6),
+		Names: session.Finding(found.Names), Firewall: session.Finding(found.Firewall), Repaired: found.Repaired,
+	}, nil
 }
 
 func (h netifdHost) Failed(ctx context.Context, err *fault.Error) { h.iface.Failed(ctx, err) }

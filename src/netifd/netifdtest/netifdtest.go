@@ -17,7 +17,8 @@ import (
 
 // Netifd is a fake netifd on a fake bus.
 type Netifd struct {
-	Bus *ubustest.Server
+	Bus    *ubustest.Server
+	Kernel *Kernel
 
 	client *ubus.Client
 	mu     sync.Mutex
@@ -30,6 +31,7 @@ type Netifd struct {
 	Protocols []string               // with a handler
 	Refuse    map[string]ubus.Status // answers by method, or by method of uci and package, in place of what would happen
 	Spoil     func(link ubus.Fields) ubus.Fields
+	Lies      int      // so many link-ups are said to be up with all addresses while the kernel's device stays down
 	Calls     []string // methods called, with "notify_proto" followed by its action
 	Committed int      // of UCI
 	Reloads   int      // of the network
@@ -45,6 +47,7 @@ type Iface struct {
 	Parent              string // of an alias
 	Based               bool   // it shows its device: its protocol needs one
 	Metric              int64
+	Table               int64         // of option ip4table
 	Addresses           []ubus.Fields // IPv4, as in a status
 	Addresses6          []ubus.Fields
 	Routes              []ubus.Fields
@@ -59,7 +62,7 @@ type Iface struct {
 // Start runs a netifd on a bus of its own until the test ends. It has an interface vpn of protocol sstp that is being set up.
 func Start(t testing.TB) *Netifd {
 	n := &Netifd{
-		Bus: ubustest.New(), Devices: map[string]bool{}, Protocols: []string{"static", "dhcp", "dhcpv6", "sstp"},
+		Bus: ubustest.New(), Kernel: newKernel(), Devices: map[string]bool{}, Protocols: []string{"static", "dhcp", "dhcpv6", "sstp"},
 		Refuse: map[string]ubus.Status{}, config: map[string][]ubus.Fields{}, staged: map[string]map[string][]ubus.Fields{},
 		ifaces: []*Iface{{Name: "vpn", Proto: "sstp", Pending: true}},
 	}
@@ -151,6 +154,7 @@ func (n *Netifd) Set(i *Iface) {
 	} else {
 		n.ifaces[at] = i
 	}
+	n.Kernel.configure(i, false)
 	n.mu.Unlock()
 	n.tell(i.Name, i.Up)
 }
@@ -159,6 +163,7 @@ func (n *Netifd) Set(i *Iface) {
 func (n *Netifd) Remove(name string) {
 	n.mu.Lock()
 	n.ifaces = slices.DeleteFunc(n.ifaces, func(i *Iface) bool { return i.Name == name })
+	n.Kernel.configure(&Iface{Name: name}, false)
 	n.mu.Unlock()
 	n.tell(name, false)
 }
@@ -168,6 +173,7 @@ func (n *Netifd) Down(name string) {
 	n.mu.Lock()
 	if i := n.find(name); i != nil {
 		i.Up, i.Pending, i.NoAutostart = false, false, true
+		n.Kernel.configure(i, false)
 	}
 	n.mu.Unlock()
 	n.tell(name, false)

@@ -46,6 +46,7 @@ func (n *Netifd) link(i *Iface, args ubus.Fields) error {
 	if is, _ := up.Truth(); !is {
 		if i.Up {
 			i.lose()
+			n.Kernel.configure(i, false)
 			n.removeChildren(i)
 			defer n.later(i.Name, false)
 		}
@@ -70,6 +71,11 @@ func (n *Netifd) link(i *Iface, args ubus.Fields) error {
 		i.Up, i.Pending, i.Errors = true, false, nil
 	}
 	i.Ups++
+	lie := n.Lies > 0
+	if lie {
+		n.Lies--
+	}
+	n.Kernel.configure(i, lie)
 	n.later(i.Name, true)
 	return nil
 }

@@ -106,6 +106,9 @@ func (i *Iface) status() (f ubus.Fields) {
 		f.AddText("device", i.Device)
 	}
 	if i.Up {
+		if i.Table != 0 {
+			f.AddNumber("ip4table", i.Table)
+		}
 		f.AddNumber("metric", i.Metric)
 		f.AddTables("ipv4-address", i.Addresses)
 		f.AddTables("ipv6-address", i.Addresses6)
