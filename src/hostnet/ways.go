@@ -1,6 +1,7 @@
 package hostnet
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -105,6 +106,17 @@ func (w *Ways) Lay(server netip.Addr, device string, gateway, source netip.Addr)
 			w.drop(parts)
 		})
 	}, nil
+}
+
+// Renew lays again what of the ways has gone: other programs flush rules, and an uplink that goes down takes its routes along.
+func (w *Ways) Renew() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var failed []error
+	for p := range w.laid {
+		failed = append(failed, p.add())
+	}
+	return errors.Join(failed...)
 }
 
 // Clear takes back all ways of the tunnel, those of an earlier process too.

@@ -155,6 +155,20 @@ func TestTwoConnectionsShareAWayAndTheLastTakesItAlong(t *testing.T) {
 	wantNoWays(t)
 }
 
+func TestAWayThatOthersRemovedIsLaidAgain(t *testing.T) {
+	twoUplinks(t)
+	w := NewWays("vpn")
+	release, err := w.Lay(wayServer, "wan", netip.MustParseAddr("198.51.100.1"), netip.Addr{})
+	must(t, err, w.Renew(), NewWays("vpn").Clear())
+	wantWay(t, "somebody flushed rules and routes", wayServer, "wan", "", "wan")
+	must(t, w.Renew())
+	wantWay(t, "laid again", wayServer, "wan", "198.51.100.1", "wan")
+	release()
+	wantNoWays(t)
+	must(t, w.Renew())
+	wantNoWays(t)
+}
+
 func TestWaysOfOtherKinds(t *testing.T) {
 	twoUplinks(t)
 	tunDevice(t, "ppp")

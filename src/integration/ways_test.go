@@ -146,3 +146,22 @@ func (l *lines) wantNothingOfOurs() {
 		}
 	}
 }
+
+func TestRoutesStayWhileALostCallIsHeldForEver(t *testing.T) {
+	l := newRouted(t)
+	p := l.up("server="+farServer, "defaultroute=1", "hold=forever", "keepalive=2 1")
+	n := l.wait(p, upWord, 0, 5*time.Second)
+	l.lab.End()
+	n = l.wait(p, " holding ", n, 10*time.Second)
+	for range 20 {
+		time.Sleep(200 * time.Millisecond)
+		if route, err := l.client.Run("ip", "route", "get", "8.8.8.8"); err == nil && !strings.Contains(route, "dev sstp-vpn") {
+			t.Fatalf("packets leave by another way while the call is lost: %s", route)
+		}
+	}
+	l.serve("--listen", farServer+":443")
+	l.wait(p, upWord, n, 70*time.Second)
+	l.run(l.client, "ping", "-c", "1", "-W", "2", "10.99.0.1")
+	l.stop(p)
+	l.wantNothingOfOurs()
+}
