@@ -19,6 +19,7 @@ type port struct {
 	addrs   []netip.Addr
 	subnets []netip.Prefix
 	routes  []route
+	dns     []netip.Addr // name servers, in use or not
 }
 
 // route is a way of an interface to somewhere.
@@ -48,6 +49,7 @@ func parsePort(f ubus.Fields) *port {
 	p.up, _ = f.Flag("up")
 	p.pending, _ = f.Flag("pending")
 	p.metric, _ = f.Number("metric")
+	p.dns = nameServers(f)
 	for _, list := range []string{"ipv4-address", "ipv6-address", "ipv6-prefix-assignment"} {
 		for _, t := range f.Tables(list) {
 			p.address(t, list != "ipv6-prefix-assignment")

@@ -107,7 +107,7 @@ func (c *connector) dialTCP(ctx context.Context, addr netip.AddrPort, device str
 		return c.o.DialTCP(ctx, addr)
 	}
 	awaitSource(ctx, addr, device)
-	d := socketDialer(device, c.o.Congestion)
+	d := socketDialer(device, c.o.Congestion, c.o.Mark)
 	conn, err := d.DialTCP(ctx, "tcp", netip.AddrPort{}, addr)
 	if err != nil {
 		return nil, err // and not a nil *net.TCPConn that is no nil net.Conn

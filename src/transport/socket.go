@@ -18,8 +18,14 @@ const (
 	notSentLowatBytes = 4 << 10
 )
 
+// SocketDialer returns a dialer whose sockets are bound to a device, where one is named, and carry a mark, where it is not 0:
+// for what the tunnel sends beside its connection, by UDP or TCP.
+func SocketDialer(device string, mark int) *net.Dialer {
+	return &net.Dialer{Control: socketDialer(device, "", mark).Control}
+}
+
 // socketDialer returns a dialer that makes sockets as a long-lived tunnel needs them. TCP_NODELAY is set by package net.
-func socketDialer(device, congestion string) *net.Dialer {
+func socketDialer(device, congestion string, mark int) *net.Dialer {
 	return &net.Dialer{
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3},
 		Control: func(_, _ string, raw syscall.RawConn) error {
@@ -27,6 +33,9 @@ func socketDialer(device, congestion string) *net.Dialer {
 			err := raw.Control(func(fd uintptr) {
 				if device != "" {
 					bound = unix.BindToDevice(int(fd), device)
+				}
+				if mark != 0 {
+					_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, mark) // who may not is no router
 				}
 				// These make a good connection better; one that a kernel does not know is no reason to have none.
 				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, userTimeoutMillis)

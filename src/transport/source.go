@@ -33,7 +33,7 @@ func sourceOnLink(ctx context.Context, to netip.AddrPort, device string) bool {
 	if a := to.Addr(); !a.Is6() || a.Is4In6() || !a.IsGlobalUnicast() {
 		return false
 	}
-	d := net.Dialer{Control: socketDialer(device, "").Control}
+	d := SocketDialer(device, 0)
 	c, err := d.DialUDP(ctx, "udp", netip.AddrPort{}, to)
 	if err != nil {
 		return false // the dial itself will say why

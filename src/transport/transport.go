@@ -41,6 +41,7 @@ type Options struct {
 	PathSecret string // appended to the request path
 	BindDevice string // network device that the connection must leave by; empty: by the routing table
 	Congestion string // TCP congestion control; empty: the kernel's default
+	Mark       int    // mark of the packets, by which a firewall knows them (SO_MARK); 0: none
 
 	KTLS       config.Mode // who does the TLS records: Auto the faster one, On the kernel, Off Go; what fails, Go does
 	Experience *Experience // outlives connections, so that what failed once is not tried again; nil: each begins anew

@@ -15,6 +15,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/control"
 	"sstp/src/fault"
+	"sstp/src/killswitch"
 	"sstp/src/netifd"
 	"sstp/src/session"
 	"sstp/src/ubus"
@@ -172,7 +173,8 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	d.watched.Store(iface)
 	events := control.NewEvents(d.bus, d.name)
 	var last session.State
-	names := newNames(func() bool { return iface.IsUp() && s.Status().State == session.Holding }, d.log.logf)
+	names := newNames(func() bool { return iface.IsUp() && s.Status().State == session.Holding },
+		uplinkLookup(iface.NameServers, killswitch.Mark, d.log.logf, systemLookup), d.log.logf)
 	s = session.New(session.Config{
 		Tunnel: t, Warnings: warnings, Dial: netifdDialer(t, iface, ways, names, d.machine.dial), Host: netifdHost{iface}, InnerTLS: innerTLS(t), Surroundings: d.machine.around(t),
 		OpenDevice: d.machine.device(t, d.log.logf), Random: rand.Reader, Log: d.log.logf,

@@ -9,6 +9,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/fault"
 	"sstp/src/hostnet"
+	"sstp/src/netifd"
 	"sstp/src/session"
 	"sstp/src/transport"
 )
@@ -27,8 +28,19 @@ func newHostUplink(t *config.Tunnel) *hostUplink {
 }
 
 // dialer reaches the tunnel's servers by the uplink.
-func (h *hostUplink) dialer() session.Dialer {
-	return h.ways.dialer(dialer(h.tunnel, func(o *transport.Options) { o.Prepare = h.prepare }))
+func (h *hostUplink) dialer(n *names) session.Dialer {
+	return h.ways.dialer(dialer(h.tunnel, func(o *transport.Options) { o.Prepare, o.Lookup = h.prepare, n.Lookup }))
+}
+
+// nameServers returns the system's name servers, to be asked by the uplink: while the device of a lost call is held, its
+// routes lead everything else into it. One on this machine asks others itself.
+func (h *hostUplink) nameServers(ctx context.Context) (servers []netifd.NameServer, _ error) {
+	for _, addr := range fileServers("/etc/resolv.conf") {
+		if device, err := h.prepare(ctx, addr); err == nil && device != "" {
+			servers = append(servers, netifd.NameServer{Addr: addr, Device: device})
+		}
+	}
+	return servers, nil
 }
 
 // prepare finds the uplink to a server and lays a way by it for the tunnel's socket alone.

@@ -1,25 +1,36 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"sstp/src/config"
+	"sstp/src/netifd"
 	"sstp/src/session"
+	"sstp/src/transport"
 )
 
-// heldLookup is how long a name may take to look up while the device of a lost call is held: the name servers may be those
-// of the tunnel, or behind its default route.
-const heldLookup = 3 * time.Second
+const (
+	// heldLookup is how long a name may take to look up while the device of a lost call is held and its addresses are known.
+	heldLookup = 3 * time.Second
+	// serverLookup is how long one name server of the uplink may take to answer, where there are others to be asked.
+	serverLookup = 2 * time.Second
+)
 
-// names looks up servers' names and remembers what came of it: while a lost call's device is held, its routes and name
-// servers lead into a tunnel that is not there.
+// lookupFunc returns the addresses of a name.
+type lookupFunc func(ctx context.Context, host string) ([]netip.Addr, error)
+
+// names looks up servers' names and remembers what came of it: the name servers may not answer while a call is lost.
 type names struct {
 	held   func() bool // a lost call's device is held
-	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	lookup lookupFunc
 	logf   session.Logf
 
 	mu      sync.Mutex
@@ -27,11 +38,8 @@ type names struct {
 	trusted bool // the last answer was a remembered one, unasked
 }
 
-func newNames(held func() bool, logf session.Logf) *names {
-	return &names{held: held, logf: logf, known: map[string][]netip.Addr{}, lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
-		resolver := net.Resolver{PreferGo: true}
-		return resolver.LookupNetIP(ctx, "ip", host)
-	}}
+func newNames(held func() bool, lookup lookupFunc, logf session.Logf) *names {
+	return &names{held: held, logf: logf, known: map[string][]netip.Addr{}, lookup: lookup}
 }
 
 // Lookup fits transport.Options. While a device is held, every other answer is the remembered one, at once; the ones
@@ -64,4 +72,75 @@ func (n *names) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	n.known[host] = addrs
 	n.mu.Unlock()
 	return addrs, nil
+}
+
+// systemLookup asks the name servers of /etc/resolv.conf.
+func systemLookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	resolver := net.Resolver{PreferGo: true}
+	return resolver.LookupNetIP(ctx, "ip", host)
+}
+
+// uplinkLookup asks the uplink's own name servers by the uplink, so that the tunnel's server is found while the system's
+// resolvers are those of the tunnel, lead into it, or are closed by the kill switch. Where the uplink has none or none of them
+// knows the name, the system is asked: it may know names of its own.
+func uplinkLookup(servers func(context.Context) ([]netifd.NameServer, error), mark int, logf session.Logf, system lookupFunc) lookupFunc {
+	return func(ctx context.Context, host string) ([]netip.Addr, error) {
+		list, err := servers(ctx)
+		if err != nil {
+			logf(config.LogDebug, "the uplink's name servers: %v", err)
+		}
+		var failed error
+		for _, server := range list {
+			addrs, err := askServer(ctx, server, mark, host)
+			if err == nil {
+				return addrs, nil
+			}
+			logf(config.LogDebug, "name server %v: %v", server.Addr, err)
+			failed = err
+			if ctx.Err() != nil {
+				return nil, failed
+			}
+		}
+		addrs, err := system(ctx, host)
+		if err != nil && failed != nil && !notFound(err) {
+			return nil, failed // what the uplink says is what people can do something about
+		}
+		return addrs, err
+	}
+}
+
+func notFound(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && dns.IsNotFound
+}
+
+// askServer asks one name server, by UDP and where it says so by TCP.
+func askServer(ctx context.Context, server netifd.NameServer, mark int, host string) ([]netip.Addr, error) {
+	ctx, cancel := context.WithTimeout(ctx, serverLookup)
+	defer cancel()
+	to := netip.AddrPortFrom(server.Addr, 53).String()
+	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return transport.SocketDialer(server.Device, mark).DialContext(ctx, network, to)
+	}}
+	// The dot keeps the system's search domains out of it: they are not the uplink's.
+	return resolver.LookupNetIP(ctx, "ip", strings.TrimSuffix(host, ".")+".")
+}
+
+// fileServers reads the name servers of a file like /etc/resolv.conf.
+func fileServers(path string) (servers []netip.Addr) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		words := strings.Fields(lines.Text())
+		if len(words) < 2 || words[0] != "nameserver" {
+			continue
+		}
+		if a, err := netip.ParseAddr(words[1]); err == nil {
+			servers = append(servers, a)
+		}
+	}
+	return servers
 }

@@ -9,6 +9,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/fault"
 	"sstp/src/hostnet"
+	"sstp/src/killswitch"
 	"sstp/src/netifd"
 	"sstp/src/session"
 	"sstp/src/transport"
@@ -46,7 +47,7 @@ func (h netifdHost) Failed(ctx context.Context, err *fault.Error) { h.iface.Fail
 // netifdDialer reaches servers over the uplink that netifd's interfaces give.
 func netifdDialer(t *config.Tunnel, iface *netifd.Interface, ways *dialWays, n *names, adjust func(*transport.Options)) session.Dialer {
 	dial := ways.dialer(dialer(t, func(o *transport.Options) {
-		o.Prepare, o.Lookup = iface.Prepare, n.Lookup
+		o.Prepare, o.Lookup, o.Mark = iface.Prepare, n.Lookup, killswitch.Mark
 		adjust(o)
 	}))
 	var start sync.Once

@@ -21,6 +21,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/fault"
 	"sstp/src/hostnet"
+	"sstp/src/killswitch"
 	"sstp/src/netifd"
 	"sstp/src/session"
 	"sstp/src/transport"
@@ -149,15 +150,19 @@ func probeTarget(ctx context.Context, a arguments, bus *ubus.Client) (name strin
 func probeDialer(t *config.Tunnel, bus *ubus.Client) session.Dialer {
 	// A probe has ways of its own, so that it does not take those of the tunnel that runs.
 	own := hostUplink{tunnel: t, ways: &dialWays{table: hostnet.NewWays(t.Name + " probe")}, last: map[bool]hostnet.Route{}}
-	prepare := own.prepareAround
+	how := func(o *transport.Options) { o.Prepare = own.prepareAround }
 	if bus != nil {
-		prepare = netifd.New(bus, t.Name, netifd.Options{Device: t.Device(), Tunlink: t.Tunlink, Carrier: hostnet.HasCarrier,
+		iface := netifd.New(bus, t.Name, netifd.Options{Device: t.Device(), Tunlink: t.Tunlink, Carrier: hostnet.HasCarrier,
 			LayWay: func(to netip.Addr, device string, gateway, source netip.Addr) error {
 				_ = own.ways.lay(to, device, gateway, source) // what the probe may not do it does without
 				return nil
-			}}).Device
+			}})
+		how = func(o *transport.Options) {
+			o.Prepare, o.Mark = iface.Device, killswitch.Mark
+			o.Lookup = uplinkLookup(iface.NameServers, killswitch.Mark, func(config.LogLevel, string, ...any) {}, systemLookup)
+		}
 	}
-	return own.ways.dialer(dialer(t, func(o *transport.Options) { o.Prepare = prepare }))
+	return own.ways.dialer(dialer(t, how))
 }
 
 // readPassword reads the first line of the file, or of standard input, which is not echoed on a terminal. There it waits for

@@ -50,8 +50,11 @@ func up(args []string, stdout, stderr *os.File) int {
 	defer uplink.ways.clear(log.logf)
 	offered := offerLocally(localFolder(), t.Name, log)
 	defer offered.close()
-	s := session.New(session.Config{
-		Tunnel: t, Warnings: warnings, Dial: uplink.dialer(), Host: network, Surroundings: surroundings(t), InnerTLS: innerTLS(t),
+	var s *session.Session
+	names := newNames(func() bool { return s.Status().State == session.Holding },
+		uplinkLookup(uplink.nameServers, 0, log.logf, systemLookup), log.logf)
+	s = session.New(session.Config{
+		Tunnel: t, Warnings: warnings, Dial: uplink.dialer(names), Host: network, Surroundings: surroundings(t), InnerTLS: innerTLS(t),
 		OpenDevice: openDevice(t), Random: rand.Reader, Log: log.logf,
 		Changed: func(st session.Status, text string) {
 			log.state(st, text)

@@ -53,6 +53,7 @@ type Iface struct {
 	Routes              []ubus.Fields
 	Inactive            []ubus.Fields // routes that an option of the user keeps from being installed
 	DNS                 []string
+	InactiveDNS         []string // name servers that option peerdns keeps from everybody
 	Data                ubus.Fields
 	Errors              []ubus.Fields
 	Options             ubus.Fields // of add_dynamic

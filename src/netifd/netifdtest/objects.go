@@ -116,7 +116,7 @@ func (i *Iface) status() (f ubus.Fields) {
 		f.AddTexts("dns-server", i.DNS)
 		var inactive ubus.Fields
 		inactive.AddTables("route", i.Inactive)
-		inactive.AddTexts("dns-server", nil)
+		inactive.AddTexts("dns-server", i.InactiveDNS)
 		f.AddTable("inactive", inactive)
 	}
 	f.AddTable("data", i.Data)

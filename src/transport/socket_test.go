@@ -1,0 +1,50 @@
+package transport
+
+import (
+	"context"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestSocketsCarryTheMarkByWhichAFirewallKnowsThem(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("a mark needs root")
+	}
+	const mark = 0x10000000
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Skip("no sockets here")
+	}
+	defer listener.Close()
+	markOf := func(conn net.Conn, err error) int {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		raw, err := conn.(syscall.Conn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := -1
+		raw.Control(func(fd uintptr) { got, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	for _, want := range []int{0, mark} {
+		c := connector{o: Options{Mark: want}}
+		to := listener.Addr().(*net.TCPAddr).AddrPort()
+		if got := markOf(c.dialTCP(context.Background(), to, "lo")); got != want {
+			t.Errorf("the connection to the server has mark %#x, want %#x", got, want)
+		}
+		if got := markOf(SocketDialer("lo", want).Dial("udp", to.String())); got != want {
+			t.Errorf("a question to a name server has mark %#x, want %#x", got, want)
+		}
+	}
+}
