@@ -219,6 +219,8 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 		...up(), server: HOSTILE, server_address: HOSTILE, uplink: HOSTILE, proxy: HOSTILE, auth: HOSTILE, crypto_binding: HOSTILE, device: HOSTILE,
 		tls: { version: HOSTILE, cipher: HOSTILE, verified_by: HOSTILE, subject: `CN=${HOSTILE}`, issuer: HOSTILE, not_after: 1, fingerprint: HOSTILE },
 		ipv4: { address: HOSTILE, peer: HOSTILE, dns: [ HOSTILE ] }, ipv6: { address: HOSTILE },
+		reach: { checked: 1, internet: { key: 'reach_other', args: [ HOSTILE, HOSTILE ], text: HOSTILE, ok: false }, names: { key: HOSTILE, args: [], text: HOSTILE, ok: false } },
+		killswitch: { on: true, complete: false, zones: [ HOSTILE ], problems: [ { key: 'no_zone', args: [ HOSTILE, HOSTILE ], text: HOSTILE } ] },
 		options_warned: [ { option: HOSTILE, text: HOSTILE } ]
 	}, bad: { ...recorded('status-untrusted'), state: HOSTILE, last_error: { code: HOSTILE, stage: HOSTILE, message: HOSTILE, hint: HOSTILE, time: 1 } } }, {
 		answers: { 'sstp.vpn.history': { events: [ { time: 1, state: HOSTILE, code: HOSTILE, text: HOSTILE } ] } }
@@ -230,12 +232,56 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 		await assertUnharmed(page);
 	}));
 
+	test('a tunnel that is up and that traffic uses', () => withPage(view, routerWith({ vpn: working() }), async (page) => {
+		await card(page).locator('.sstp-state', { hasText: /^Connected$/ }).waitFor();
+		assert.deepEqual(await card(page).locator('.sstp-way').allInnerTexts().then((rows) => rows.map((r) => r.replace(/\s+/g, ' '))),
+			[ 'Internet through this tunnel', 'IPv6 no IPv6 in the tunnel, and none outside', 'Names by the tunnel\'s name servers', 'Firewall in zone vpn' ]);
+		assert.match(await card(page).innerText(), /Where traffic goes[^]*Looked up at /);
+		assert.equal(await card(page).locator('.sstp-way-warn').count(), 0);
+	}));
+
+	test('a tunnel that is up and that traffic does not use is not called connected', () => withPage(view, routerWith({ vpn: recorded('status-elsewhere') }), async (page) => {
+		const state = card(page).locator('.sstp-state');
+
+		await state.getByText('Connected, but traffic does not use the tunnel').waitFor();
+		assert.match(await state.getAttribute('class'), /sstp-tone-warn/);
+		assert.equal(await card(page).locator('.sstp-way-warn').count(), 5);
+		assert.match(await card(page).locator('.sstp-way').first().textContent(), /Internet: warning *by wan, although the tunnel is up: a default route with metric 0 by eth1 took the place/);
+		assert.match(await card(page).locator('.sstp-way').last().innerText(), /Kill switch[^]*on for lan, one exception[^]*The section sstp_vpn_reject_1 of the firewall is missing\./);
+
+		router.answers['sstp.vpn.status'] = recorded('status-up');
+		await nextPoll(page);
+		await card(page).locator('.sstp-state', { hasText: /^Connected$/ }).waitFor();
+	}));
+
+	test('only IPv6 beside the tunnel has words of its own', () => withPage(view, routerWith({ vpn: { ...recorded('status-up'), reach: { ...recorded('status-up').reach, ipv6: recorded('status-elsewhere').reach.ipv6 } } }), async (page) => {
+		await card(page).locator('.sstp-state').getByText('Connected, but IPv6 traffic does not use the tunnel').waitFor();
+	}));
+
+	test('the kill switch is shown while nothing runs', () => withPage(view, routerWith({ vpn: 4 }, { iface: { vpn: { autostart: false, pending: false } }, tunnel: { vpn: { killswitch: { on: true, complete: true, zones: [ 'lan' ], except: [], names: true, router: false, problems: [] } } } }), async (page) => {
+		assert.match(await card(page).innerText(), /Disconnected[^]*Kill switch\s+on for lan/);
+		assert.doesNotMatch(await card(page).innerText(), /Looked up/);
+	}));
+
+	for (const scheme of [ 'light', 'dark' ])
+		for (const width of [ 360, 1280 ])
+			test(`where traffic goes is legible in ${scheme} and fits ${width} px`, () => withPage(view, routerWith({ vpn: recorded('status-elsewhere'), good: recorded('status-up') }), async (page) => {
+				await card(page).locator('.sstp-way').first().waitFor();
+				await assertFits(page);
+
+				const found = await contrasts(page, '.sstp-way-name, .sstp-way-text, .sstp-state-text');
+
+				assert.ok(found.length > 15);
+				for (const [ text, ratio ] of found)
+					assert.ok(ratio >= 4.5, `"${text}" has a contrast of ${ratio.toFixed(2)}`);
+			}, { scheme, width }));
+
 	test('an interface with an odd name', () => withPage(view, routerWith({ 'a"b\'c<i>': working() }), async (page) => {
 		assert.equal(await page.locator('.sstp-card h3').innerText(), 'a"b\'c<i>');
 		await assertUnharmed(page);
 	}));
 
-	test('values of the wrong kind break nothing', () => withPage(view, routerWith({ vpn: { state: 'up', since: 'x', tls: {}, rtt_ms: {}, counters: {}, ipv4: {}, options_warned: [] }, other: { state: 'up' }, third: {} }), async (page) => {
+	test('values of the wrong kind break nothing', () => withPage(view, routerWith({ vpn: { state: 'up', since: 'x', tls: {}, rtt_ms: {}, counters: {}, ipv4: {}, options_warned: [], reach: { checked: 'x', internet: {}, ipv6: { key: 'reach_other' } }, killswitch: { on: true } }, other: { state: 'up' }, third: {} }), async (page) => {
 		await nextPoll(page);
 		assert.equal(await page.locator('.sstp-card').count(), 3);
 		assert.doesNotMatch(await page.locator('main').innerText(), /NaN|undefined|null|Invalid/);
@@ -483,6 +529,11 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 		assert.match(await row(2), /^bad Not connected, waiting to try again The server's certificate is not trusted vpn\.example:443 -$/);
 		assert.match(await row(3), /^off Disabled vpn\.example -$/);
 		await assertUnharmed(page);
+
+		router.answers = routerWith({ vpn: recorded('status-elsewhere') });
+		await page.reload();
+		await page.waitForSelector('body[data-ready]', { state: 'attached' });
+		assert.match(await row(1), /^vpn Connected, but traffic does not use the tunnel Internet: by wan, although the tunnel is up: .* Kill switch: on for lan, one exception \u2013 The section sstp_vpn_reject_1/);
 
 		router.answers = routerWith({});
 		await page.reload();

@@ -99,8 +99,9 @@ func faultFields(f *fault.Error) (t ubus.Fields) {
 func callerSession(request ubus.Fields) string { return request.Text("ubus_rpc_session") }
 
 // rpcdTunnels lists the configured tunnels, with what a page needs to show them and no secret: who may see their status need
-// not be allowed to read the configuration.
+// not be allowed to read the configuration. What is there of a kill switch belongs to it, because that holds without a daemon.
 func rpcdTunnels(ctx context.Context, bus caller) (reply ubus.Fields) {
+	switches := switchboard{uci: uciStore{bus}, firewall: routerFirewall()}
 	var list []ubus.Fields
 	for _, section := range sstpSections(ctx, bus) {
 		verify, disabled, auto := section.Text("verify"), section.Text("disabled"), section.Text("auto")
@@ -113,6 +114,9 @@ func rpcdTunnels(ctx context.Context, bus caller) (reply ubus.Fields) {
 		t.AddFlag("auto", auto != "0" && auto != "false")
 		t.AddTexts("server", section.Texts("server"))
 		t.AddText("verify", verify)
+		if st, err := switches.inspect(ctx, section.Text(".name")); err == nil && (st.On || len(st.Problems) > 0) {
+			t.AddTable("killswitch", switchFields(st))
+		}
 		list = append(list, t)
 	}
 	reply.AddText("version", version)

@@ -96,6 +96,28 @@ func TestThePluginListsTunnelsWithoutTheirSecrets(t *testing.T) {
 	}
 }
 
+func TestThePluginTellsOfAKillSwitchWithoutADaemon(t *testing.T) {
+	b := newBench(t)
+	b.netifd.Configure("network", "interface", "vpn", "proto", "sstp", "server", "a")
+	b.netifd.Configure("network", "interface", "free", "proto", "sstp", "server", "a")
+	b.netifd.Configure("network", "interface", "wan", "proto", "dhcp")
+	b.netifd.Configure("firewall", "zone", "cfg1", "name", "lan", "network", "lan")
+	b.netifd.Configure("firewall", "zone", "cfg2", "name", "wan", "network", "wan")
+	b.netifd.Configure("firewall", "killswitch", "sstp_vpn_killswitch", "tunnel", "vpn", "zone", "lan", "names", "0", "router", "0")
+	tunnels := b.rpcd("tunnels", nil)["tunnels"].([]any)
+	if free := tunnels[1].(map[string]any); free["killswitch"] != nil {
+		t.Errorf("%v", free)
+	}
+	st, _ := tunnels[0].(map[string]any)["killswitch"].(map[string]any)
+	if st["on"] != true || st["complete"] != false || fmt.Sprint(st["zones"]) != "[lan]" {
+		t.Fatalf("%v", st)
+	}
+	first := st["problems"].([]any)[0].(map[string]any)
+	if first["key"] != "missing" || first["text"] == "" || fmt.Sprint(first["args"]) != "[sstp_vpn_input_1]" {
+		t.Errorf("%v", first)
+	}
+}
+
 func TestAFingerprintIsStoredByTheRightsOfTheSession(t *testing.T) {
 	one, two := "sha256:"+strings.Repeat("11", 32), "sha256:"+strings.Repeat("22", 32)
 	b := newBench(t)

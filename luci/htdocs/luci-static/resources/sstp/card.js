@@ -5,6 +5,7 @@
 'require sstp.dialog as dialog';
 'require sstp.errors as errors';
 'require sstp.format as format';
+'require sstp.reach as reach';
 'require sstp.report as report';
 'require sstp.series as series';
 
@@ -99,6 +100,15 @@ function eventRow(event, now) {
 	]);
 }
 
+/* One way that traffic takes, or may not take. */
+function wayRow({ name, look, text, more }) {
+	return E('li', { 'class': `sstp-way sstp-way-${look}` }, [
+		dialog.mark(look),
+		E('div', { 'class': 'sstp-way-name' }, [ name, (look == 'warn') ? E('span', { 'class': 'sstp-hidden' }, [ `: ${_('warning')}` ]) : '' ]),
+		E('div', { 'class': 'sstp-way-text' }, [ text, ...more.map((m) => E('div', {}, [ m ])) ])
+	]);
+}
+
 return baseclass.extend({
 	/*
 	 * actions: { connect, disconnect, reconnect, test, sure } each called with the tunnel's name and giving a promise; null
@@ -115,6 +125,9 @@ return baseclass.extend({
 		      fault = E('div', { 'class': 'sstp-notice sstp-fault', 'role': 'alert', 'hidden': '' }),
 		      retry = E('p', { 'class': 'sstp-retry', 'hidden': '' }),
 		      notes = E('div', { 'class': 'sstp-warnings', 'hidden': '' }),
+		      reachList = E('ul', { 'class': 'sstp-reach' }),
+		      reachTime = E('p', { 'class': 'sstp-hint' }),
+		      reachBox = E('div', { 'class': 'sstp-group', 'hidden': '' }, [ E('h4', {}, [ _('Where traffic goes') ]), reachList, reachTime ]),
 		      tiles = { rx: tile(_('Download')), tx: tile(_('Upload')), rtt: tile(_('Round trip')), certificate: tile(_('Certificate')) },
 		      tileBox = E('dl', { 'class': 'sstp-tiles' }, Object.values(tiles).map((t) => t.node)),
 		      traffic = chart.create({ title: _('Traffic'), least: 10000, text: (v) => format.rate(v), series: [
@@ -170,14 +183,14 @@ return baseclass.extend({
 			if (focused?.hidden)
 				Object.values(buttons).find((b) => !b.hidden)?.focus();
 		};
-		let shownHistory = null, shownFault = null, shownLook = null, shownNotes = null;
+		let shownHistory = null, shownFault = null, shownLook = null, shownNotes = null, shownReach = null;
 
 		const node = E('section', { 'class': 'cbi-section sstp-card', 'aria-labelledby': headId, 'data-interface': name }, [
 			E('div', { 'class': 'sstp-card-head' }, [
 				E('div', { 'class': 'sstp-card-title' }, [ E('h3', { 'id': headId }, [ name ]), state, since ]),
 				E('div', { 'class': 'sstp-actions' }, [ ...Object.values(buttons), editUrl ? E('a', { 'class': 'btn cbi-button cbi-button-edit', 'href': editUrl }, [ _('Edit') ]) : '' ])
 			]),
-			steps, fault, retry, notes, tileBox, charts,
+			steps, fault, retry, notes, reachBox, tileBox, charts,
 			E('div', { 'class': 'sstp-groups' }, Object.values(groups).map((g) => g.node)),
 			events
 		]);
@@ -219,7 +232,7 @@ return baseclass.extend({
 		};
 
 		const update = (model) => {
-			const s = model.status, now = Date.now() / 1000, { key, code, text, hint } = report.state(model), words = errors.state(key),
+			const s = model.status, now = Date.now() / 1000, { key, code, text, hint } = report.state(model), words = errors.state((key == 'up') ? reach.state(s) : key),
 			      c = s?.counters, points = series.rates(model.samples), last = points[points.length - 1], tls = s?.tls, live = (key == 'up' || key == 'holding'),
 			      step = STEPS.indexOf(key);
 
@@ -256,6 +269,17 @@ return baseclass.extend({
 				notes.hidden = !warnings.length;
 				dom.content(notes, warnings.map((w) => E('div', { 'class': 'sstp-notice sstp-tone-warn' }, [ dialog.mark('warn'), E('p', {}, [ w ]) ])));
 			}
+
+			const ways = reach.rows(live ? s : { killswitch: s?.killswitch }, model.tunnel), reachKey = JSON.stringify(ways), looked = live ? s.reach?.checked : 0;
+
+			if (reachKey !== shownReach) {
+				shownReach = reachKey;
+				reachBox.hidden = !ways.length;
+				dom.content(reachList, ways.map(wayRow));
+			}
+
+			reachTime.hidden = !(looked > 0);
+			setText(reachTime, (looked > 0) ? format.fill(_('Looked up at %s.'), format.moment(looked, now)) : '');
 
 			const running = Boolean(s) || key == 'absent';
 

@@ -159,6 +159,11 @@ const STATES = {
 	auth:       { look: 'busy', text: _('Logging in') },
 	network:    { look: 'busy', text: _('Getting an address') },
 	up:         { look: 'ok',   text: _('Connected') },
+
+	/* up, and what was looked up says otherwise */
+	elsewhere:  { look: 'warn', text: _('Connected, but traffic does not use the tunnel') },
+	elsewhere6: { look: 'warn', text: _('Connected, but IPv6 traffic does not use the tunnel') },
+
 	waiting:    { look: 'bad',  text: _('Not connected, waiting to try again') },
 	holding:    { look: 'warn', text: _('Connection lost, dialing again') },
 	stopping:   { look: 'off',  text: _('Disconnecting') },

@@ -4,6 +4,7 @@
 'require sstp.dialog as dialog';
 'require sstp.errors as errors';
 'require sstp.format as format';
+'require sstp.reach as reach';
 'require sstp.report as report';
 'require sstp.series as series';
 'require sstp.store as store';
@@ -11,14 +12,16 @@
 /* The tunnels on Status > Overview; nothing where there are none. What is seen here is history for the graphs as well. */
 
 function row({ tunnel, status, state, rates, now }) {
-	const words = errors.state(state.key), c = status?.counters, live = (state.key == 'up' || state.key == 'holding') && c,
-	      fault = (state.key != 'up') && (status?.last_error?.code ?? state.code);
+	const words = errors.state((state.key == 'up') ? reach.state(status) : state.key), c = status?.counters, live = (state.key == 'up' || state.key == 'holding') && c,
+	      fault = (state.key != 'up') && (status?.last_error?.code ?? state.code),
+	      doubts = reach.rows(live ? status : {}, tunnel).filter((r) => r.look == 'warn');
 
 	return E('tr', { 'class': 'tr' }, [
 		E('td', { 'class': 'td left', 'data-title': _('Tunnel') }, [ E('a', { 'href': L.url('admin/status/sstp') }, [ tunnel.interface ]) ]),
 		E('td', { 'class': 'td left', 'data-title': _('State') }, [
 			E('span', { 'class': `sstp-state sstp-tone-${words.look}` }, [ dialog.mark(words.look), E('span', {}, [ words.text ]) ]),
 			fault ? E('div', { 'class': 'sstp-hint' }, [ errors.title(fault, status?.last_error?.message ?? state.text) ]) : '',
+			...doubts.map((r) => E('div', { 'class': 'sstp-hint' }, [ format.fill(_('%s: %s'), r.name, [ r.text, ...r.more ].join(' \u2013 ')) ])),
 			(status?.uptime_s > 0) ? E('div', { 'class': 'sstp-hint' }, [ format.fill(_('for %s'), format.duration(status.uptime_s)) ]) : ''
 		]),
 		E('td', { 'class': 'td left', 'data-title': _('Server') }, [ status?.server ?? (tunnel.server ?? []).join(', ') ]),
