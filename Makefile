@@ -8,7 +8,7 @@ GO_BUILD     = CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=
 # Packages whose tests need neither a network namespace nor a program of this machine.
 PORTABLE     = $(addprefix ./src/,fault sstp ppp auth offload config ucifile transport tun datapath hostnet ubus control netifd session lab)
 EMULATED     = go run ./src/integration/emulated -gcflags '$(SSTP_GCFLAGS)' $(PARTS:%=-parts %)
-.PHONY: build setup check unit web emulated namespaces size some-packages test demo interop bench bench-trips bench-core bench-micro \
+.PHONY: build setup check unit web emulated namespaces size some-packages test demo interop bench bench-core bench-micro \
 	test-openwrt test-mips test-arm test-ktls packages release test-packages openwrt-check clean
 
 build:
@@ -42,8 +42,6 @@ demo: setup build
 	@sh src/integration/demo.sh
 interop bench: setup build
 	@go run ./src/integration/$@
-bench-trips: setup build
-	@go run ./src/integration/bench -trips
 bench-micro:
 	go test -run '^$$' -bench . -benchmem $(PORTABLE)
 test-openwrt: build

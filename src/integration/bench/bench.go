@@ -15,7 +15,6 @@ import (
 type bench struct {
 	settings
 	bed      *integration.Bed
-	tracer   tracer // with trips
 	programs []*program
 	lines    []*program // through the slow line
 	starts   []result
@@ -76,13 +75,6 @@ func (b *bench) run() error {
 	b.lines = []*program{
 		{name: "slow", cells: bulk(), start: func(n string) (*tunnel, error) { return sstpTunnel(bed, n, sstpOptions{line: &slowLine}) }},
 		{name: "slowvpn", cells: bulk(), start: func(n string) (*tunnel, error) { return openVPN(bed, n, &slowLine) }},
-	}
-	if b.trips {
-		b.lines = nil
-		if err := b.startAll(); err != nil {
-			return err
-		}
-		return b.profileTrips()
 	}
 	for _, step := range []func() error{b.startAll, b.idle, b.load, b.slow, b.restart} {
 		if err := step(); err != nil {

@@ -34,7 +34,6 @@ type settings struct {
 	rounds int
 	window time.Duration
 	sizes  bool
-	trips  bool
 	core   bool
 }
 
@@ -47,7 +46,6 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 5, "how often everything is measured")
 	flag.DurationVar(&s.window, "window", 2*time.Second, "how long each transfer is measured")
 	flag.BoolVar(&s.sizes, "sizes", true, "build for all targets and show the sizes")
-	flag.BoolVar(&s.trips, "trips", false, "say where the time of an idle round trip goes, and nothing else")
 	flag.BoolVar(&s.core, "core", false, "throughput alone, against more of what else there is: for one processor whose clock counts instructions")
 	flag.Parse()
 	if *short {
@@ -87,12 +85,6 @@ func run(s settings) error {
 	}
 	defer bed.Close()
 	b := &bench{settings: s, bed: bed}
-	if s.trips {
-		if b.tracer, err = newTracer(); err != nil {
-			return err
-		}
-		defer b.tracer.remove()
-	}
 	// Nothing may stay behind, however this ends: a closed pipe is an error of a write, and signals end the run.
 	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 1)
