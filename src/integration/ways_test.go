@@ -147,6 +147,26 @@ func (l *lines) wantNothingOfOurs() {
 	}
 }
 
+func TestWhatSomebodyRemovesInTheKernelIsPutBackAndSaid(t *testing.T) {
+	l := newRouted(t)
+	p := l.up("server="+farServer, "defaultroute=1")
+	n := l.wait(p, upWord, 0, 5*time.Second)
+	time.Sleep(time.Second) // what the start itself causes has been looked at
+	l.run(l.client, "ip", "route", "del", "0.0.0.0/1", "dev", "sstp-vpn")
+	n = l.wait(p, "repaired: the route to 0.0.0.0/1", n, 5*time.Second)
+	l.run(l.client, "ip", "addr", "flush", "dev", "sstp-vpn")
+	n = l.wait(p, "repaired: the address 10.99.0.2", n, 5*time.Second)
+	l.run(l.client, "ip", "rule", "del", "pref", "83")
+	l.run(l.client, "ip", "route", "replace", "default", "via", "10.99.0.1", "dev", "sstp-vpn")
+	time.Sleep(2 * time.Second)
+	if route := l.run(l.client, "ip", "route", "get", farServer, "oif", "isp"); !strings.Contains(route, "via 198.51.100.1") {
+		t.Errorf("the tunnel's own socket lost its way: %s", route)
+	}
+	l.run(l.client, "ping", "-c", "1", "-W", "2", "10.99.0.1")
+	l.stop(p)
+	l.wantNothingOfOurs()
+}
+
 func TestRoutesStayWhileALostCallIsHeldForEver(t *testing.T) {
 	l := newRouted(t)
 	p := l.up("server="+farServer, "defaultroute=1", "hold=forever", "keepalive=2 1")

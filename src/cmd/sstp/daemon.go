@@ -176,7 +176,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	names := newNames(func() bool { return iface.IsUp() && s.Status().State == session.Holding },
 		uplinkLookup(iface.NameServers, killswitch.Mark, d.log.logf, systemLookup), d.log.logf)
 	s = session.New(session.Config{
-		Tunnel: t, Warnings: warnings, Dial: netifdDialer(t, iface, ways, names, d.machine.dial), Host: netifdHost{iface}, InnerTLS: innerTLS(t), Surroundings: d.machine.around(t),
+		Tunnel: t, Warnings: warnings, Dial: netifdDialer(t, iface, ways, names, d.machine.dial), Host: netifdHost{iface, ways, d.log.logf}, InnerTLS: innerTLS(t), Surroundings: d.machine.around(t),
 		OpenDevice: d.machine.device(t, d.log.logf), Random: rand.Reader, Log: d.log.logf,
 		Changed: func(st session.Status, text string) {
 			d.log.logf(stateLevel(st.State), "%s: %s", st.State, text)

@@ -421,7 +421,15 @@ func TestALostCallComesBackWithoutNetifdHearingOfIt(t *testing.T) {
 	play(t, lab.Config{}, nil, func(w *world) {
 		w.wantState("first call", "up", 10*time.Second)
 		w.wait(2 * time.Minute)
+		refuse := func(refused bool) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.refused = refused
+		}
+		refuse(true) // until the server has noticed itself that the call is over, and the address is free again
 		w.server.Cut("")
+		w.wait(100 * time.Millisecond)
+		refuse(false)
 		w.wait(5 * time.Second)
 		s := w.wantState("second call", "up", 10*time.Second)
 		if i := w.netifd.Iface("vpn"); i.Ups != 1 || s.Reconnects != 1 || w.netifdErrors() != nil {

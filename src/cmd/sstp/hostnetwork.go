@@ -15,17 +15,22 @@ import (
 type hostNetwork struct {
 	tunnel *config.Tunnel
 	logf   session.Logf
+	renew  func() // lays the way of the connection again where others have removed it; nil: nobody does
 	last   *session.Link
 }
 
 // Up sets the device's addresses and routes.
 func (h *hostNetwork) Up(_ context.Context, l session.Link) error {
 	if err := h.up(l); err != nil {
-		return fault.New(fault.TUNFailed, fault.StageNetwork, "The tunnel's addresses cannot be set: "+err.Error()+".").
-			WithHint("Run it as root, or with CAP_NET_ADMIN.").Wrap(err)
+		return h.cannotSet(err)
 	}
 	h.last = &l
 	return nil
+}
+
+func (h *hostNetwork) cannotSet(err error) error {
+	return fault.New(fault.TUNFailed, fault.StageNetwork, "The tunnel's addresses cannot be set: "+err.Error()+".").
+		WithHint("Run it as root, or with CAP_NET_ADMIN.").Wrap(err)
 }
 
 func (h *hostNetwork) up(l session.Link) error {
@@ -87,11 +92,6 @@ func (h *hostNetwork) Down(context.Context) error {
 	h.forget(session.Link{Device: h.tunnel.Device()})
 	h.last = nil
 	return nil
-}
-
-// Check looks nothing up yet, and says so by finding nothing.
-func (h *hostNetwork) Check(context.Context, session.Link) (session.Reach, error) {
-	return session.Reach{}, nil
 }
 
 // Failed has nobody to tell: the log has it already.

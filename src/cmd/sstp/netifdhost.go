@@ -17,7 +17,11 @@ import (
 )
 
 // netifdHost lets netifd give the tunnel's addresses and routes to the machine.
-type netifdHost struct{ iface *netifd.Interface }
+type netifdHost struct {
+	iface *netifd.Interface
+	ways  *dialWays
+	logf  session.Logf
+}
 
 func netifdLink(l session.Link) netifd.Link {
 	return netifd.Link{
@@ -32,6 +36,7 @@ func (h netifdHost) Up(ctx context.Context, l session.Link) error {
 func (h netifdHost) Down(ctx context.Context) error { return h.iface.Down(ctx) }
 
 func (h netifdHost) Check(ctx context.Context, l session.Link) (session.Reach, error) {
+	h.ways.renew(h.logf)
 	found, err := h.iface.Check(ctx, netifdLink(l))
 	if err != nil {
 		return session.Reach{}, err

@@ -4,10 +4,10 @@ import (
 	"context"
 	"net/netip"
 	"os"
-	"strings"
 
 	"sstp/src/config"
 	"sstp/src/hostnet"
+	"sstp/src/reach"
 	"sstp/src/session"
 )
 
@@ -55,16 +55,9 @@ func surroundings(t *config.Tunnel) func(context.Context) (session.Surroundings,
 // nameServers returns the name servers of a resolv.conf. netifd writes there of which interface each is; those of the
 // tunnel itself and of its IPv6 child are left out.
 func nameServers(text, tunnel string) (list []netip.Addr) {
-	ours := false
-	for line := range strings.Lines(text) {
-		words := strings.Fields(line)
-		switch {
-		case len(words) >= 3 && words[0] == "#" && words[1] == "Interface":
-			ours = words[2] == tunnel || words[2] == tunnel+"_6"
-		case len(words) >= 2 && words[0] == "nameserver" && !ours:
-			if a, err := netip.ParseAddr(words[1]); err == nil {
-				list = append(list, a)
-			}
+	for _, r := range reach.ParseResolvers(text) {
+		if r.Interface != tunnel && r.Interface != tunnel+"_6" {
+			list = append(list, r.Addr)
 		}
 	}
 	return list

@@ -48,6 +48,7 @@ func up(args []string, stdout, stderr *os.File) int {
 	uplink := newHostUplink(t)
 	uplink.ways.clear(log.logf) // what a killed process may have left
 	defer uplink.ways.clear(log.logf)
+	network.renew = func() { uplink.ways.renew(log.logf) }
 	offered := offerLocally(localFolder(), t.Name, log)
 	defer offered.close()
 	var s *session.Session
@@ -64,6 +65,13 @@ func up(args []string, stdout, stderr *os.File) int {
 	offered.show(s, log)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	watching, end := context.WithCancel(ctx)
+	defer end()
+	go func() {
+		if err := watchTraffic(watching, t.Device(), s.Recheck); err != nil {
+			log.logf(config.LogDebug, "%v", err)
+		}
+	}()
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	go func() {

@@ -13,6 +13,7 @@ import (
 // wayTable lays ways to servers for sockets that are bound to an uplink's device, and for nothing else. *hostnet.Ways does.
 type wayTable interface {
 	Lay(server netip.Addr, device string, gateway, source netip.Addr) (release func(), err error)
+	Renew() error
 	Clear() error
 }
 
@@ -68,6 +69,13 @@ func (d *dialWays) dialer(dial session.Dialer) session.Dialer {
 		}
 		releaseAll(kept)
 		return conn, nil
+	}
+}
+
+// renew lays again what others have removed of the ways of the connection that runs.
+func (d *dialWays) renew(logf session.Logf) {
+	if err := d.table.Renew(); err != nil {
+		logf(config.LogDebug, "the way to the server: %v", err)
 	}
 }
 
