@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sstp/src/killswitch"
 	"sstp/src/ubus"
 	"sstp/src/ubus/ubustest"
 )
@@ -30,6 +31,8 @@ func full() Status {
 		Counters: Counters{RxBytes: 1 << 33, TxBytes: 2, RxPackets: 3, TxPackets: 4, RxDropped: 5, TxDropped: 6}, Reconnects: 7,
 		LastError: &Error{Code: "PEER_SILENT", Stage: "up", Message: "It fell silent.", Hint: "Wait.", Time: time.Unix(1700000001, 0)},
 		Warned:    []Warning{{Option: "verify", Text: "Beware."}}, AddressWarnings: []string{"Not used."}, Version: "1.2.3",
+		KillSwitch: &killswitch.Status{On: true, Request: killswitch.Request{Zones: []string{"lan", "guest"}, Except: []string{"192.168.1.7"}, Router: true, Names: true},
+			Problems: []*killswitch.Problem{{Key: "missing", Args: []string{"sstp_vpn_zone"}, Text: "It is missing."}}},
 	}
 }
 

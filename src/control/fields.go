@@ -60,6 +60,9 @@ func (s *Status) Fields() ubus.Fields {
 	}
 	t.AddTables("options_warned", warned)
 	t.AddTexts("address_warnings", s.AddressWarnings)
+	if s.KillSwitch != nil {
+		t.AddTable("killswitch", KillSwitchFields(s.KillSwitch))
+	}
 	t.AddSome("version", s.Version)
 	return t
 }

@@ -62,6 +62,7 @@ func ParseStatus(f ubus.Fields) Status {
 		s.Warned = append(s.Warned, Warning{Option: w.Text("option"), Text: w.Text("text")})
 	}
 	s.AddressWarnings = f.Texts("address_warnings")
+	s.KillSwitch = ParseKillSwitch(f.Table("killswitch"))
 	return s
 }
 

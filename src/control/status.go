@@ -3,6 +3,8 @@ package control
 import (
 	"net/netip"
 	"time"
+
+	"sstp/src/killswitch"
 )
 
 // Status is what method status tells of a tunnel. Zero values are left out of the answer, except the numbers that count.
@@ -32,6 +34,7 @@ type Status struct {
 	// AddressWarnings are sentences on addresses that the server gave and that are not used.
 	AddressWarnings []string
 	Version         string
+	KillSwitch      *killswitch.Status // nil: nobody looked
 }
 
 // TLS is what is known of the connection and of the server's certificate.

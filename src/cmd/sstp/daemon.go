@@ -186,13 +186,15 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 			}
 		},
 	})
-	control.Publish(d.bus, d.name, tunnel{s, iface.Uplink, d.log, time.Now})
+	closed := &switchWatch{board: switchboard{uci: uciStore{d.bus}, firewall: d.machine.firewall}, name: d.name, logf: d.log.logf}
+	control.Publish(d.bus, d.name, tunnel{s, iface.Uplink, d.log, time.Now, closed})
 	defer control.Withdraw(d.bus, d.name)
 	watching, end := context.WithCancel(ctx)
 	defer end()
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
 	defer end()
+	helpers.Go(func() { closed.run(watching) })
 	helpers.Go(func() { iface.Watch(watching, s.UplinkLost, s.Reconnect) })
 	helpers.Go(func() { d.machine.watch(watching, watched{iface, t.Device(), s.Recheck, d.log.logf}) })
 	helpers.Go(func() {

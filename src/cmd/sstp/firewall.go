@@ -74,6 +74,17 @@ func (f firewall) lacks(rules []string) *killswitch.Problem {
 	return nil
 }
 
+// stamp changes with the configuration and with what the firewall has loaded.
+func (f firewall) stamp() (stamp string) {
+	for _, path := range []string{"etc/config/firewall", "etc/config/network", "var/run/fw4.state", "var/run/fw3.state"} {
+		if s, err := os.Stat(filepath.Join(f.root, path)); err == nil {
+			stamp += s.ModTime().String()
+		}
+		stamp += "\n"
+	}
+	return stamp
+}
+
 const (
 	reloadLimit = 20 * time.Second
 	reloadLook  = 100 * time.Millisecond

@@ -63,6 +63,7 @@ func (q inquirer) ask(ctx context.Context, name string) (*answer, error) {
 	switch {
 	case errors.Is(err, ubus.StatusNotFound):
 		fields, err = explained(name, q.explain(ctx, name)), nil
+		fields = append(fields, q.killSwitch(limited, name)...) // it holds without a daemon
 	case err != nil && limited.Err() != nil && ctx.Err() == nil: // it must not hide the others
 		fields, err = explained(name, netifd.Explanation{State: netifd.StateUnknown, Text: "Its program does not answer.", Hint: "logread -e sstp"}), nil
 	case err == nil:

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"sstp/src/control"
 	"sstp/src/fault"
 	"sstp/src/killswitch"
 	"sstp/src/ubus"
@@ -94,7 +95,7 @@ func killSwitch(args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	if c.json {
-		printJSON(stdout, switchFields(st))
+		printJSON(stdout, control.KillSwitchFields(&st))
 	} else {
 		printSwitch(stdout, st)
 	}
@@ -131,26 +132,6 @@ func printSwitch(w io.Writer, st killswitch.Status) {
 	default:
 		printRow(w, "try", "sstp killswitch "+st.Tunnel+" on, with the same options")
 	}
-}
-
-// switchFields writes a switch down for the bus.
-func switchFields(st killswitch.Status) (t ubus.Fields) {
-	t.AddFlag("on", st.On)
-	t.AddFlag("complete", st.Complete())
-	t.AddTexts("zones", st.Zones)
-	t.AddTexts("except", st.Except)
-	t.AddFlag("router", st.Router)
-	t.AddFlag("names", st.Names)
-	var problems []ubus.Fields
-	for _, p := range st.Problems {
-		var f ubus.Fields
-		f.AddText("key", p.Key)
-		f.AddTexts("args", p.Args)
-		f.AddText("text", p.Text)
-		problems = append(problems, f)
-	}
-	t.AddTables("problems", problems)
-	return t
 }
 
 // switchboard turns kill switches on and off.

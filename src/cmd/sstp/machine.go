@@ -14,13 +14,14 @@ import (
 
 // machine is what a daemon touches besides the bus.
 type machine struct {
-	device  func(t *config.Tunnel, logf session.Logf) func(name string, mtu int) (session.Device, error)
-	dial    func(o *transport.Options) // changes how servers are reached
-	kernel  netifd.Kernel
-	carrier func(device string) bool
-	ways    func(tunnel string) wayTable
-	around  func(t *config.Tunnel) func(context.Context) (session.Surroundings, error)
-	watch   func(ctx context.Context, w watched) // follows the kernel's news until ctx ends
+	device   func(t *config.Tunnel, logf session.Logf) func(name string, mtu int) (session.Device, error)
+	dial     func(o *transport.Options) // changes how servers are reached
+	kernel   netifd.Kernel
+	carrier  func(device string) bool
+	ways     func(tunnel string) wayTable
+	around   func(t *config.Tunnel) func(context.Context) (session.Surroundings, error)
+	firewall firewall
+	watch    func(ctx context.Context, w watched) // follows the kernel's news until ctx ends
 }
 
 // watched is who hears of the kernel's news.
@@ -34,7 +35,7 @@ type watched struct {
 // router is the real machine.
 func router() machine {
 	return machine{
-		device: netifdDevice, dial: func(*transport.Options) {}, kernel: kernel{}, carrier: hostnet.HasCarrier, watch: watchKernel,
+		device: netifdDevice, dial: func(*transport.Options) {}, kernel: kernel{}, carrier: hostnet.HasCarrier, watch: watchKernel, firewall: routerFirewall(),
 		ways: func(tunnel string) wayTable { return hostnet.NewWays(tunnel) }, around: surroundings,
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sstp/src/config"
+	"sstp/src/control"
 	"sstp/src/fault"
 	"sstp/src/ubus"
 )
@@ -115,7 +116,7 @@ func rpcdTunnels(ctx context.Context, bus caller) (reply ubus.Fields) {
 		t.AddTexts("server", section.Texts("server"))
 		t.AddText("verify", verify)
 		if st, err := switches.inspect(ctx, section.Text(".name")); err == nil && (st.On || len(st.Problems) > 0) {
-			t.AddTable("killswitch", switchFields(st))
+			t.AddTable("killswitch", control.KillSwitchFields(&st))
 		}
 		list = append(list, t)
 	}

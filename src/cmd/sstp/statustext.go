@@ -75,6 +75,7 @@ func (a *answer) print(w io.Writer, now time.Time) {
 			printRow(w, label, text)
 		}
 	}
+	a.printKillSwitch(w)
 	for _, warned := range a.fields.Tables("options_warned") {
 		printRow(w, "warning", "option "+warned.Text("option")+": "+warned.Text("text"))
 	}

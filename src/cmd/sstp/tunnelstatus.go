@@ -19,9 +19,14 @@ type tunnel struct {
 	uplink  func() string
 	log     *sysLog
 	now     func() time.Time
+	closed  *switchWatch // looks after the kill switch; nil: nobody does
 }
 
-func (t tunnel) Status() control.Status { return statusOf(t.session.Status(), t.uplink(), t.now()) }
+func (t tunnel) Status() control.Status {
+	s := statusOf(t.session.Status(), t.uplink(), t.now())
+	s.KillSwitch = t.closed.status()
+	return s
+}
 
 func (t tunnel) History() []control.Entry {
 	var entries []control.Entry

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"sstp/src/config"
+	"sstp/src/control"
+	"sstp/src/killswitch"
+	"sstp/src/ubus"
+)
+
+func TestTheDaemonLooksAfterTheKillSwitch(t *testing.T) {
+	b := newSwitchBench(t)
+	var lines []string
+	w := &switchWatch{board: b.board, name: "vpn", logf: func(_ config.LogLevel, format string, args ...any) {
+		lines = append(lines, fmt.Sprintf(format, args...))
+	}}
+	if (*switchWatch)(nil).status() != nil || w.status() != nil {
+		t.Error("nobody has looked yet")
+	}
+	for _, c := range []struct {
+		why, line, want string
+		change          func()
+	}{
+		{"it is off, which is no news", "", "", func() {}},
+		{"it is turned on", "vpn on --no-names", "kill switch on: lan", func() {
+			b.load([]string{"Kill-switch-vpn-RA", "Kill-switch-vpn-DHCPv6", "Kill-switch-vpn-reject"})
+		}},
+		{"nothing has changed", "", "", func() {}},
+		{"a rule was removed", "", "kill switch: The firewall has not loaded the rule Kill-switch-vpn-reject.", func() { b.load([]string{"Kill-switch-vpn-RA", "Kill-switch-vpn-DHCPv6"}) }},
+		{"said once", "", "", func() {}},
+		{"it is mended", "", "", func() { b.load([]string{"Kill-switch-vpn-RA", "Kill-switch-vpn-DHCPv6", "Kill-switch-vpn-reject"}) }},
+		{"it is turned off", "vpn off", "kill switch off", func() {}},
+		{"rpcd is gone", "", "kill switch: The configuration cannot be read", func() { b.refuse("get", ubus.StatusNotFound) }},
+	} {
+		if c.line != "" {
+			if err := b.do(c.line); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.change()
+		lines = nil
+		w.look(t.Context())
+		if got := strings.Join(lines, "\n"); c.want == "" && got != "" || !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: the log says %q, want %q", c.why, got, c.want)
+		}
+	}
+	if st := w.status(); st == nil || st.On {
+		t.Errorf("what was seen last: %+v", st)
+	}
+}
+
+func TestTheDaemonLooksAgainWhenSomethingHasChanged(t *testing.T) {
+	b := newSwitchBench(t)
+	w := &switchWatch{board: b.board, name: "vpn", logf: func(config.LogLevel, string, ...any) {}}
+	before := b.board.firewall.stamp()
+	if before != b.board.firewall.stamp() {
+		t.Error("nothing has changed")
+	}
+	time.Sleep(20 * time.Millisecond) // the clock of files ticks no finer
+	b.write("etc/config/firewall", "")
+	if before == b.board.firewall.stamp() {
+		t.Error("the configuration has changed")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.run(ctx)
+	}()
+	for w.status() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	<-done
+}
+
+func TestTheStatusTellsOfTheKillSwitch(t *testing.T) {
+	for _, c := range []struct {
+		why  string
+		st   *killswitch.Status
+		want string
+	}{
+		{"nobody looked", nil, ""},
+		{"off", &killswitch.Status{}, ""},
+		{"on", &killswitch.Status{On: true, Request: killswitch.Request{Zones: []string{"lan", "guest"}}}, "  kill switch on for lan, guest\n"},
+		{"with all there is", &killswitch.Status{On: true, Request: killswitch.Request{Zones: []string{"lan"}, Except: []string{"192.168.1.7"}, Router: true},
+			Problems: []*killswitch.Problem{killswitch.NewProblem("not_loaded")}},
+			"  kill switch on for lan and the router itself, except 192.168.1.7\n  warning     kill switch: The firewall does not run: no rule of the kill switch is loaded.\n"},
+		{"remains", &killswitch.Status{Problems: []*killswitch.Problem{killswitch.NewProblem("leftover", "sstp_vpn_zone")}},
+			"  warning     kill switch: Sections of the kill switch are left, such as sstp_vpn_zone, but not its record.\n"},
+	} {
+		s := control.Status{KillSwitch: c.st}
+		a := answer{fields: s.Fields()}
+		var out lockedBuffer
+		a.printKillSwitch(&out)
+		if out.String() != c.want {
+			t.Errorf("%s: %q, want %q", c.why, out.String(), c.want)
+		}
+	}
+}
