@@ -30,7 +30,11 @@ func full() Status {
 		RTT:      RTT{Last: 12500 * time.Microsecond, Min: 12 * time.Millisecond, Avg: 13 * time.Millisecond, Max: 15 * time.Millisecond},
 		Counters: Counters{RxBytes: 1 << 33, TxBytes: 2, RxPackets: 3, TxPackets: 4, RxDropped: 5, TxDropped: 6}, Reconnects: 7,
 		LastError: &Error{Code: "PEER_SILENT", Stage: "up", Message: "It fell silent.", Hint: "Wait.", Time: time.Unix(1700000001, 0)},
-		Warned:    []Warning{{Option: "verify", Text: "Beware."}}, AddressWarnings: []string{"Not used."}, Version: "1.2.3",
+		Reach: Reach{
+			Checked: time.Unix(1700000050, 0), Internet: Finding{Key: "reach_other", Args: []string{"wan", "why"}, Text: "by wan, although the tunnel is up: why"},
+			Names: Finding{Key: "names_tunnel", Text: "by the tunnel's name servers", OK: true},
+		},
+		Warned: []Warning{{Option: "verify", Text: "Beware."}}, AddressWarnings: []string{"Not used."}, Version: "1.2.3",
 		KillSwitch: &killswitch.Status{On: true, Request: killswitch.Request{Zones: []string{"lan", "guest"}, Except: []string{"192.168.1.7"}, Router: true, Names: true},
 			Problems: []*killswitch.Problem{{Key: "missing", Args: []string{"sstp_vpn_zone"}, Text: "It is missing."}}},
 	}

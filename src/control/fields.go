@@ -40,6 +40,9 @@ func (s *Status) Fields() ubus.Fields {
 		addAddr(&v6, "peer", s.IPv6.Peer)
 		t.AddTable("ipv6", v6)
 	}
+	if !s.Reach.Checked.IsZero() {
+		t.AddTable("reach", s.Reach.fields())
+	}
 	if s.Uptime > 0 {
 		t.AddCount("uptime_s", int64(s.Uptime/time.Second))
 	}
@@ -88,6 +91,34 @@ func (s *IPv4) fields() (t ubus.Fields) {
 		dns = append(dns, a.String())
 	}
 	t.AddTexts("dns", dns)
+	return t
+}
+
+func (r *Reach) fields() (t ubus.Fields) {
+	addTime(&t, "checked", r.Checked)
+	for _, f := range r.named() {
+		if f.Key != "" {
+			t.AddTable(f.name, f.fields())
+		}
+	}
+	return t
+}
+
+// named returns the findings under the names of their fields.
+func (r *Reach) named() [4]namedFinding {
+	return [...]namedFinding{{"internet", &r.Internet}, {"ipv6", &r.IPv6}, {"names", &r.Names}, {"firewall", &r.Firewall}}
+}
+
+type namedFinding struct {
+	name string
+	*Finding
+}
+
+func (f *Finding) fields() (t ubus.Fields) {
+	t.AddText("key", f.Key)
+	t.AddTexts("args", f.Args)
+	t.AddText("text", f.Text)
+	t.AddFlag("ok", f.OK)
 	return t
 }
 

@@ -44,6 +44,13 @@ func ParseStatus(f ubus.Fields) Status {
 		}
 	}
 	s.IPv6 = IPv6{Address: addrOf(v6, "address"), Peer: addrOf(v6, "peer")}
+	reach := f.Table("reach")
+	s.Reach.Checked = timeOf(reach, "checked")
+	for _, n := range s.Reach.named() {
+		t := reach.Table(n.name)
+		ok, _ := t.Flag("ok")
+		*n.Finding = Finding{Key: t.Text("key"), Args: t.Texts("args"), Text: t.Text("text"), OK: ok}
+	}
 	r := f.Table("rtt_ms")
 	s.RTT = RTT{Last: millis(r, "last"), Min: millis(r, "min"), Avg: millis(r, "avg"), Max: millis(r, "max")}
 	c := f.Table("counters")

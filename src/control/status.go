@@ -25,6 +25,7 @@ type Status struct {
 	MTU           int
 	IPv4          IPv4
 	IPv6          IPv6
+	Reach         Reach // zero: nothing was looked up
 	Uptime        time.Duration
 	RTT           RTT
 	Counters      Counters
@@ -59,6 +60,20 @@ type IPv4 struct {
 // IPv6 is what both sides agreed on; both addresses are of the link.
 type IPv6 struct {
 	Address, Peer netip.Addr
+}
+
+// Reach is where traffic really goes, as looked up in the kernel.
+type Reach struct {
+	Checked                         time.Time
+	Internet, IPv6, Names, Firewall Finding
+}
+
+// Finding is one fact that was looked up, with a sentence; Key and Args are for translation. The zero value was not.
+type Finding struct {
+	Key  string
+	Args []string
+	Text string
+	OK   bool // false is a warning
 }
 
 // RTT sums up the measured round trips; all are zero before the first.

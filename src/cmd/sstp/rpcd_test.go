@@ -465,6 +465,25 @@ func TestTheStatusOfATunnelOnTheCommandLine(t *testing.T) {
 	if code != exitOK || out != want {
 		t.Errorf("exit code %d\n%s\nwant\n%s", code, out, want)
 	}
+	looked := f
+	looked.status.Reach = control.Reach{
+		Checked:  time.Now(),
+		Internet: control.Finding{Key: "reach_other", Args: []string{"wan", "why"}, Text: "by wan, although the tunnel is up: why"},
+		Names:    control.Finding{Key: "names_tunnel", Text: "by the tunnel's name servers", OK: true},
+	}
+	control.Publish(owner, "vpn3", looked)
+	for range 200 {
+		if code, out, _ = command(t, "status", "vpn3"); code == exitOK {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if want := "vpn3: up, but Internet goes by wan for 1 h 1 min\n" +
+		"  Internet:   WARNING: by wan, although the tunnel is up: why\n  Names:      by the tunnel's name servers\n  server "; !strings.HasPrefix(out, want) {
+		t.Errorf("exit code %d\n%s\nwant it to begin with\n%s", code, out, want)
+	}
+	control.Withdraw(owner, "vpn3")
+
 	code, out, _ = command(t, "status", "vpn", "--json")
 	var status map[string]any
 	if err := json.Unmarshal([]byte(out), &status); err != nil || code != exitOK || status["state"] != "up" || status["uplink"] != "wan" {

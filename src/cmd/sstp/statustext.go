@@ -22,7 +22,7 @@ certificate={tls.subject};, {tls.verified_by};, valid until {tls.not_after}
 login={auth};, binding {crypto_binding}
 address={ipv4.address};, server {ipv4.peer}
 name server={ipv4.dns}
-IPv6={ipv6.address};, server {ipv6.peer}
+IPv6 link={ipv6.address};, server {ipv6.peer}
 device={device};, MTU {mtu}
 round trip={rtt_ms.last} ms; ({rtt_ms.min}; to {rtt_ms.max};, {rtt_ms.avg} on average)
 received={counters.rx_bytes};, {counters.rx_packets} packets;, {counters.rx_dropped} dropped
@@ -32,9 +32,22 @@ last error={last_error.code};, {last_error.time};: {last_error.message}
 hint={last_error.hint}
 try={hint}`
 
+// state returns the tunnel's state for people. A tunnel that is up does not make up for traffic that goes elsewhere.
+func (a *answer) state() string {
+	state := a.fields.Text("state")
+	internet := a.fields.Table("reach").Table("internet")
+	if ok, looked := internet.Flag("ok"); !a.up() || ok || !looked {
+		return state
+	}
+	if by := internet.Texts("args"); len(by) > 0 {
+		return state + ", but Internet goes by " + printableLine(by[0])
+	}
+	return state + ", but Internet cannot be reached"
+}
+
 // headline says in one line how a tunnel is.
 func (a *answer) headline() string {
-	line := a.name + ": " + a.fields.Text("state")
+	line := a.name + ": " + a.state()
 	switch {
 	case a.up():
 		line += ", " + a.fields.Table("ipv4").Text("address")
@@ -48,13 +61,14 @@ func (a *answer) headline() string {
 
 // print prints all that is known of a tunnel, for people.
 func (a *answer) print(w io.Writer, now time.Time) {
-	title := a.name + ": " + a.fields.Text("state")
+	title := a.name + ": " + a.state()
 	if s, ok := a.fields.Number("uptime_s"); ok {
 		title += " for " + span(time.Duration(s)*time.Second)
 	} else if at, ok := a.fields.Number("since"); ok {
 		title += " for " + span(now.Sub(time.Unix(at, 0)))
 	}
 	fmt.Fprintln(w, title)
+	a.printReach(w)
 	for _, row := range strings.Split(statusRows[1:], "\n") {
 		label, pieces, _ := strings.Cut(row, "=")
 		switch {
@@ -81,6 +95,21 @@ func (a *answer) print(w io.Writer, now time.Time) {
 	}
 	for _, text := range a.fields.Texts("address_warnings") {
 		printRow(w, "warning", text)
+	}
+}
+
+// printReach prints where traffic goes.
+func (a *answer) printReach(w io.Writer) {
+	for _, label := range [...]string{"Internet", "IPv6", "Names", "Firewall"} {
+		finding := a.fields.Table("reach").Table(strings.ToLower(label))
+		text := finding.Text("text")
+		if text == "" {
+			continue
+		}
+		if ok, _ := finding.Flag("ok"); !ok {
+			text = "WARNING: " + text
+		}
+		printRow(w, label+":", text)
 	}
 }
 

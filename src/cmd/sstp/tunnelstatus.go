@@ -88,6 +88,11 @@ func statusOf(s session.Status, uplink string, now time.Time) control.Status {
 	if e := s.LastError; e != nil {
 		c.LastError = &control.Error{Code: string(e.Code), Stage: string(e.Stage), Message: e.Message, Hint: e.Hint, Time: s.LastErrorTime}
 	}
+	r := s.Reach
+	c.Reach = control.Reach{
+		Checked: r.Checked, Internet: control.Finding(r.Internet), IPv6: control.Finding(r.IPv6),
+		Names: control.Finding(r.Names), Firewall: control.Finding(r.Firewall),
+	}
 	for _, w := range s.Warnings {
 		c.Warned = append(c.Warned, control.Warning{Option: w.Option, Text: w.Text})
 	}
