@@ -101,7 +101,7 @@ func (i *Interface) repairAddresses(ctx context.Context, l *Link, now time.Time)
 		return nil, nil
 	}
 	if !up {
-		if !i.kernel.mayRepair(now) {
+		if !i.kernel.repairs.May(now) {
 			return nil, nil
 		}
 		after, err := i.announce(ctx, l)
@@ -109,18 +109,18 @@ func (i *Interface) repairAddresses(ctx context.Context, l *Link, now time.Time)
 			return nil, err
 		}
 		i.updateChild(ctx, l, after)
-		i.kernel.repaired(now)
+		i.kernel.repairs.Done(now)
 		return []string{"the device " + l.Device + " was down in the kernel"}, nil
 	}
 	give := func(addr netip.Prefix, peer netip.Addr) {
-		if !addr.IsValid() || slices.Contains(addrs, addr.Addr()) || !i.kernel.mayRepair(now) {
+		if !addr.IsValid() || slices.Contains(addrs, addr.Addr()) || !i.kernel.repairs.May(now) {
 			return
 		}
 		if err := i.o.Kernel.AddAddress(l.Device, addr, peer); err != nil {
 			i.o.Log(config.LogWarn, "the address %v of %s is missing: %v", addr.Addr(), l.Device, err)
 			return
 		}
-		i.kernel.repaired(now)
+		i.kernel.repairs.Done(now)
 		repaired = append(repaired, "the address "+addr.Addr().String()+" of "+l.Device+" was missing")
 	}
 	give(netip.PrefixFrom(l.Local, l.Local.BitLen()), l.peer())
@@ -136,7 +136,7 @@ func (i *Interface) repairRoutes(dump ubus.Fields, l *Link, now time.Time) strin
 	ways := i.ownWays(&r, l)
 	other := reach.Foreign(ways, l.Device)
 	if !r.active || r.better || reach.All(ways, l.Device) {
-		i.kernel.tooMany = false
+		i.kernel.repairs.Exhausted = false
 		i.keepRoutes(&r, l)
 		return ""
 	}
@@ -144,10 +144,10 @@ func (i *Interface) repairRoutes(dump ubus.Fields, l *Link, now time.Time) strin
 		i.kernel.metrics[other.Device] = other.Metric // netifd need not know of it
 		r.contends = true
 	}
-	if !i.kernel.mayRepair(now) || !i.keepRoutes(&r, l) {
+	if !i.kernel.repairs.May(now) || !i.keepRoutes(&r, l) {
 		return ""
 	}
-	i.kernel.repaired(now)
+	i.kernel.repairs.Done(now)
 	about := i.about(dump, &r, l)
 	switch {
 	case !reach.All(i.ownWays(&r, l), l.Device):
@@ -225,7 +225,7 @@ func (i *Interface) networks(dump ubus.Fields) (list []network) {
 // about is what the judgements need to know of the tunnel.
 func (i *Interface) about(dump ubus.Fields, r *routing, l *Link) reach.Link {
 	about := reach.Link{
-		Interface: i.name, Device: l.Device, Metric: r.ours.Metric, DefaultRoute: r.active, Refusing: l.Refusing, Contested: i.kernel.tooMany,
+		Interface: i.name, Device: l.Device, Metric: r.ours.Metric, DefaultRoute: r.active, Refusing: l.Refusing, Contested: i.kernel.repairs.Exhausted,
 		Name: func(device string) string { return interfaceOf(dump, device) },
 	}
 	if r.ours.Table != 0 && r.ours.Table != reach.MainTable {

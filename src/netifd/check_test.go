@@ -170,10 +170,10 @@ func TestNobodyIsFoughtWithForEver(t *testing.T) {
 			}
 			w.wait(time.Second)
 		}
-		if repairs != maxRepairs {
-			w.Errorf("%d repairs in a minute, want %d", repairs, maxRepairs)
+		if repairs != reach.MaxRepairs {
+			w.Errorf("%d repairs in a minute, want %d", repairs, reach.MaxRepairs)
 		}
-		w.wait(repairPeriod)
+		w.wait(reach.RepairPeriod)
 		if found := w.check("a minute later"); len(found.Repaired) != 1 || found.Internet.Key != reach.Tunnel {
 			w.Errorf("a minute later: %+v, repaired %q", found.Internet, found.Repaired)
 		}

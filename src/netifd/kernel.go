@@ -3,8 +3,6 @@ package netifd
 import (
 	"context"
 	"net/netip"
-	"slices"
-	"time"
 
 	"sstp/src/config"
 	"sstp/src/reach"
@@ -37,25 +35,9 @@ type Kernel interface {
 type kernelSide struct {
 	last    Link           // as announced
 	guards  int            // metric of the guard routes; 0: there are none
-	metrics map[string]int // of interfaces with a default route, by name
-	repairs []time.Time    // of the last minute
-	tooMany bool           // repairs: somebody undoes them
+	metrics map[string]int // of default routes, by device
+	repairs reach.Repairs
 }
-
-// Limits of repairs: who undoes them as often wants it otherwise.
-const (
-	maxRepairs   = 3
-	repairPeriod = time.Minute
-)
-
-// mayRepair reports whether there were few repairs lately.
-func (k *kernelSide) mayRepair(now time.Time) bool {
-	k.repairs = slices.DeleteFunc(k.repairs, func(t time.Time) bool { return now.Sub(t) >= repairPeriod })
-	k.tooMany = len(k.repairs) >= maxRepairs
-	return !k.tooMany
-}
-
-func (k *kernelSide) repaired(now time.Time) { k.repairs = append(k.repairs, now) }
 
 // halves are the destinations of the guard routes: each half of all IPv4 addresses.
 //

@@ -11,20 +11,14 @@ import (
 	"sstp/src/ubus"
 )
 
-// lookIPv6 finds where IPv6 goes. Where source addresses decide, as netifd has it with several uplinks, the kernel knows a way
-// only for each of the machine's addresses.
+// lookIPv6 finds where IPv6 goes.
 func (i *Interface) lookIPv6(own ubus.Fields, about reach.Link, l *Link) reach.Finding {
 	about.Partial, about.Table = about.Table != "", ""
 	if table, has := own.Number("ip6table"); has && table != reach.MainTable {
 		about.Table = strconv.FormatInt(table, 10)
 	}
-	ways := reach.Ways(reach.Samples6, func(to netip.Addr) (reach.Route, error) { return i.o.Kernel.Way(reach.Query{To: to}) })
 	global, _ := i.o.Kernel.Global6()
-	for _, from := range global {
-		ways = append(ways, reach.Ways(reach.Samples6[:1], func(to netip.Addr) (reach.Route, error) {
-			return i.o.Kernel.Way(reach.Query{To: to, From: from})
-		})...)
-	}
+	ways := reach.Ways6(global, func(to, from netip.Addr) (reach.Route, error) { return i.o.Kernel.Way(reach.Query{To: to, From: from}) })
 	_, carried := global[l.Device]
 	return reach.IPv6(&about, ways, carried)
 }

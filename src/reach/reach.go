@@ -108,6 +108,16 @@ func Ways(to []netip.Addr, ask func(to netip.Addr) (Route, error)) (ways []Way) 
 	return ways
 }
 
+// Ways6 asks for the ways to Samples6. Where source addresses decide, as netifd has it with several uplinks, the kernel knows a
+// way only for each of the machine's global addresses, which are given by device; from is invalid otherwise.
+func Ways6(global map[string]netip.Addr, ask func(to, from netip.Addr) (Route, error)) []Way {
+	ways := Ways(Samples6, func(to netip.Addr) (Route, error) { return ask(to, netip.Addr{}) })
+	for _, from := range global {
+		ways = append(ways, Ways(Samples6[:1], func(to netip.Addr) (Route, error) { return ask(to, from) })...)
+	}
+	return ways
+}
+
 // Foreign returns the first way that leads elsewhere than to a device, nil where none does.
 func Foreign(ways []Way, device string) *Way {
 	for n := range ways {
@@ -156,7 +166,7 @@ func Internet(l *Link, ways []Way) Finding {
 	other := Foreign(ways, l.Device)
 	switch {
 	case other == nil && !some(ways, l.Device):
-		return finding(false, None, "there is no route")
+		return finding(!l.DefaultRoute, None, "there is no route") // which is no trouble of a tunnel that is not to carry it
 	case other == nil && l.Refusing:
 		return finding(true, Refused, "refused while the call is lost: option hold is forever")
 	case other == nil && l.Table != "":

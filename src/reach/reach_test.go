@@ -37,6 +37,7 @@ func TestInternet(t *testing.T) {
 	}{
 		{"all by the tunnel", full, []Way{tunnel, tunnel}, Tunnel, "through this tunnel", true},
 		{"none at all", full, []Way{{}, {}}, None, "there is no route", false},
+		{"none, and none is wanted", with(func(l *Link) { l.DefaultRoute = false }), []Way{{}}, None, "there is no route", true},
 		{"half of it is unreachable", full, []Way{tunnel, {}}, Tunnel, "through this tunnel", true},
 		{"a better metric", full, []Way{tunnel, way("eth1", "0.0.0.0/0", 2)}, Other,
 			"by wan, although the tunnel is up: a default route with metric 2 by eth1 goes before the tunnel's with metric 5", false},

@@ -34,7 +34,6 @@ func (h *hostNetwork) cannotSet(err error) error {
 }
 
 func (h *hostNetwork) up(l session.Link) error {
-	h.forget(l)
 	setDevice(l.Device, h.logf)
 	if err := hostnet.SetUp(l.Device, l.MTU); err != nil {
 		return err
@@ -47,6 +46,7 @@ func (h *hostNetwork) up(l session.Link) error {
 			return err
 		}
 	}
+	h.forget(l) // only now: without any address the device would lose its routes for a moment
 	if !h.tunnel.DefaultRoute {
 		return nil
 	}
@@ -74,6 +74,11 @@ func (h *hostNetwork) forget(l session.Link) {
 	}
 	if h.last.Local != l.Local || h.last.Peer != l.Peer {
 		h.delete(h.last.Device, h.last.Local, h.last.Local.BitLen(), h.last.Peer)
+	}
+	if l.Local.IsValid() && h.last.Local != l.Local {
+		if err := hostnet.ForgetAddress(l.Device, h.last.Local); err != nil {
+			h.logf(config.LogDebug, "the old address %v: %v", h.last.Local, err)
+		}
 	}
 	if h.last.Local6.IsValid() && h.last.Local6 != l.Local6 {
 		h.delete(h.last.Device, h.last.Local6, 64, netip.Addr{})

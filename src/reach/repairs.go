@@ -1,0 +1,30 @@
+package reach
+
+import (
+	"slices"
+	"time"
+)
+
+// Limits of repairs: who undoes them as often wants it otherwise.
+const (
+	MaxRepairs   = 3
+	RepairPeriod = time.Minute
+)
+
+// Repairs counts the repairs of the last minute, so that there is no endless fight with another program. The zero value has
+// counted none.
+type Repairs struct {
+	times []time.Time
+	// Exhausted reports whether the last call of May found that there were too many.
+	Exhausted bool
+}
+
+// May reports whether there were few enough repairs lately for one more.
+func (r *Repairs) May(now time.Time) bool {
+	r.times = slices.DeleteFunc(r.times, func(t time.Time) bool { return now.Sub(t) >= RepairPeriod })
+	r.Exhausted = len(r.times) >= MaxRepairs
+	return !r.Exhausted
+}
+
+// Done counts a repair.
+func (r *Repairs) Done(now time.Time) { r.times = append(r.times, now) }
