@@ -34,6 +34,6 @@ if [ "$(id -u)" != 0 ]; then
 	exit 0
 fi
 result=0
-go test -count=1 -tags namespaces -run TestResidentMemory -v ./src/integration >$dir/memory || result=$?
+go test -count=1 -tags namespaces -run TestResidentMemory -v ./src/integration/namespaces >$dir/memory || result=$?
 grep -E '^(resident|---|FAIL|ok|    )' $dir/memory
 exit $result

@@ -253,6 +253,6 @@ func (m machine) buildTests(dir string) error {
 		os.MkdirAll(dir, 0o755),
 		m.build(filepath.Join(dir, "transport"), "./src/transport", "test", "-c"),
 		m.build(filepath.Join(dir, "tun"), "./src/tun", "test", "-c"),
-		m.build(filepath.Join(dir, "namespaces"), "./src/integration", "test", "-c", "-tags", "namespaces"),
+		m.build(filepath.Join(dir, "namespaces"), "./src/integration/namespaces", "test", "-c", "-tags", "namespaces"),
 	)
 }

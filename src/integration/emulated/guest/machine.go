@@ -134,7 +134,7 @@ func showProject(here string) error {
 func runTests(here string) error {
 	failed := false
 	for _, t := range []struct{ program, dir, ktls string }{
-		{"namespaces", "src/integration", "1"}, {"namespaces", "src/integration", "0"}, {"transport", "src/transport", "1"}, {"tun", "src/tun", "1"},
+		{"namespaces", "src/integration/namespaces", "1"}, {"namespaces", "src/integration/namespaces", "0"}, {"transport", "src/transport", "1"}, {"tun", "src/tun", "1"},
 	} {
 		fmt.Printf("== %s, ktls %s\n", t.program, t.ktls)
 		if err := runTest(here, t.program, t.dir, t.ktls); err != nil {
