@@ -111,7 +111,11 @@ func (s *Session) callFailed(now time.Time, err *fault.Error) {
 		pause = s.backoff.failedCall(holding, s.patience(), jitter())
 	}
 	if s.giveUp() {
-		s.stop(now, err)
+		if s.announced != nil && s.cfg.Tunnel.HoldsForever() {
+			s.surrender(now, err)
+		} else {
+			s.stop(now, err)
+		}
 		return
 	}
 	s.wait(now, pause)

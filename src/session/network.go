@@ -50,9 +50,13 @@ func (s *Session) establish(now time.Time) {
 		s.refuse(now, fault.New(fault.PPPNegotiationFailed, fault.StageNetwork, "The server keeps changing the addresses."))
 		return
 	}
-	id := c.id
+	s.tell(c.id, link)
+}
+
+// tell queues the announcement of a link, for the call with the given number; 0: for none.
+func (s *Session) tell(id int, agreed Link) {
 	s.telling = true
-	s.job(func(ctx context.Context) event { return s.announce(ctx, id, link) })
+	s.job(func(ctx context.Context) event { return s.announce(ctx, id, agreed) })
 }
 
 // announce checks what the call agreed on against the machine's surroundings of this moment, and tells the network.
@@ -116,6 +120,7 @@ func (s *Session) closeDevice() {
 	if s.device == nil {
 		return
 	}
+	s.stopRefusing()
 	s.device.Close()
 	s.device = nil
 	s.update(func(st *Status) { st.Device = "" })
@@ -160,6 +165,7 @@ func (s *Session) leftOut(now time.Time, warnings []string) {
 // linkUp lets the packets flow.
 func (s *Session) linkUp(now time.Time) {
 	c, l := s.call, s.announced
+	s.stopRefusing()
 	c.pumps.Open(s.device, l.MTU, true, l.Local6.IsValid())
 	s.holdUntil = time.Time{}
 	first := c.upSince.IsZero()
@@ -180,15 +186,6 @@ func (s *Session) linkUp(now time.Time) {
 	if first || s.status.State != Up {
 		s.setState(now, Up, text)
 	}
-}
-
-// hold keeps the device, its addresses and routes for a while after a call was lost.
-func (s *Session) hold(now time.Time) {
-	if s.cfg.Tunnel.Hold == 0 {
-		s.letGo(now)
-		return
-	}
-	s.holdUntil = now.Add(s.cfg.Tunnel.Hold)
 }
 
 // letGo takes the device and the addresses away: no call came up in time.
@@ -255,7 +252,7 @@ func (s *Session) callOver(now time.Time, err *fault.Error, cut bool) {
 		s.failed(now, err)
 	}
 	if err != nil && err.Code == fault.TUNFailed {
-		s.letGo(now) // the device is gone or useless: begin with a new one
+		s.deviceLost(now)
 	} else {
 		s.hold(now)
 	}

@@ -60,6 +60,7 @@ func (s *Session) wantCheck() {
 func (s *Session) check(now time.Time) func(context.Context) event {
 	s.checkWanted, s.checking, s.checkAt = false, true, now.Add(checkEvery)
 	link := *s.announced
+	link.Refusing = s.refuser != nil
 	return func(ctx context.Context) event {
 		reach, err := s.cfg.Host.Check(ctx, link)
 		return checkedEvent{link, reach, err}

@@ -19,6 +19,16 @@ func (n *fakeHost) checkCount() int {
 	return len(n.checks)
 }
 
+// check returns look i at the kernel; -1 is the last.
+func (n *fakeHost) check(i int) Link {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if i < 0 {
+		i += len(n.checks)
+	}
+	return n.checks[i]
+}
+
 func (n *fakeHost) setFound(r Reach, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -32,7 +42,7 @@ func TestTheKernelIsLookedAtAfterEachLinkUpAndEachMinute(t *testing.T) {
 		if n := w.network.checkCount(); n != 1 {
 			t.Fatalf("%d looks after the link came up, want one", n)
 		}
-		if l, up := w.network.checks[0], w.network.link(); l.Local != up.Local || l.Device != up.Device {
+		if l, up := w.network.check(0), w.network.link(); l.Local != up.Local || l.Device != up.Device {
 			t.Errorf("looked for %+v, announced was %+v", l, up)
 		}
 		w.wait(3 * time.Minute)

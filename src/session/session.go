@@ -41,11 +41,12 @@ type Session struct {
 	events chan event
 	gone   chan struct{} // closed when Run returns: nobody takes events any more
 
-	mu      sync.Mutex // guards status, history, counted and pumps, which other goroutines read
+	mu      sync.Mutex // guards status, history, counted, pumps and refuser, which other goroutines read
 	status  Status
 	history []Entry
 	counted datapath.Counters // of the calls that are over
 	pumps   *datapath.Pumps
+	refuser *datapath.Refuser // of the device while its call is lost; nil: none
 
 	// Owned by the loop.
 	backoff       backoff
@@ -58,6 +59,7 @@ type Session struct {
 	retryAt       time.Time
 	holdUntil     time.Time
 	device        Device
+	surrendered   bool  // no more calls until the user wants one; the link stays announced
 	agreed        Link  // what announced was made from
 	announced     *Link // what the network was told last; nil: nothing
 	applying      bool  // a call of Host is under way
@@ -125,22 +127,27 @@ type (
 		reach Reach
 		err   error
 	}
-	recheckEvent   struct{ reason string } // something in the kernel may have changed
-	reconnectEvent struct{ reason string } // somebody wants a new call now
-	uplinkEvent    struct{ reason string } // the way to the server is gone
+	deviceLostEvent struct{ err error }     // the device of a lost call is gone
+	recheckEvent    struct{ reason string } // something in the kernel may have changed
+	reconnectEvent  struct {                // somebody wants a new call now
+		reason string
+		uplink bool // because there is a way to the server again, or a better one
+	}
+	uplinkEvent struct{ reason string } // the way to the server is gone
 )
 
-func (stageEvent) event()     {}
-func (dialedEvent) event()    {}
-func (packetEvent) event()    {}
-func (endedEvent) event()     {}
-func (appliedEvent) event()   {}
-func (doneEvent) event()      {}
-func (withdrawnEvent) event() {}
-func (checkedEvent) event()   {}
-func (recheckEvent) event()   {}
-func (reconnectEvent) event() {}
-func (uplinkEvent) event()    {}
+func (stageEvent) event()      {}
+func (dialedEvent) event()     {}
+func (packetEvent) event()     {}
+func (endedEvent) event()      {}
+func (appliedEvent) event()    {}
+func (doneEvent) event()       {}
+func (withdrawnEvent) event()  {}
+func (checkedEvent) event()    {}
+func (deviceLostEvent) event() {}
+func (recheckEvent) event()    {}
+func (reconnectEvent) event()  {}
+func (uplinkEvent) event()     {}
 
 // post hands an event to the loop; it reports false when the loop has ended.
 func (s *Session) post(e event) bool {
@@ -152,8 +159,13 @@ func (s *Session) post(e event) bool {
 	}
 }
 
-// Reconnect ends the running call or dial, if any, and dials at once. reason goes into the log and the history.
-func (s *Session) Reconnect(reason string) { s.post(reconnectEvent{reason}) }
+// Reconnect ends the running call or dial, if any, and dials at once, also where options authfail or maxfail have ended the
+// calls of a tunnel that is held for ever. reason goes into the log and the history.
+func (s *Session) Reconnect(reason string) { s.post(reconnectEvent{reason, false}) }
+
+// UplinkFound is Reconnect for a way to the server that has appeared or is better than the one in use. It brings no call
+// back that options authfail or maxfail have given up: these wait for the user.
+func (s *Session) UplinkFound(reason string) { s.post(reconnectEvent{reason, true}) }
 
 // UplinkLost tells that the way by which the server is reached or dialed is gone. What runs over it is dropped without a
 // goodbye, which nobody would hear, and the server is dialed at once by whatever way is left. reason says what happened,
@@ -232,11 +244,18 @@ func (s *Session) handle(now time.Time, e event) {
 		s.applying, s.checking = false, false
 		s.checked(now, e)
 		s.runJobs()
+	case deviceLostEvent:
+		if s.refuser != nil { // else it is another device already
+			s.cfg.Log(config.LogWarn, "%v", e.err)
+			s.deviceLost(now)
+		}
 	case recheckEvent:
 		s.cfg.Log(config.LogDebug, "looking at the kernel: %s", e.reason)
 		s.wantCheck()
 	case reconnectEvent:
-		s.reconnect(now, e.reason)
+		if !s.surrendered || !e.uplink {
+			s.reconnect(now, e.reason)
+		}
 	case uplinkEvent:
 		s.uplinkLost(now, e.reason)
 	}
@@ -256,6 +275,9 @@ func (s *Session) advance(now time.Time) {
 	}
 	if due(s.checkAt, now) {
 		s.checkAt = now.Add(checkEvery)
+		if s.announceAgain && s.call == nil && s.cfg.Tunnel.HoldsForever() {
+			s.reopenDevice()
+		}
 		s.wantCheck()
 	}
 	if due(s.retryAt, now) && s.dialing == nil && s.call == nil {
@@ -273,6 +295,9 @@ func (s *Session) reconnect(now time.Time, reason string) {
 	s.cfg.Log(config.LogInfo, "%s: dialing anew", reason)
 	s.note(Entry{Time: now, State: s.status.State, Text: reason + ": dialing anew"})
 	s.backoff.startOver()
+	if s.surrendered {
+		s.surrendered, s.backoff.failed = false, 0
+	}
 	if s.call != nil {
 		s.call.engine.goodbye(now, nil)
 		s.progress(now)

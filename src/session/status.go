@@ -72,10 +72,12 @@ func (s *Session) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.status
+	st.Counters = s.counted
 	if s.pumps != nil {
-		st.Counters = addCounters(s.counted, s.pumps.Counters())
-	} else {
-		st.Counters = s.counted
+		st.Counters = addCounters(st.Counters, s.pumps.Counters())
+	}
+	if s.refuser != nil {
+		st.Counters.TxDropped += s.refuser.Refused()
 	}
 	return st
 }

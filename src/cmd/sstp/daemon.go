@@ -195,7 +195,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	defer helpers.Wait()
 	defer end()
 	helpers.Go(func() { closed.run(watching) })
-	helpers.Go(func() { iface.Watch(watching, s.UplinkLost, s.Reconnect) })
+	helpers.Go(func() { iface.Watch(watching, s.UplinkLost, s.UplinkFound) })
 	helpers.Go(func() { d.machine.watch(watching, watched{iface, t.Device(), s.Recheck, d.log.logf}) })
 	helpers.Go(func() {
 		for {
