@@ -109,6 +109,12 @@ func (st *Status) lookAround(s State, p *plan) {
 		if others = append(others, z.words("device")...); len(others) > 0 {
 			st.Problems = append(st.Problems, NewProblem("zone_shared", z.name, strings.Join(others, ", ")))
 		}
+		if !z.on("masq", false) {
+			st.Problems = append(st.Problems, NewProblem("zone_no_masq", z.name))
+		}
+		if find(s.Network, st.Tunnel).value("ipv6") != "0" && !z.on("masq6", false) {
+			st.Problems = append(st.Problems, NewProblem("zone_no_masq6", z.name))
+		}
 	}
 	if slices.ContainsFunc(s.Firewall, func(f Section) bool { return f.Type == "defaults" && f.value("forward") == "ACCEPT" }) {
 		st.Problems = append(st.Problems, NewProblem("forward_accept"))

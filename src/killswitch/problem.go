@@ -39,6 +39,8 @@ var texts = map[string]string{
 	"rule_not_loaded": "The firewall has not loaded the rule %1.",
 	"leftover":        "Sections of the kill switch are left, such as %1, but not its record.",
 	"zone_shared":     "Zone %1 also holds %2: what may use the tunnel may leave that way too.",
+	"zone_no_masq":    "Zone %1 does not masquerade (option masq): connections that are open go on by the uplink when the tunnel is down.",
+	"zone_no_masq6":   "Zone %1 does not masquerade IPv6 (option masq6): connections by IPv6 that are open go on by the uplink when the tunnel is down.",
 	"forward_accept":  "The firewall forwards what no rule refuses (option forward of its defaults is ACCEPT): until it has loaded a new uplink, traffic may leave there.",
 }
 

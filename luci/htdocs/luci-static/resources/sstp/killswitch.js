@@ -46,6 +46,8 @@ const PROBLEMS = {
 	rule_not_loaded:       _('The firewall has not loaded the rule %1.'),
 	leftover:              _('Sections of the kill switch are left, such as %1, but not its record.'),
 	zone_shared:           _('Zone %1 also holds %2: what may use the tunnel may leave that way too.'),
+	zone_no_masq:          _('Zone %1 does not masquerade (option masq): connections that are open go on by the uplink when the tunnel is down.'),
+	zone_no_masq6:         _('Zone %1 does not masquerade IPv6 (option masq6): connections by IPv6 that are open go on by the uplink when the tunnel is down.'),
 	forward_accept:        _('The firewall forwards what no rule refuses (option forward of its defaults is ACCEPT): until it has loaded a new uplink, traffic may leave there.')
 };
 
@@ -318,7 +320,7 @@ function apply(p, without) {
 
 	if (p.ownZone)
 		state.firewall.push({ '.type': 'zone', '.name': `${prefix(p.tunnel)}zone`, name: p.tunnelZone, network: [ p.tunnel ],
-			input: 'REJECT', output: 'ACCEPT', forward: 'REJECT', masq: '1', mtu_fix: '1' });
+			input: 'REJECT', output: 'ACCEPT', forward: 'REJECT', masq: '1', masq6: '1', mtu_fix: '1' });
 
 	state.firewall.push(...missing.map((src) => section(p, 'forwarding', 'forward', { src, dest: p.tunnelZone })));
 
@@ -412,6 +414,10 @@ function lookAround(state, p, problem) {
 
 		if (others.length)
 			problem('zone_shared', zone.name, others.join(', '));
+		if (!isOn(zone.section, 'masq', false))
+			problem('zone_no_masq', zone.name);
+		if (value(find(state.network, p.tunnel), 'ipv6') != '0' && !isOn(zone.section, 'masq6', false))
+			problem('zone_no_masq6', zone.name);
 	}
 
 	if (state.firewall.some((f) => f['.type'] == 'defaults' && value(f, 'forward') == 'ACCEPT'))
