@@ -228,7 +228,9 @@ func (l *legacy) translate(v Values) {
 			delete(l.values, "verify")
 			l.notes = append(l.notes, "--cert-warn has no effect beside verify, ca_cert or cert_pin.")
 		} else {
-			l.notes = append(l.notes, "--cert-warn is followed: it is the same as verify 'none'.")
+			// The old package logged in like this. To refuse it now would take the tunnel away; finish warns of it.
+			l.values["insecure_login"] = "1"
+			l.notes = append(l.notes, "--cert-warn is followed: it is the same as verify 'none' with insecure_login '1'.")
 		}
 	}
 }

@@ -28,6 +28,8 @@ func TestWordsOfThePackageReplaced(t *testing.T) {
 		{"a proxy with a port", with("sstp_options", "--proxy https://proxy:3128"),
 			func(t *Tunnel) { t.Proxy = &Proxy{Host: "proxy", Port: 3128} }, ""},
 		{"--cert-warn is the wish for no verification", with("sstp_options", "--cert-warn"),
+			func(t *Tunnel) { t.Verify, t.InsecureLogin = VerifyNone, true }, "sstp_options verify insecure_login"},
+		{"and the login goes on as before, unless that is refused", with("sstp_options", "--cert-warn", "insecure_login", "0"),
 			func(t *Tunnel) { t.Verify = VerifyNone }, "sstp_options verify"},
 		{"but not where the certificate is pinned", with("sstp_options", "--cert-warn", "cert_pin", "sha256:"+strings.Repeat("00", 32)),
 			func(t *Tunnel) { t.Pins = []Pin{{}} }, "sstp_options"},

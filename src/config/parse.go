@@ -131,6 +131,13 @@ func (d *draft) finish() (warnings []Warning, err error) {
 		}
 		warn("verify", text)
 	}
+	switch {
+	case t.InsecureLogin && t.Verify == VerifyNone:
+		warn("insecure_login", "The login can be relayed: somebody on the way can take the server's place, and search for the password. "+
+			"To end that, run Test connection and choose Trust this certificate, or store the fingerprint that sstp probe "+t.Name+" prints as cert_pin and set verify to pin.")
+	case t.InsecureLogin:
+		warn("insecure_login", "Option insecure_login has no effect: the server is verified.")
+	}
 	if t.MTU > maxMTU { // sstp-client took it, and LuCI up to 9200
 		warn("mtu", "A packet in the tunnel has at most 1500 bytes; "+strconv.Itoa(t.MTU)+" counts as 1500.")
 		t.MTU = maxMTU

@@ -91,9 +91,14 @@ const (
 	PAP         AuthMethod = "pap"
 )
 
-// NeedsVerifiedServer tells whether the method gives the server what it needs to be somebody else: PAP the password
+// NeedsVerifiedServer reports whether the method gives the server what it needs to be somebody else: PAP the password
 // itself, CHAP an answer that any server can ask for. Neither proves anything to us about the server.
 func (m AuthMethod) NeedsVerifiedServer() bool { return m == CHAP || m == PAP }
+
+// CanBeRelayed reports whether somebody in between, who shows a certificate of his own, can have the real server prove
+// itself and so take its place: MS-CHAPv2 binds the login to no connection. What he hears also lets him search for the
+// password. EAP-TLS verifies the server inside of the login.
+func (m AuthMethod) CanBeRelayed() bool { return m == MSCHAPv2 || m == EAPMSCHAPv2 }
 
 // Verify says when the server's certificate is good.
 type Verify uint8

@@ -1,6 +1,9 @@
 package session
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
 	"time"
 
 	"sstp/src/auth"
@@ -46,8 +49,8 @@ func (s *Session) startCall(now time.Time, server config.Server, conn Conn) {
 	t := s.cfg.Tunnel
 	info := conn.Info()
 	verified := info.VerifiedBy != transport.Unverified
-	methods, err := allowedMethods(t.Auth, verified)
-	if err != nil {
+	methods, err := loginMethods(t, info)
+	if err != nil && t.Username != "" { // without a user the server may let us in as we are
 		conn.Close()
 		s.callFailed(now, err)
 		return
@@ -73,7 +76,10 @@ func (s *Session) startCall(now time.Time, server config.Server, conn Conn) {
 	s.pumps = c.pumps
 	s.mu.Unlock()
 	s.update(func(st *Status) { st.Info, st.Auth, st.CryptoBinding, st.RTT = info, "", "", RTT{} })
-	if !verified {
+	switch {
+	case !verified && t.InsecureLogin:
+		s.cfg.Log(config.LogWarn, "the server's certificate is not verified (verify 'none', insecure_login '1'): somebody in between can take the server's place, and search for the password")
+	case !verified:
 		s.cfg.Log(config.LogWarn, "the server's certificate is not verified (verify 'none'): anybody in between can read this tunnel")
 	}
 	s.logPath(info)
@@ -106,19 +112,43 @@ func (s *Session) deliver(c *call, e datapath.Event) {
 }
 
 // allowedMethods returns the login methods that may be used with a server that has proved by TLS who it is, or has not.
-func allowedMethods(wanted []config.AuthMethod, verified bool) ([]auth.Method, *fault.Error) {
-	var allowed []auth.Method
+// insecure is option insecure_login.
+func allowedMethods(wanted []config.AuthMethod, verified, insecure bool) (allowed []auth.Method) {
 	for _, m := range wanted {
-		if verified || !m.NeedsVerifiedServer() {
+		if verified || !m.NeedsVerifiedServer() && (insecure || !m.CanBeRelayed()) {
 			allowed = append(allowed, auth.Method(m))
 		}
 	}
-	if len(allowed) == 0 {
-		return nil, fault.New(fault.AuthMethodRefused, fault.StageAuth,
-			"Option auth allows only pap or chap, and these are never used with a server that is not verified.").
-			WithHint("Set verify to full or pin, or allow mschapv2 in option auth.")
+	return allowed
+}
+
+// loginMethods returns what may be used for the login over a connection; the error says why nothing may.
+func loginMethods(t *config.Tunnel, info transport.Info) ([]auth.Method, *fault.Error) {
+	verified := info.VerifiedBy != transport.Unverified
+	allowed := allowedMethods(t.Auth, verified, t.InsecureLogin)
+	switch {
+	case len(allowed) > 0:
+		return allowed, nil
+	case withholds(t, info):
+		return nil, explainWithheld(t, info, fault.New(fault.AuthMethodRefused, fault.StageAuth,
+			"The server's certificate is not verified, so the login would let somebody in between take the server's place. It is not made."))
 	}
-	return allowed, nil
+	return nil, fault.New(fault.AuthMethodRefused, fault.StageAuth,
+		"Option auth allows only pap or chap, and these are never used with a server that is not verified.").
+		WithHint("Set verify to full or pin, or allow mschapv2 in option auth.")
+}
+
+// withholds reports whether a method that option auth allows is not used because the server is not verified.
+func withholds(t *config.Tunnel, info transport.Info) bool {
+	return info.VerifiedBy == transport.Unverified && !t.InsecureLogin && slices.ContainsFunc(t.Auth, config.AuthMethod.CanBeRelayed)
+}
+
+// explainWithheld gives an error the hint that names the ways out, ready to be used.
+func explainWithheld(t *config.Tunnel, info transport.Info, err *fault.Error) *fault.Error {
+	pin := fmt.Sprintf("sha256:%x", sha256.Sum256(info.Leaf.Raw))
+	return err.WithHint(fmt.Sprintf("If it is your server, choose Trust this certificate in Test connection, or run: "+
+		"uci add_list network.%[1]s.cert_pin=%[2]s; uci set network.%[1]s.verify=pin; uci commit network; ifup %[1]s. "+
+		"Option insecure_login '1' takes the risk instead.", t.Name, pin))
 }
 
 func (c *call) deadline() time.Time {

@@ -75,6 +75,7 @@ type engine struct {
 
 	outcomes []outcome
 	binding  string
+	method   auth.Method // of the login that succeeded
 
 	success    *auth.Action // the login succeeded, not yet acted on
 	cause      *fault.Error // why the call is being ended
@@ -378,6 +379,7 @@ func (e *engine) settle(now time.Time) {
 	if hlak != ([32]byte{}) {
 		e.binding = "with the login's keys"
 	}
+	e.method = a.Method
 	e.emit(outcome{kind: loggedIn, text: string(a.Method)})
 	e.doSSTP(now, e.sstp.Authenticated(now, sstp.HLAK(hlak)))
 	clear(a.HLAK[:])
@@ -389,7 +391,11 @@ func (e *engine) bindingText() string {
 	if e.binding == "" {
 		return ""
 	}
-	return fmt.Sprintf("%v %s", e.sstp.Hash(), e.binding)
+	text := fmt.Sprintf("%v %s", e.sstp.Hash(), e.binding)
+	if !e.cfg.verified && e.method != auth.EAPTLS {
+		text += ", not to be relied on: the server is not verified" // whoever relays the login does not check it
+	}
+	return text
 }
 
 // earliest returns the earlier of two times of which zero means never.

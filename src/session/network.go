@@ -265,6 +265,9 @@ func (s *Session) callRefused(now time.Time, c *call, err *fault.Error) {
 		s.wait(now, 0) // somebody wanted a new call
 		return
 	}
+	if info := c.conn.Info(); err.Code == fault.AuthMethodRefused && withholds(s.cfg.Tunnel, info) {
+		err = explainWithheld(s.cfg.Tunnel, info, err)
+	}
 	// Windows was seen to bind EAP-MSCHAPv2 with empty keys, by definition they are the login's. Only a server that
 	// proved who it is may make us try the weaker form, once.
 	server := c.server.String()

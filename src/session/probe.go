@@ -113,7 +113,7 @@ func (p *prober) call(ctx context.Context, conn Conn) {
 	verified := info.VerifiedBy != transport.Unverified
 	p.since = time.Now()
 	logIn := t.Username != "" && (p.cfg.MayLogIn == nil || p.cfg.MayLogIn(info))
-	methods, refused := allowedMethods(t.Auth, verified)
+	methods, refused := loginMethods(t, info)
 	if refused != nil && logIn {
 		conn.Close()
 		p.failed(refused)
@@ -188,6 +188,9 @@ func (p *prober) progress(e *engine) bool {
 			p.passed(fault.StageAuth, "logged in by "+methodText(o.text))
 		case released:
 			if o.err != nil {
+				if t := p.cfg.Tunnel; o.err.Code == fault.AuthMethodRefused && withholds(t, p.report.Info) {
+					explainWithheld(t, p.report.Info, o.err)
+				}
 				p.failed(o.err)
 			}
 			return true

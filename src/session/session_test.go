@@ -240,16 +240,67 @@ func TestSeveralServersAreTriedInOrderAndTheOneThatWorkedFirst(t *testing.T) {
 }
 
 func TestPAPAndCHAPAreNeverUsedOverAnUnverifiedConnection(t *testing.T) {
-	all := []config.AuthMethod{config.PAP, config.MSCHAPv2, config.CHAP}
-	if got, err := allowedMethods(all, false); err != nil || !slices.Equal(got, []auth.Method{auth.MSCHAPv2}) {
-		t.Errorf("over an unverified connection %v are allowed (%v), want mschapv2 alone", got, err)
+	all := []config.AuthMethod{config.PAP, config.EAPTLS, config.MSCHAPv2, config.EAPMSCHAPv2, config.CHAP}
+	for _, c := range []struct {
+		why                string
+		verified, insecure bool
+		want               []auth.Method
+	}{
+		{"a verified server", true, false, []auth.Method{auth.PAP, auth.EAPTLS, auth.MSCHAPv2, auth.EAPMSCHAPv2, auth.CHAP}},
+		{"anybody", false, false, []auth.Method{auth.EAPTLS}},
+		{"anybody, with option insecure_login", false, true, []auth.Method{auth.EAPTLS, auth.MSCHAPv2, auth.EAPMSCHAPv2}},
+	} {
+		if got := allowedMethods(all, c.verified, c.insecure); !slices.Equal(got, c.want) {
+			t.Errorf("with %s %v are allowed, want %v", c.why, got, c.want)
+		}
 	}
-	if got, err := allowedMethods(all, true); err != nil || len(got) != 3 {
-		t.Errorf("over a verified connection %v are allowed (%v), want all three", got, err)
+}
+
+func TestMSCHAPv2IsNotUsedWithAServerThatIsNotVerified(t *testing.T) {
+	for _, m := range []auth.Method{auth.MSCHAPv2, auth.EAPMSCHAPv2} {
+		t.Run(string(m), func(t *testing.T) {
+			unverified := config.Values{"verify": {"none"}, "cert_pin": nil, "auth": {string(m)}}
+			play(t, lab.Config{Methods: []auth.Method{m}}, unverified, func(w *world) {
+				err := w.wantError("somebody in between could take the server's place", fault.AuthMethodRefused, 10*time.Second)
+				for _, way := range []string{pinOf(w.server), "uci set network.vpn.verify=pin", "insecure_login"} {
+					if !strings.Contains(err.Hint, way) {
+						t.Errorf("the hint does not name %q: %s", way, err.Hint)
+					}
+				}
+			})
+			unverified["insecure_login"] = []string{"1"}
+			play(t, lab.Config{Methods: []auth.Method{m}}, unverified, func(w *world) {
+				w.wantUp("the user takes the risk")
+				if got := w.session.Status().CryptoBinding; got != "SHA-256 with the login's keys, not to be relied on: the server is not verified" {
+					t.Errorf("the status says of the binding: %q", got)
+				}
+				if !strings.Contains(w.logText(), "insecure_login") {
+					t.Error("the log does not warn")
+				}
+			})
+		})
 	}
-	if _, err := allowedMethods([]config.AuthMethod{config.PAP}, false); err == nil || err.Code != fault.AuthMethodRefused {
-		t.Errorf("pap alone over an unverified connection gave %v, want AUTH_METHOD_REFUSED", err)
+}
+
+func TestAServerThatWantsTheMethodThatIsWithheldIsExplained(t *testing.T) {
+	ca, err := lab.NewAuthority("users")
+	if err != nil {
+		t.Fatal(err)
 	}
+	client := issue(t, lab.CertificateOptions{Authority: ca, CommonName: "user", Client: true})
+	key, err := client.KeyPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := config.Values{
+		"verify": {"none"}, "cert_pin": nil, "cert": {file(t, "client.pem", client.CertificatePEM())}, "key": {file(t, "client.key", key)},
+	}
+	play(t, lab.Config{Methods: []auth.Method{auth.MSCHAPv2}}, options, func(w *world) {
+		err := w.wantError("eap-tls alone is left, and the server has MS-CHAPv2", fault.AuthMethodRefused, 10*time.Second)
+		if !strings.Contains(err.Hint, "insecure_login") {
+			t.Errorf("the hint does not say why the method is withheld: %s", err.Hint)
+		}
+	})
 }
 
 func TestASilentServerIsNoticed(t *testing.T) {
@@ -337,6 +388,9 @@ func TestADeviceThatIsDeletedIsMadeAnew(t *testing.T) {
 func TestAServerThatAsksForNoLogInIsRefusedWhereOneIsConfigured(t *testing.T) {
 	play(t, lab.Config{Methods: []auth.Method{}}, nil, func(w *world) {
 		w.wantError("without a login the server proves nothing", fault.AuthFailed, 30*time.Second)
+	})
+	play(t, lab.Config{Methods: []auth.Method{}}, config.Values{"username": nil, "password": nil, "verify": {"none"}, "cert_pin": nil}, func(w *world) {
+		w.wantUp("no user is configured, and the server need not be anybody")
 	})
 	play(t, lab.Config{Methods: []auth.Method{}}, config.Values{"username": nil, "password": nil}, func(w *world) {
 		w.wantUp("no user is configured")

@@ -123,7 +123,7 @@ func TestAServerThatGivesAnAddressOfTheLANIsRefusedAndTheNextOneTried(t *testing
 		w.place("other.test", lab.Config{})
 		w.session.cfg.Surroundings = func(context.Context) (Surroundings, error) { return around(), nil }
 	}
-	options := config.Values{"server": {testServer, "other.test"}, "verify": {"none"}, "cert_pin": nil}
+	options := config.Values{"server": {testServer, "other.test"}, "verify": {"none"}, "insecure_login": {"1"}, "cert_pin": nil}
 	playAfter(t, lab.Config{Pool: netip.MustParsePrefix("192.168.1.0/24")}, options, known, func(w *world) {
 		w.wantUp("by the second server")
 		if ups, _ := w.network.counts(); ups != 1 || w.network.link().Local != netip.MustParseAddr("10.99.0.2") {
