@@ -1,8 +1,8 @@
 // Command interop tries the client against SSTP servers that are not ours and prints a table of what works.
 //
-// SOFTETHER names the folder of a SoftEther VPN Server 5.02 or later (vpnserver, vpncmd and what stands beside them);
-// without it vpnserver is looked for in PATH. It is started in a network namespace and a folder of its own, which needs
-// root. Or HOST, USER and PASSWORD_FILE name a running server, with CA_CERT or PIN where its certificate needs one.
+// SOFTETHER names the folder of a SoftEther VPN Server 5.02 or later (vpnserver, vpncmd and the files beside them);
+// the default is the folder of the vpnserver in PATH. It starts in a network namespace and a folder of its own, which needs
+// root. Or HOST, USER and PASSWORD_FILE name a running server, and CA_CERT or PIN says how to check its certificate.
 package main
 
 import (
@@ -10,9 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
-	"sstp/src/integration"
+	"sstp/src/integration/netkit"
 )
 
 const needs = `interop needs a server:
@@ -21,20 +22,13 @@ const needs = `interop needs a server:
 `
 
 func main() {
-	if addr := os.Getenv("SSTP_INTEROP_SERVE"); addr != "" {
-		fmt.Println(integration.Serve(addr, func() { fmt.Println("serving") }))
-		os.Exit(1)
-	}
-	if addr := os.Getenv("SSTP_INTEROP_TRANSFER"); addr != "" {
-		os.Exit(transfer(addr, os.Getenv("SSTP_INTEROP_DIRECTION") == "up"))
-	}
 	var t table
 	var err error
 	switch {
 	case os.Getenv("HOST") != "":
 		err = anyServer(&t)
 	case softEtherFolder() != "":
-		err = softEther(&t, softEtherFolder())
+		err = trySoftEther(&t, softEtherFolder())
 	default:
 		fmt.Fprint(os.Stderr, needs)
 		os.Exit(2)
@@ -64,23 +58,10 @@ func softEtherFolder() string {
 	return filepath.Dir(path)
 }
 
-// transferSize is how much is moved each way: enough for counters, windows and buffers to wrap.
-const transferSize = 1 << 30
-
-func transfer(addr string, up bool) int {
-	took, err := integration.Transfer(addr, up, transferSize)
-	if err != nil {
-		fmt.Println("failed:", err)
-		return 1
-	}
-	fmt.Printf("%.0f Mbit/s", transferSize*8/took.Seconds()/1e6)
-	return 0
-}
-
 // table collects and prints results.
 type table struct {
-	rows   [][3]string
-	failed int
+	rows           netkit.Table
+	passed, failed int
 }
 
 // row runs one scenario, notes its result and shows it at once.
@@ -91,15 +72,21 @@ func (t *table) row(name string, scenario func() (string, error)) {
 	if err != nil {
 		result, finding = "FAILED", err.Error()
 		t.failed++
+	} else {
+		t.passed++
 	}
-	t.rows = append(t.rows, [3]string{name, result, finding})
+	if len(t.rows) == 0 {
+		t.rows.Row("scenario", "result", "finding")
+	}
 	fmt.Printf("%-44s %s  %5.1f s  %s\n", name, result, time.Since(begin).Seconds(), finding)
+	finding, _, _ = strings.Cut(finding, "\n") // what a failed scenario printed is too much for the table
+	t.rows.Row(name, result, finding)
 }
 
 func (t *table) print() {
-	fmt.Printf("\n| scenario | result | finding |\n|---|---|---|\n")
-	for _, r := range t.rows {
-		fmt.Printf("| %s | %s | %s |\n", r[0], r[1], r[2])
+	if len(t.rows) > 0 {
+		fmt.Println()
+		t.rows.Print(os.Stdout, 3)
 	}
-	fmt.Printf("\n%d passed, %d failed\n", len(t.rows)-t.failed, t.failed)
+	fmt.Printf("%d passed, %d failed\n", t.passed, t.failed)
 }

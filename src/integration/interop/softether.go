@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"crypto/sha256"
 	"fmt"
 	"net"
 	"os"
@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"sstp/src/integration"
+	"sstp/src/integration/netkit"
 	"sstp/src/lab"
 )
 
@@ -74,22 +74,23 @@ Hub
 ServerCertSet /LOADCERT:server.pem /LOADKEY:server.key
 `
 
-// rig is SoftEther in one namespace and the client in another.
-type rig struct {
-	bed            *integration.Bed
-	client, server *integration.Space
+// softEther is SoftEther in one namespace and the client in another.
+type softEther struct {
+	net            *netkit.Net
+	client, server *netkit.Namespace
 	folder         string // SoftEther's, and the certificates
-	vpnserver      *integration.Process
+	vpnserver      *netkit.Process
+	certificate    *lab.Certificate
 	sstp           string
 }
 
-func softEther(t *table, programs string) error {
-	r := &rig{}
+func trySoftEther(t *table, programs string) error {
+	r := &softEther{}
 	var err error
-	if r.bed, err = integration.New("interop"); err != nil {
+	if r.net, err = netkit.New("interop"); err != nil {
 		return err
 	}
-	defer r.bed.Close()
+	defer r.net.Close()
 	if err := r.prepare(programs); err != nil {
 		return err
 	}
@@ -109,18 +110,19 @@ func softEther(t *table, programs string) error {
 	return nil
 }
 
-func (r *rig) prepare(programs string) error {
+func (r *softEther) prepare(programs string) error {
 	var err error
 	if r.sstp, err = filepath.Abs("build/sstp"); err != nil {
 		return err
 	}
-	if r.client, err = r.bed.Space("client"); err != nil {
+	if r.client, err = r.net.Namespace("client"); err != nil {
 		return err
 	}
-	if r.server, err = r.bed.Space("server"); err != nil {
+	if r.server, err = r.net.Namespace("server"); err != nil {
 		return err
 	}
-	if err := r.bed.Join(r.client, "wan", clientOuter+"/24", r.server, "wan", serverOuter+"/24"); err != nil {
+	if err := netkit.Join(netkit.End{In: r.client, Device: "wan", Addresses: []string{clientOuter + "/24"}},
+		netkit.End{In: r.server, Device: "wan", Addresses: []string{serverOuter + "/24"}}); err != nil {
 		return err
 	}
 	if _, err := r.server.Run("ip", "addr", "add", target+"/32", "dev", "lo"); err != nil {
@@ -136,7 +138,7 @@ func (r *rig) prepare(programs string) error {
 	if err := os.WriteFile(commands, []byte(setUp), 0o600); err != nil {
 		return err
 	}
-	vpncmd, err := r.server.Start(r.folder, filepath.Join(r.folder, "vpncmd"), "localhost:443", "/SERVER", "/IN:commands")
+	vpncmd, err := r.server.Start("env", "-C", r.folder, filepath.Join(r.folder, "vpncmd"), "localhost:443", "/SERVER", "/IN:commands")
 	if err != nil {
 		return err
 	}
@@ -146,21 +148,16 @@ func (r *rig) prepare(programs string) error {
 	if done := strings.Count(vpncmd.Output(), "completed successfully"); done != strings.Count(setUp, "\n") {
 		return fmt.Errorf("SoftEther took %d of %d commands:\n%s", done, strings.Count(setUp, "\n"), vpncmd.Output())
 	}
-	serve, err := r.server.Start("", "env", "SSTP_INTEROP_SERVE="+target+":5000", os.Args[0])
-	if err != nil {
-		return err
-	}
-	_, err = serve.WaitFor("serving", 0, 5*time.Second)
-	return err
+	return r.server.ServeTransfers(target + ":5000")
 }
 
 // files makes SoftEther's folder, which is also where it looks for everything, and the certificates.
-func (r *rig) files(programs string) error {
+func (r *softEther) files(programs string) error {
 	programs, err := filepath.Abs(programs)
 	if err != nil {
 		return err
 	}
-	config, err := r.bed.File("softether/vpn_server.config", quiet)
+	config, err := r.net.File("softether/vpn_server.config", quiet)
 	if err != nil {
 		return err
 	}
@@ -180,7 +177,7 @@ func (r *rig) files(programs string) error {
 	if err != nil {
 		return err
 	}
-	server, err := lab.NewCertificate(lab.CertificateOptions{Names: []string{"vpn.test"}, Authority: ca, RSA: true})
+	r.certificate, err = lab.NewCertificate(lab.CertificateOptions{Names: []string{"vpn.test"}, Authority: ca, RSA: true})
 	if err != nil {
 		return err
 	}
@@ -188,7 +185,7 @@ func (r *rig) files(programs string) error {
 	if err != nil {
 		return err
 	}
-	for name, c := range map[string]*lab.Certificate{"server": server, "client": client} {
+	for name, c := range map[string]*lab.Certificate{"server": r.certificate, "client": client} {
 		key, err := c.KeyPEM()
 		if err != nil {
 			return err
@@ -199,53 +196,53 @@ func (r *rig) files(programs string) error {
 			}
 		}
 	}
-	return os.WriteFile(filepath.Join(r.folder, "ca.pem"), server.RootPEM(), 0o600)
+	return os.WriteFile(filepath.Join(r.folder, "ca.pem"), r.certificate.RootPEM(), 0o600)
 }
 
-func (r *rig) start() error {
+func (r *softEther) start() error {
 	var err error
-	if r.vpnserver, err = r.server.Start(r.folder, filepath.Join(r.folder, "vpnserver"), "start", "--foreground"); err != nil {
+	if r.vpnserver, err = r.server.Start("env", "-C", r.folder, filepath.Join(r.folder, "vpnserver"), "start", "--foreground"); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	for {
-		if _, err := r.client.Run("timeout", "1", "bash", "-c", "exec 3<>/dev/tcp/"+serverOuter+"/443"); err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("SoftEther does not listen:\n%s", r.vpnserver.Output())
-		case <-time.After(100 * time.Millisecond):
-		}
+	err = netkit.Eventually(20*time.Second, func() error {
+		return r.client.Do(func() error {
+			c, err := net.DialTimeout("tcp", serverOuter+":443", time.Second)
+			if err == nil {
+				c.Close()
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("SoftEther does not listen: %w\n%s", err, r.vpnserver.Output())
 	}
+	return nil
 }
 
 // up starts the client; options replace or, when empty, remove the usual ones.
-func (r *rig) up(options ...string) (*integration.Process, error) {
+func (r *softEther) up(options ...string) (*netkit.Process, error) {
 	dir, err := r.config(options...)
 	if err != nil {
 		return nil, err
 	}
-	return r.client.Start("", r.sstp, "up", "vpn", "--config", dir)
+	return r.client.Start(r.sstp, "up", "vpn", "--config", dir)
 }
 
-func (r *rig) config(options ...string) (string, error) {
-	return writeConfig(r.bed, append([]string{
-		"server=" + net.JoinHostPort(serverOuter, "443"), "server_name=vpn.test", "ca_cert=" + filepath.Join(r.folder, "ca.pem"),
-		"username=demo", "password=secret", "defaultroute=0",
-	}, options...))
+func (r *softEther) config(options ...string) (string, error) {
+	return r.net.Config("config", append([]string{
+		"server=" + net.JoinHostPort(serverOuter, "443"), "ca_cert=" + filepath.Join(r.folder, "ca.pem"),
+	}, options...)...)
 }
 
 // connected runs a scenario while a tunnel is up, and checks that it ends in good order.
-func (r *rig) connected(scenario func(*integration.Process) (string, error), options ...string) (string, error) {
+func (r *softEther) connected(scenario func(*netkit.Process) (string, error), options ...string) (string, error) {
+	begin := time.Now()
 	p, err := r.up(options...)
 	if err != nil {
 		return "", err
 	}
 	defer p.End()
-	begin := time.Now()
-	if _, err := p.WaitFor(" on sstp-vpn, MTU", 0, 20*time.Second); err != nil {
+	if _, err := p.WaitFor(netkit.UpText, 0, 20*time.Second); err != nil {
 		return "", err
 	}
 	took := time.Since(begin)
@@ -253,14 +250,10 @@ func (r *rig) connected(scenario func(*integration.Process) (string, error), opt
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, p.Output())
 	}
-	p.Signal(syscall.SIGTERM)
-	if code, err := p.Wait(4 * time.Second); err != nil || code != 0 {
-		return "", fmt.Errorf("exit code %d after SIGTERM: %v\n%s", code, err, p.Output())
-	}
-	return fmt.Sprintf("up after %.1f s; %s", took.Seconds(), finding), nil
+	return fmt.Sprintf("up after %.1f s; %s", took.Seconds(), finding), endInOrder(p)
 }
 
-func (r *rig) logIn(method, user string) (string, error) {
+func (r *softEther) logIn(method, user string) (string, error) {
 	options := []string{"auth=" + method, "username=" + user}
 	if method == "eap-tls" {
 		options = append(options, "cert="+filepath.Join(r.folder, "client.pem"), "key="+filepath.Join(r.folder, "client.key"))
@@ -268,7 +261,7 @@ func (r *rig) logIn(method, user string) (string, error) {
 	return r.connected(r.ping, options...)
 }
 
-func (r *rig) ping(*integration.Process) (string, error) {
+func (r *softEther) ping(*netkit.Process) (string, error) {
 	out, err := r.client.Run("ping", "-c", "5", "-i", "0.1", "-W", "2", gateway)
 	if err != nil {
 		return "", err
@@ -281,25 +274,28 @@ func (r *rig) ping(*integration.Process) (string, error) {
 	return "ping answered", nil
 }
 
-func (r *rig) bulk() (string, error) {
-	return r.connected(func(*integration.Process) (string, error) {
+// transferSize is how much is moved each way: enough for counters, windows and buffers to wrap.
+const transferSize = 1 << 30
+
+func (r *softEther) bulk() (string, error) {
+	return r.connected(func(*netkit.Process) (string, error) {
 		if _, err := r.client.Run("ip", "route", "add", target+"/32", "dev", "sstp-vpn"); err != nil {
 			return "", err
 		}
 		var speeds []string
-		for _, direction := range []string{"up", "down"} {
-			out, err := r.client.Run("env", "SSTP_INTEROP_TRANSFER="+target+":5000", "SSTP_INTEROP_DIRECTION="+direction, os.Args[0])
+		for _, d := range netkit.Directions {
+			took, err := r.client.Transfer(target+":5000", d, transferSize, time.Hour)
 			if err != nil {
 				return "", err
 			}
-			speeds = append(speeds, direction+" "+out)
+			speeds = append(speeds, fmt.Sprintf("%s %.0f Mbit/s", d, transferSize*8/took.Seconds()/1e6))
 		}
 		return strings.Join(speeds, ", "), nil
 	})
 }
 
 // refused checks that the client ends in a code, says what to do, and leaves in good order.
-func (r *rig) refused(code string, options ...string) (string, error) {
+func (r *softEther) refused(code string, options ...string) (string, error) {
 	p, err := r.up(options...)
 	if err != nil {
 		return "", err
@@ -312,23 +308,15 @@ func (r *rig) refused(code string, options ...string) (string, error) {
 	if _, err := p.WaitFor("hint: ", n, time.Second); err != nil {
 		return "", err
 	}
-	p.Signal(syscall.SIGTERM)
-	if status, err := p.Wait(4 * time.Second); err != nil || status != 0 {
-		return "", fmt.Errorf("exit code %d: %v", status, err)
-	}
 	message, _, _ := strings.Cut(p.Output()[n:], "\n")
-	return code + ": " + message, nil
+	return code + ": " + message, endInOrder(p)
 }
 
-func (r *rig) pinned() (string, error) {
-	pin, err := pinOf(filepath.Join(r.folder, "server.pem"))
-	if err != nil {
-		return "", err
-	}
-	return r.connected(r.ping, "ca_cert=", "verify=pin", "cert_pin="+pin)
+func (r *softEther) pinned() (string, error) {
+	return r.connected(r.ping, "ca_cert=", "verify=pin", fmt.Sprintf("cert_pin=sha256:%x", sha256.Sum256(r.certificate.TLS.Certificate[0])))
 }
 
-func (r *rig) probe() (string, error) {
+func (r *softEther) probe() (string, error) {
 	dir, err := r.config()
 	if err != nil {
 		return "", err
@@ -344,15 +332,15 @@ func (r *rig) probe() (string, error) {
 }
 
 // restart kills the server, starts it again at once, and measures the longest silence of a ping.
-func (r *rig) restart() (string, error) {
-	return r.connected(func(p *integration.Process) (string, error) {
+func (r *softEther) restart() (string, error) {
+	return r.connected(func(p *netkit.Process) (string, error) {
 		n := len(p.Output())
 		r.vpnserver.Signal(syscall.SIGTERM) // it saves its configuration; the next one does not, and is killed
 		r.vpnserver.Wait(10 * time.Second)
 		if err := r.start(); err != nil {
 			return "", err
 		}
-		if _, err := p.WaitFor(" on sstp-vpn, MTU", n, 30*time.Second); err != nil {
+		if _, err := p.WaitFor(netkit.UpText, n, 30*time.Second); err != nil {
 			return "", err
 		}
 		begin := time.Now()
@@ -362,7 +350,7 @@ func (r *rig) restart() (string, error) {
 		if err := r.start(); err != nil {
 			return "", err
 		}
-		if _, err := p.WaitFor(" on sstp-vpn, MTU", n, 30*time.Second); err != nil {
+		if _, err := p.WaitFor(netkit.UpText, n, 30*time.Second); err != nil {
 			return "", err
 		}
 		gap := time.Since(begin)

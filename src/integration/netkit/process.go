@@ -55,13 +55,17 @@ func (s *Namespace) Start(args ...string) (*Process, error) {
 	return p, nil
 }
 
-// StartAnd starts a program and waits until it prints a text.
+// StartAnd starts a program and waits until it prints a text. A program that does not is ended.
 func (s *Namespace) StartAnd(text string, within time.Duration, args ...string) (*Process, error) {
 	p, err := s.Start(args...)
-	if err == nil {
-		_, err = p.WaitFor(text, 0, within)
+	if err != nil {
+		return nil, err
 	}
-	return p, err
+	if _, err := p.WaitFor(text, 0, within); err != nil {
+		p.End()
+		return nil, err
+	}
+	return p, nil
 }
 
 // Write collects the program's output.
