@@ -9,10 +9,10 @@ describe('kill switch in the form', { skip: chromium ? false : 'there is no Chro
 	const { withPage } = suite();
 
 	// The form of a vector's tunnel, with the rest of its configuration behind it.
-	const form = ({ before }, tunnel, body, options) => {
+	const form = ({ before }, tunnel, body, options, more) => {
 		const own = before.network.find((s) => s['.name'] == tunnel), values = Object.fromEntries(Object.entries(own).filter(([ k ]) => k[0] != '.'));
 
-		return withPage({ form: tunnel, values: JSON.stringify(values), network: JSON.stringify(before.network.filter((s) => s != own)), firewall: JSON.stringify(before.firewall) }, {}, body, options);
+		return withPage({ form: tunnel, values: JSON.stringify(values), network: JSON.stringify(before.network.filter((s) => s != own)), firewall: JSON.stringify(before.firewall), ...more }, {}, body, options);
 	};
 	const vector = (file, name) => vectors[file].find((v) => v.name == name);
 	const field = (page, name) => page.locator(`[data-name="_sstp_ks${name}"]`);
@@ -91,15 +91,25 @@ describe('kill switch in the form', { skip: chromium ? false : 'there is no Chro
 			});
 		});
 
-	test('the sentence about the zone says where to change it, and goes with its cause', () => {
-		const v = vector('refused', 'The tunnel is in the uplink\'s zone');
+	test('a tunnel in the uplink\'s zone: one click takes it out, and the sentence goes with its cause', () => {
+		const v = vector('refused', 'The tunnel is in the uplink\'s zone'), leave = (page) => page.getByRole('button', { name: 'Take the tunnel out of zone wan' });
 
 		return form(v, 'vpn', async (page) => {
 			await turn(page, true);
-			assert.match(await alert(page, ''), /take vpn out of zone wan first\. The zone of an interface is chosen under Firewall Settings\./);
+			assert.match(await alert(page, ''), /take vpn out of zone wan first/);
 			await turn(page, false);
 			assert.equal(await alert(page, ''), '');
-		});
+			assert.equal(await leave(page).isVisible(), false);
+			await turn(page, true);
+			await leave(page).click();
+			assert.equal(await alert(page, ''), '');
+			assert.equal(await leave(page).isVisible(), false);
+			assert.doesNotMatch(await save(page), /^refused/);
+
+			const zones = (await router(page)).firewall.filter((f) => f['.type'] == 'zone');
+
+			assert.deepEqual(zones.map((z) => [ z.name, z.network ]), [ [ 'lan', [ 'lan' ] ], [ 'wan', [ 'wan', 'wan6' ] ], [ 'vpn', [ 'vpn' ] ] ]);
+		}, {}, { zone: 'wan' });
 	});
 
 	test('the LAN is chosen to begin with, names are kept in, and the rest shows only when it is on', () => form(vector('on', 'Two networks and two uplinks'), 'vpn', async (page) => {

@@ -611,6 +611,14 @@ window.addEventListener('DOMContentLoaded', async () => {
 		Object.assign(Object.create(protocol), { sid }).renderFormOptions(s);
 
 		/* what LuCI's interface editor adds by itself */
+		if (wanted.has('zone')) {
+			const zone = s.taboption('advanced', Value, '_zone', 'Firewall zone');
+
+			zone.load = async () => wanted.get('zone');
+			zone.write = (at, name) => { uci.local.firewall.filter((f) => f['.type'] == 'zone').forEach((f) => { f.network = L.toArray(f.network).filter((n) => n != sid).concat(f.name == name ? sid : []); }); };
+			zone.remove = () => zone.write(sid, '');
+		}
+
 		for (const name of [ 'defaultroute', 'peerdns' ])
 			s.taboption('advanced', Flag, name, name).default = '1';
 		s.taboption('advanced', DynamicList, 'dns', 'dns').depends('peerdns', '0');

@@ -1,5 +1,6 @@
 'use strict';
 'require baseclass';
+'require dom';
 'require form';
 'require network';
 'require uci';
@@ -143,16 +144,24 @@ return baseclass.extend({
 		const problem = () => {
 			const found = wanted() ? killswitch.on(planned(), request()).problem : null;
 
-			if (!found)
-				return { field: null, text: '' };
-
-			return { field: FIELDS[found.key] ?? '_sstp_ks', text: killswitch.text(found) +
-				(/^tunnel_in_/.test(found.key) ? ' ' + _('The zone of an interface is chosen under Firewall Settings.') : '') };
+			return found ? { field: FIELDS[found.key] ?? '_sstp_ks', text: killswitch.text(found), zone: /^tunnel_in_/.test(found.key) ? found.args[1] : null } : { field: null, text: '' };
 		};
+
+		/* LuCI's field for the zone of the interface, on another tab. */
+		const zoneWidget = () => s.children.find((o) => o.option == '_zone')?.getUIElement?.(sid);
+		const leave = E('div', { 'class': 'sstp sstp-leave', 'hidden': '' });
 
 		/* Shows what is wrong, below its field and nowhere else. */
 		const show = () => {
 			const found = problem();
+
+			leave.hidden = !(found.zone && zoneWidget());
+
+			if (!leave.hidden)
+				dom.content(leave, [ dialog.button(format.fill(_('Take the tunnel out of zone %s'), found.zone), 'action important', () => {
+					zoneWidget().setValue('');
+					show();
+				}) ]);
 
 			for (const name of [ '_sstp_ks', '_sstp_ks_zones', '_sstp_ks_except' ])
 				mark(fields[name], (found.field == name) ? found.text : '');
@@ -178,9 +187,9 @@ return baseclass.extend({
 		o = field(form.DummyValue, '_sstp_ks_state', '\u00a0');
 		o.depends('_sstp_ks', '1');
 		o.load = () => prepare().then(() => '');
-		o.renderWidget = () => E('div', { 'class': 'sstp' }, !status.on ? [] : status.complete ? [
+		o.renderWidget = () => E('div', { 'class': 'sstp' }, !status.on ? [ leave ] : status.complete ? [ leave,
 			E('div', { 'class': 'sstp-verdict sstp-tone-ok' }, [ dialog.mark('ok'), E('span', {}, [ _('The kill switch is on and complete.') ]) ])
-		] : [
+		] : [ leave,
 			E('div', { 'class': 'sstp-verdict sstp-tone-failed' }, [ dialog.mark('warn'), E('div', {}, [
 				E('span', {}, [ _('The kill switch is on, but not as it should be. Saving this form mends what belongs to it.') ]),
 				E('ul', { 'class': 'sstp-notes' }, status.problems.map((p) => E('li', {}, [ killswitch.text(p) ])))
