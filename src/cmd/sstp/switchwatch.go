@@ -25,6 +25,8 @@ type switchWatch struct {
 	board switchboard
 	name  string
 	logf  session.Logf
+	// changed is called when the configuration or what the firewall has loaded is another one than before.
+	changed func()
 
 	mu   sync.Mutex
 	last *killswitch.Status // nil: nobody could look yet
@@ -47,6 +49,9 @@ func (w *switchWatch) run(ctx context.Context) {
 	seen, looked := "", time.Time{}
 	for {
 		if stamp := w.board.firewall.stamp(); stamp != seen || time.Since(looked) >= switchLook {
+			if stamp != seen && seen != "" {
+				w.changed()
+			}
 			seen, looked = stamp, time.Now()
 			w.look(ctx)
 		}

@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sstp/src/config"
@@ -55,28 +59,39 @@ func TestTheDaemonLooksAfterTheKillSwitch(t *testing.T) {
 }
 
 func TestTheDaemonLooksAgainWhenSomethingHasChanged(t *testing.T) {
-	b := newSwitchBench(t)
-	w := &switchWatch{board: b.board, name: "vpn", logf: func(config.LogLevel, string, ...any) {}}
-	before := b.board.firewall.stamp()
-	if before != b.board.firewall.stamp() {
-		t.Error("nothing has changed")
-	}
-	time.Sleep(20 * time.Millisecond) // the clock of files ticks no finer
-	b.write("etc/config/firewall", "")
-	if before == b.board.firewall.stamp() {
-		t.Error("the configuration has changed")
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		w.run(ctx)
-	}()
-	for w.status() == nil {
-		time.Sleep(time.Millisecond)
-	}
-	cancel()
-	<-done
+	synctest.Test(t, func(t *testing.T) {
+		b := newSwitchBench(t)
+		// In the test's time the clock of files stands still.
+		edit := func(age time.Duration) {
+			b.write("etc/config/firewall", "")
+			at := time.Now().Add(-age)
+			if err := os.Chtimes(filepath.Join(b.board.firewall.root, "etc/config/firewall"), at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		edit(time.Hour)
+		changed := 0
+		w := &switchWatch{board: b.board, name: "vpn", logf: func(config.LogLevel, string, ...any) {}, changed: func() { changed++ }}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { w.run(ctx) })
+		looks := func(why string, after time.Duration, want, wantChanged int) {
+			t.Helper()
+			before := b.netifd.CallsOf("get")
+			time.Sleep(after)
+			synctest.Wait()
+			if got := (b.netifd.CallsOf("get") - before) / 2; got != want || changed != wantChanged {
+				t.Errorf("%s: %d looks, %d changes told; want %d and %d", why, got, changed, want, wantChanged)
+			}
+		}
+		looks("at the beginning", time.Second, 1, 0)
+		looks("while nothing happens", switchLook-switchGlance, 0, 0)
+		looks("once a minute", switchGlance, 1, 0)
+		edit(time.Minute)
+		looks("after a change", switchGlance, 1, 1)
+		cancel()
+		running.Wait()
+	})
 }
 
 func TestTheStatusTellsOfTheKillSwitch(t *testing.T) {
