@@ -167,3 +167,22 @@ func TestALookThatFailsChangesNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestTheStatusAnswersWhileTheLoopWaits: whoever asks is not to wait for a log, a netifd or a kernel that hangs.
+func TestTheStatusAnswersWhileTheLoopWaits(t *testing.T) {
+	play(t, lab.Config{}, nil, func(w *world) {
+		w.wantUp("first call")
+		w.mu.Lock() // the log hangs, and the loop with it
+		w.server.Cut("")
+		answered := make(chan State, 1)
+		go func() {
+			w.session.History()
+			answered <- w.session.Status().State
+		}()
+		if st := <-answered; st != Up {
+			t.Errorf("the status says %s, want up: the loop has not come further", st)
+		}
+		w.mu.Unlock()
+		w.wantUp("the log goes on")
+	})
+}

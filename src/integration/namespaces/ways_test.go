@@ -3,10 +3,13 @@
 package namespaces
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"sstp/src/integration/netkit"
 )
 
 const farServer, victim = "203.0.113.2", "203.0.113.66"
@@ -173,4 +176,50 @@ func TestRoutesStayWhileALostCallIsHeldForEver(t *testing.T) {
 	s.run(s.client, "ping", "-c", "1", "-W", "2", inside)
 	s.stop(p)
 	s.wantNothingOfOurs()
+}
+
+// refused connects to an address and returns what connect said; it fails the test when that took long.
+func (s *setup) refused(in *netkit.Namespace, to string) string {
+	s.t.Helper()
+	begin := time.Now()
+	out, err := in.Run("timeout", "5", "bash", "-c", "exec 3<>/dev/tcp/"+to+"/80")
+	if err == nil {
+		s.t.Errorf("something answered at %s", to)
+	}
+	if took := time.Since(begin); took > 2*time.Second*slow {
+		s.t.Errorf("connecting to %s took %v, want to be refused at once", to, took)
+	}
+	return out + fmt.Sprint(err)
+}
+
+// TestWhatEntersATunnelThatIsHeldForEverIsRefusedAtOnce asks the kernel whether it takes our ICMP answers, also from behind
+// the router and with a strict reverse path filter.
+func TestWhatEntersATunnelThatIsHeldForEverIsRefusedAtOnce(t *testing.T) {
+	for _, filter := range []string{"0", "1"} {
+		t.Run("rp_filter "+filter, func(t *testing.T) {
+			s := newRouted(t)
+			s.run(s.client, "sysctl", "-q", "-w", "net.ipv4.conf.all.rp_filter="+filter, "net.ipv6.conf.all.forwarding=1")
+			lan := s.namespace("lan")
+			s.join(s.client, "lan", "192.168.1.1/24", lan, "lan", "192.168.1.7/24")
+			s.join(s.client, "lan6", "2001:db8:1::1/64", lan, "lan6", "2001:db8:1::7/64")
+			s.run(lan, "ip", "route", "add", "default", "via", "192.168.1.1")
+			s.run(lan, "ip", "-6", "route", "add", "default", "via", "2001:db8:1::1")
+			p := s.up("server="+farServer, "defaultroute=1", "hold=forever", "keepalive=2 1")
+			n := s.wait(p, upText, 0, 5*time.Second)
+			s.run(s.client, "ip", "-6", "addr", "add", "2001:db8:9::2/64", "dev", "sstp-vpn")
+			s.run(s.client, "ip", "-6", "route", "add", "2000::/3", "dev", "sstp-vpn")
+			s.lab.End()
+			s.wait(p, " holding ", n, 10*time.Second)
+			time.Sleep(200 * time.Millisecond)
+			for _, from := range []*netkit.Namespace{s.client, lan} {
+				if out := s.refused(from, "9.9.9.9"); !strings.Contains(out, "No route to host") {
+					t.Errorf("IPv4: %s", out)
+				}
+				if out := s.refused(from, "2620:fe::fe"); !strings.Contains(out, "Permission denied") {
+					t.Errorf("IPv6: %s", out)
+				}
+			}
+			s.stop(p)
+		})
+	}
 }
