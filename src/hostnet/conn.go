@@ -8,6 +8,7 @@ package hostnet
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,8 +19,14 @@ const seq = 1
 // A lost answer ends a call after this many seconds; the kernel answers at once.
 const answerSeconds = 5
 
+// bufferSize is the most that the kernel sends of a dump at once.
+const bufferSize = 32 << 10
+
+// buffers are for answers: a look into the kernel asks some thirty questions, one after the other.
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
 // exchange sends one request to rtnetlink and hands each message of the answer to take, until take has what it wants, the
-// kernel acknowledges or the dump is complete.
+// kernel acknowledges or the dump is complete. A message is valid until take returns.
 func exchange(request []byte, take func(m message) (done bool, err error)) error {
 	return exchangeBy(unix.NETLINK_ROUTE, request, take)
 }
@@ -41,7 +48,9 @@ func exchangeBy(protocol int, request []byte, take func(m message) (done bool, e
 	if err := unix.Sendto(fd, end(request), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("netlink request: %w", err)
 	}
-	buf := make([]byte, 32<<10 /* the most that the kernel sends of a dump at once */)
+	pooled := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(pooled)
+	buf := pooled[:]
 	for {
 		n, _, flags, from, err := unix.Recvmsg(fd, buf, nil, 0)
 		switch kernel, ok := from.(*unix.SockaddrNetlink); {

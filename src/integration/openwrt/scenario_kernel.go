@@ -19,7 +19,7 @@ func (w *world) staysRight() {
 // theSamePeer: the server still holds the old call and gives another address of its own network. The kernel takes two
 // addresses of one network for one and its secondary.
 func theSamePeer(w *world) {
-	r := w.up(setup{})
+	r := w.up(setup{serving: []string{"--fresh-address"}})
 	w.router.must("ifdown wan")
 	time.Sleep(time.Second)
 	w.router.must("ifup wan")
