@@ -73,14 +73,16 @@ func TestTheDaemonLooksAgainWhenSomethingHasChanged(t *testing.T) {
 		changed := 0
 		w := &switchWatch{board: b.board, name: "vpn", logf: func(config.LogLevel, string, ...any) {}, changed: func() { changed++ }}
 		ctx, cancel := context.WithCancel(t.Context())
+		seen := b.netifd.CallsOf("get")
 		var running sync.WaitGroup
 		running.Go(func() { w.run(ctx) })
 		looks := func(why string, after time.Duration, want, wantChanged int) {
 			t.Helper()
-			before := b.netifd.CallsOf("get")
 			time.Sleep(after)
 			synctest.Wait()
-			if got := (b.netifd.CallsOf("get") - before) / 2; got != want || changed != wantChanged {
+			before := seen
+			seen = b.netifd.CallsOf("get")
+			if got := (seen - before) / 2; got != want || changed != wantChanged {
 				t.Errorf("%s: %d looks, %d changes told; want %d and %d", why, got, changed, want, wantChanged)
 			}
 		}
