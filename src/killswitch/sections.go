@@ -86,12 +86,14 @@ func (p *plan) rules() (rules []Section) {
 	return rules
 }
 
-// zone returns the zone for a tunnel that is in none. It lets nothing in. It masquerades IPv6 too: the firewall lets packets of
-// established connections pass before it looks at any rule, also when the route to the tunnel is gone and they leave by an
-// uplink. Of a masqueraded connection the kernel drops them there. (fw3 does not know masq6, and says so.)
+// zone returns the zone for a tunnel that is in none. It lets nothing in, and answers nothing: a refusal has the tunnel's
+// address and tells whom the LAN talks to, and in the moment in which the routes change it would leave by an uplink. It masquerades
+// IPv6 too: the firewall lets packets of established connections pass before it looks at any rule, also when the route to the
+// tunnel is gone and they leave by an uplink. Of a masqueraded connection the kernel drops them there. (fw3 does not know masq6,
+// and says so.)
 func (p *plan) zone() Section {
 	return Section{Type: "zone", Name: prefix(p.Tunnel) + "zone", Options: []Option{
-		option("name", p.tunnelZone), list("network", p.Tunnel), option("input", "REJECT"), option("output", "ACCEPT"),
+		option("name", p.tunnelZone), list("network", p.Tunnel), option("input", "DROP"), option("output", "ACCEPT"),
 		option("forward", "REJECT"), option("masq", "1"), option("masq6", "1"), option("mtu_fix", "1"),
 	}}
 }

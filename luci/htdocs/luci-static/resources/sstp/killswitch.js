@@ -320,7 +320,7 @@ function apply(p, without) {
 
 	if (p.ownZone)
 		state.firewall.push({ '.type': 'zone', '.name': `${prefix(p.tunnel)}zone`, name: p.tunnelZone, network: [ p.tunnel ],
-			input: 'REJECT', output: 'ACCEPT', forward: 'REJECT', masq: '1', masq6: '1', mtu_fix: '1' });
+			input: 'DROP', output: 'ACCEPT', forward: 'REJECT', masq: '1', masq6: '1', mtu_fix: '1' });
 
 	state.firewall.push(...missing.map((src) => section(p, 'forwarding', 'forward', { src, dest: p.tunnelZone })));
 
