@@ -123,8 +123,8 @@ func (f firewall) idle(name string) bool {
 }
 
 // cutForwarded makes the kernel forget the connections that it forwards for others: the firewall lets established ones pass
-// whatever the rules say. The router's own connections stay, and those to it. It needs OpenWrt's kernel, where an address
-// that is written to the list of connections removes its.
+// whatever the rules say. The router's own connections stay but those to name servers, and those to it. On OpenWrt's kernel an address that is written to
+// the list of connections removes its; others are asked by netlink.
 func (f firewall) cutForwarded() {
 	path := filepath.Join(f.root, "proc/net/nf_conntrack")
 	list, err := os.Open(path)
@@ -136,27 +136,44 @@ func (f firewall) cutForwarded() {
 	if err != nil {
 		return
 	}
-	hosts := forwardedHosts(bufio.NewScanner(list), own)
+	hosts := hostsToCut(bufio.NewScanner(list), own)
 	for _, host := range hosts {
 		if w, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
-			_, _ = w.WriteString(host.String() + "\n")
+			_, err = w.WriteString(host.String() + "\n")
 			w.Close()
+			if err == nil {
+				continue
+			}
 		}
+		_ = hostnet.ForgetConnections(hosts) // a kernel without either keeps them until they end
+		return
 	}
 }
 
-// forwardedHosts returns who began the connections of the kernel's list that neither begin nor end at one of our addresses.
-func forwardedHosts(lines *bufio.Scanner, own []netip.Addr) (hosts []netip.Addr) {
+// hostsToCut returns who began the connections of the kernel's list that neither begin nor end at one of our addresses, and the
+// name servers that this machine has asked.
+func hostsToCut(lines *bufio.Scanner, own []netip.Addr) (hosts []netip.Addr) {
 	ours := map[netip.Addr]bool{}
 	for _, a := range own {
 		ours[a] = true
 	}
 	seen := map[netip.Addr]bool{}
 	for lines.Scan() {
-		src, dst := tupleAddr(lines.Text(), " src="), tupleAddr(lines.Text(), " dst=")
-		if src.IsValid() && dst.IsValid() && !ours[src] && !ours[dst] && !seen[src] {
-			seen[src] = true
-			hosts = append(hosts, src)
+		line := lines.Text()
+		src, dst := tupleAddr(line, " src="), tupleAddr(line, " dst=")
+		if !src.IsValid() || !dst.IsValid() || ours[dst] {
+			continue
+		}
+		host := src
+		if ours[src] {
+			if !strings.Contains(line, " dport=53 ") && !strings.Contains(line, " dport=853 ") {
+				continue
+			}
+			host = dst
+		}
+		if !seen[host] {
+			seen[host] = true
+			hosts = append(hosts, host)
 		}
 	}
 	return hosts

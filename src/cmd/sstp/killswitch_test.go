@@ -262,9 +262,10 @@ func TestTheArgumentsOfKillswitch(t *testing.T) {
 	}
 }
 
-func TestOnlyForwardedConnectionsAreCut(t *testing.T) {
+func TestForwardedConnectionsAndQuestionsForNamesAreCut(t *testing.T) {
 	list := `ipv4     2 tcp      6 7440 ESTABLISHED src=192.168.1.7 dst=192.0.2.9 sport=4000 dport=443 packets=1 bytes=2 src=192.0.2.9 dst=203.0.113.2 sport=443 dport=4000 packets=1 bytes=2 [ASSURED] mark=0 zone=0 use=2
 ipv4     2 udp      17 55 src=192.168.1.7 dst=192.168.1.1 sport=5353 dport=53 packets=1 bytes=2 src=192.168.1.1 dst=192.168.1.7 sport=53 dport=5353 packets=1 bytes=2 mark=0 use=2
+ipv4     2 udp      17 55 src=203.0.113.2 dst=203.0.113.1 sport=4003 dport=53 packets=1 bytes=2 src=203.0.113.1 dst=203.0.113.2 sport=53 dport=4003 packets=1 bytes=2 mark=0 use=2
 ipv4     2 tcp      6 7440 ESTABLISHED src=203.0.113.2 dst=192.0.2.10 sport=4001 dport=443 src=192.0.2.10 dst=203.0.113.2 sport=443 dport=4001 [ASSURED] use=2
 ipv4     2 tcp      6 7440 ESTABLISHED src=192.168.1.7 dst=192.0.2.11 sport=4002 dport=80 src=192.0.2.11 dst=203.0.113.2 sport=80 dport=4002 [ASSURED] use=2
 ipv6     10 udp      17 12 src=2001:0db8:0002:0000:0000:0000:0000:0007 dst=2001:0db8:00ff:0000:0000:0000:0000:0001 sport=1 dport=2 src=2001:0db8:00ff:0000:0000:0000:0000:0001 dst=2001:0db8:0002:0000:0000:0000:0000:0007 sport=2 dport=1 use=2
@@ -272,8 +273,8 @@ ipv4     2 unknown  2 500 src=192.168.1.8 dst=224.0.0.1 src=224.0.0.1 dst=192.16
 nonsense src= dst=x
 `
 	own := []netip.Addr{netip.MustParseAddr("192.168.1.1"), netip.MustParseAddr("203.0.113.2")}
-	got := forwardedHosts(bufio.NewScanner(strings.NewReader(list)), own)
-	want := []netip.Addr{netip.MustParseAddr("192.168.1.7"), netip.MustParseAddr("2001:db8:2::7")}
+	got := hostsToCut(bufio.NewScanner(strings.NewReader(list)), own)
+	want := []netip.Addr{netip.MustParseAddr("192.168.1.7"), netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("2001:db8:2::7")}
 	if !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
