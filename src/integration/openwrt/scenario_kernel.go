@@ -71,10 +71,24 @@ func theWANComesBack(w *world) {
 	}
 }
 
-// plug puts a cable of the router in, or pulls it out.
+// plug puts a cable of the router in, or pulls it out. The provider's end forgets its IPv6 without a cable.
 func (w *world) plug(cable string, in bool) {
 	_, err := w.internet.run("ip", "link", "set", cable, map[bool]string{true: "up", false: "down"}[in])
 	w.must(err)
+	if in && cable == "wan" {
+		w.wan6()
+	}
+}
+
+// wan6 gives the provider's end of the WAN its IPv6 address and the route to the LAN's network.
+func (w *world) wan6() {
+	for _, args := range [][]string{
+		{"addr", "replace", wanGateway6 + "/64", "dev", "wan", "nodad"},
+		{"route", "replace", "2001:db8:2::/64", "via", wanAddress6, "dev", "wan"},
+	} {
+		_, err := w.internet.run(append([]string{"ip", "-6"}, args...)...)
+		w.must(err)
+	}
 }
 
 // aStuckLog: nobody reads what the daemon writes to the log.

@@ -206,7 +206,7 @@ func withoutTheSwitch(w *world) {
 		case "lost, beyond hold", "connecting", "refused", "interface disabled", "package removed":
 			p.leavesAll(r)
 		case "up", "lost, within hold", "firewall restarted":
-			p.leaks(r, "names", "tcp6", "udp6", "icmp6")
+			p.leaks(r, "names", "tcp6", "udp6", "icmp6", refusals)
 		}
 	}
 	p.tell("without the switch")
@@ -229,7 +229,7 @@ func withTheSwitch(w *world) {
 	rows := p.states(s)
 	stop()
 	for _, r := range rows {
-		p.leaks(r)
+		p.leaks(r, refusals)
 	}
 	p.tell("with the switch")
 	lies, _ := p.broken()
@@ -269,14 +269,30 @@ func (p *proof) throughTheTunnel() {
 	})
 }
 
+// flows waits until each kind of traffic leaves by the uplink: the LAN's IPv6 address has just been set.
+func (p *proof) flows() {
+	begin := time.Now()
+	p.w.until(10*time.Second, "each kind of traffic leaves by the uplink", func() string {
+		n := count(p.tap.between(begin, time.Now()))
+		for _, kind := range kinds {
+			if n[kind] == 0 {
+				return "none of " + kind
+			}
+		}
+		return ""
+	})
+}
+
 // switchTurnedOnLate: flows that already go by the WAN when the switch is turned on do not go on there.
 func switchTurnedOnLate(w *world) {
 	w.needsAll()
 	w.start(proofSetup(setup{freeZone: true, vpn: options{"auto": "0"}}))
 	p := w.newProof(w.lan, lanRouter)
+	p.flows()
 	p.leavesAll(p.during("no tunnel, no switch", func() { time.Sleep(2 * dwell) }))
 	w.switchOn()
-	p.leaks(p.during("the switch on, no tunnel", func() { time.Sleep(3 * dwell) }))
+	// The internet still answers the flows that were cut, and is refused.
+	p.leaks(p.during("the switch on, no tunnel", func() { time.Sleep(3 * dwell) }), refusals)
 	w.router.must("ifup vpn")
 	w.waitUp("vpn", upLimit)
 	p.leaks(p.during("the switch on, up", func() { time.Sleep(dwell) }))
@@ -321,7 +337,7 @@ func randomRuns(w *world) {
 			w.until(90*time.Second, "up again after it all", func() string { return w.notOneUp("vpn") })
 			w.reaches(w.lan, behindAddress, upLimit)
 		})
-		p.leaks(r)
+		p.leaks(r, refusals)
 	}
 	p.tell("with the switch")
 }
@@ -402,4 +418,58 @@ func (p *proof) events(chance *rand.Rand, s setup) []event {
 		}},
 		{"the router is rebooted", func() { w.reboot(s, nil) }},
 	}
+}
+
+// badSwitches: what cannot be is answered with a sentence, and the configuration is as it was.
+func badSwitches(w *world) {
+	w.needsAll()
+	w.start(proofSetup(setup{serving: []string{"--user", "second:" + password},
+		more: "config interface 'branch'\n\toption proto sstp\n\toption server " + serverName + "\n\toption username second\n\toption password " +
+			quote(password) + "\n\toption ca_cert /etc/vpn-ca.pem\n\toption defaultroute 0\n\toption peerdns 0\n"}))
+	w.waitUp("vpn", upLimit)
+	config := func() string {
+		return w.router.must("uci export network; uci export firewall; uci export dhcp; uci changes")
+	}
+	refused := func(what, command string, words ...string) {
+		before, rules := config(), w.rules()
+		out, err := w.router.sh("%s 2>&1", command)
+		w.say("%s: %s", what, strings.TrimSpace(out))
+		w.check(err != nil, "%s: %s ended well", what, command)
+		for _, word := range words {
+			w.check(strings.Contains(out, word), "%s: the answer does not say %q: %s", what, word, out)
+		}
+		w.check(config() == before, "%s: the configuration was changed", what)
+		w.check(w.rules() == rules, "%s: the firewall's rules were changed", what)
+	}
+	refused("the tunnel is in the wan zone", "sstp killswitch vpn on", "wan", "vpn")
+	refused("there is no such tunnel", "sstp killswitch nobody on", "nobody")
+	refused("an interface that is no tunnel", "sstp killswitch lan on", "lan")
+	w.router.must(`i=0; while z=$(uci -q get firewall.@zone[$i].name); do
+		[ "$z" = wan ] && uci del_list firewall.@zone[$i].network=vpn; i=$((i+1)); done; uci commit firewall; /etc/init.d/firewall reload || fw4 reload`)
+	untouched := config()
+	refused("there is no such zone", "sstp killswitch vpn on --zone guests", "guests")
+	refused("a zone that leads to the internet", "sstp killswitch vpn on --zone wan", "wan")
+	refused("an exception that is no address", "sstp killswitch vpn on --except nonsense", "nonsense")
+	w.switchOn()
+	refused("two tunnels that share a LAN", "sstp killswitch branch on", "vpn", "lan")
+	on := config()
+	w.router.must("sstp killswitch vpn on 2>&1")
+	w.check(config() == on, "turning it on again changed the configuration")
+	w.router.must("sstp killswitch vpn off 2>&1")
+	w.check(config() == untouched, "turned off, it leaves a trace:\n%s\n---- before:\n%s", config(), untouched)
+	w.router.must("mv /usr/sbin/nft /usr/sbin/nft.away 2>/dev/null; true")
+	if w.router.has("sbin/fw4") {
+		refused0 := config()
+		out, err := w.router.sh("sstp killswitch vpn on 2>&1")
+		w.check(err != nil && strings.Contains(out, "nft"), "a firewall without nftables: %s", out)
+		w.check(config() == refused0, "a firewall without nftables: the configuration was changed")
+		w.say("a firewall without nftables: %s", strings.TrimSpace(out))
+	}
+	w.router.must("mv /usr/sbin/nft.away /usr/sbin/nft 2>/dev/null; true")
+}
+
+// rules returns the firewall's rules without what counts.
+func (w *world) rules() string {
+	out, _ := w.router.sh("nft -s list ruleset 2>/dev/null || { iptables-save; ip6tables-save; }")
+	return out
 }

@@ -17,6 +17,7 @@ import (
 // end of the cables, so that nothing on the router can hide a packet from it.
 type tap struct {
 	fd      int
+	own     bool // the traffic is that of the machine itself, and not of a LAN behind it
 	mu      sync.Mutex
 	seen    []sighting
 	uplinks map[int]string // devices of the provider by number; "" for those that are no uplink
@@ -39,6 +40,9 @@ var (
 	lan6    = netip.MustParsePrefix("2001:db8:2::/48")
 )
 
+// ownHops is the hop limit of packets that the router itself makes; those that it forwards have one less.
+const ownHops = 64
+
 // proofZone is the domain of the names that the LAN asks for.
 const proofZone = "proof.example"
 
@@ -47,11 +51,15 @@ var proofLabels = []byte("\x05proof\x07example")
 
 // kinds are the kinds of traffic, in the order in which they are shown: dns asks a name server of the internet, names asks the
 // router's resolver.
-var kinds = []string{"tcp", "udp", "icmp", "dns", "names", "tcp6", "udp6", "icmp6"}
+// Refusals are packets that the router itself sends to the LAN's far ends, such as the reset of a firewall: they hold nothing of
+// the LAN's but tell whom it talks to.
+var kinds = []string{"tcp", "udp", "icmp", "dns", "names", "tcp6", "udp6", "icmp6", refusals}
+
+const refusals = "refusals"
 
 // newTap begins to listen in the internet's namespace.
-func (w *world) newTap() *tap {
-	t := &tap{uplinks: map[int]string{}}
+func (w *world) newTap(own bool) *tap {
+	t := &tap{own: own, uplinks: map[int]string{}}
 	ready := make(chan error, 1)
 	go w.internet.do(func() error {
 		err := t.open()
@@ -103,7 +111,7 @@ func (t *tap) listen() {
 		if device == "" {
 			continue
 		}
-		kind, what := classify(buf[:n])
+		kind, what := classify(buf[:n], t.own)
 		if kind == "" {
 			continue
 		}
@@ -126,19 +134,20 @@ func stamp(oob []byte) time.Time {
 	return time.Now()
 }
 
-// classify returns what kind of the LAN's traffic an IP packet is; kind is "" where it is none.
-func classify(p []byte) (kind, what string) {
+// classify returns what kind of the LAN's traffic an IP packet is; kind is "" where it is none. own says that the traffic is the
+// machine's own.
+func classify(p []byte, own bool) (kind, what string) {
 	var src, dst netip.Addr
-	var protocol byte
+	var protocol, hops byte
 	var payload []byte
 	six := ""
 	switch {
 	case len(p) >= 20 && p[0]>>4 == 4:
 		src, dst = netip.AddrFrom4([4]byte(p[12:16])), netip.AddrFrom4([4]byte(p[16:20]))
-		protocol, payload = p[9], p[min(len(p), int(p[0]&15)*4):]
+		protocol, hops, payload = p[9], p[8], p[min(len(p), int(p[0]&15)*4):]
 	case len(p) >= 40 && p[0]>>4 == 6:
 		src, dst = netip.AddrFrom16([16]byte(p[8:24])), netip.AddrFrom16([16]byte(p[24:40]))
-		protocol, payload, six = p[6], p[40:], "6"
+		protocol, hops, payload, six = p[6], p[7], p[40:], "6"
 	default:
 		return "", ""
 	}
@@ -166,11 +175,32 @@ func classify(p []byte) (kind, what string) {
 		if ours {
 			kind = "dns"
 		}
+	case ours && hops == ownHops && !own:
+		kind = refusals
 	case ours || lan4.Contains(src) || tunnel4.Contains(src) || lan6.Contains(src):
 	default:
 		return "", ""
 	}
-	return kind, fmt.Sprintf("%s > %s protocol %d port %d", src, dst, protocol, port)
+	return kind, fmt.Sprintf("%s > %s %s", src, dst, describe(protocol, port, payload))
+}
+
+// describe says for people what a packet is, from its header behind the IP header.
+func describe(protocol byte, port int, p []byte) string {
+	switch {
+	case protocol == unix.IPPROTO_TCP && len(p) >= 20:
+		var flags []string
+		for i, name := range []string{"FIN", "SYN", "RST", "PSH", "ACK"} {
+			if p[13]>>i&1 == 1 {
+				flags = append(flags, name)
+			}
+		}
+		return fmt.Sprintf("TCP port %d %v, %d bytes", port, flags, len(p)-int(p[12]>>4)*4)
+	case protocol == unix.IPPROTO_UDP:
+		return fmt.Sprintf("UDP port %d", port)
+	case (protocol == unix.IPPROTO_ICMP || protocol == unix.IPPROTO_ICMPV6) && len(p) >= 2:
+		return fmt.Sprintf("ICMP type %d code %d", p[0], p[1])
+	}
+	return fmt.Sprintf("protocol %d", protocol)
 }
 
 // between returns what was seen from one moment to another.

@@ -232,11 +232,11 @@ func (w *world) cable() {
 	}{
 		{w.lan, []string{"ip", "route", "add", "default", "via", lanRouter}},
 		{w.lan, []string{"ip", "-6", "route", "add", "default", "via", lanRouter6}},
-		{w.internet, []string{"ip", "-6", "route", "add", "2001:db8:2::/64", "via", wanAddress6}},
 	} {
 		_, err := c.in.run(c.args...)
 		w.must(err)
 	}
+	w.wan6()
 	if w.cabled {
 		return
 	}
