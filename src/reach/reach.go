@@ -3,6 +3,7 @@
 package reach
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -112,8 +113,8 @@ func Ways(to []netip.Addr, ask func(to netip.Addr) (Route, error)) (ways []Way) 
 // way only for each of the machine's global addresses, which are given by device; from is invalid otherwise.
 func Ways6(global map[string]netip.Addr, ask func(to, from netip.Addr) (Route, error)) []Way {
 	ways := Ways(Samples6, func(to netip.Addr) (Route, error) { return ask(to, netip.Addr{}) })
-	for _, from := range global {
-		ways = append(ways, Ways(Samples6[:1], func(to netip.Addr) (Route, error) { return ask(to, from) })...)
+	for _, device := range slices.Sorted(maps.Keys(global)) { // in an order, so that findings do not change by themselves
+		ways = append(ways, Ways(Samples6[:1], func(to netip.Addr) (Route, error) { return ask(to, global[device]) })...)
 	}
 	return ways
 }

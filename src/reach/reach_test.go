@@ -126,6 +126,28 @@ func TestExceptionsOfTheUserAreNotTheInternet(t *testing.T) {
 	}
 }
 
+func TestIPv6IsAskedForBySourceToo(t *testing.T) {
+	global := map[string]netip.Addr{"eth1": netip.MustParseAddr("2001:db8:1::2"), "sstp-vpn": netip.MustParseAddr("2001:db8:2::2"), "br-lan": netip.MustParseAddr("2001:db8:1:1::1")}
+	for range 20 {
+		ways := Ways6(global, func(_, from netip.Addr) (Route, error) {
+			switch from {
+			case global["eth1"], global["br-lan"]:
+				return way("eth1", "::/0", 512).Route, nil
+			case global["sstp-vpn"]:
+				return way("sstp-vpn", "::/0", 512).Route, nil
+			}
+			return Route{}, errors.New("unreachable without a source")
+		})
+		var by []string
+		for _, w := range ways[len(Samples6):] {
+			by = append(by, w.Device)
+		}
+		if !slices.Equal(by, []string{"eth1", "eth1", "sstp-vpn"}) || ways[0].Device != "" {
+			t.Fatalf("ways by %q", by)
+		}
+	}
+}
+
 func TestNames(t *testing.T) {
 	const auto = "# Interface vpn\nnameserver 10.99.0.1\nsearch lan\n# Interface wan\nnameserver 203.0.113.53\nnameserver fe80::1%eth1\n"
 	addr := netip.MustParseAddr
