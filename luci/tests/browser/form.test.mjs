@@ -76,6 +76,23 @@ describe('protocol form', { skip: chromium ? false : 'there is no Chromium on th
 		});
 	});
 
+	test('the old package\'s --cert-warn is shown as what it means, and can be ended', async () => {
+		const old = { server: [ 'a' ], sstp_options: '--cert-warn' };
+
+		await form(old, async (page) => {
+			assert.equal(await input(page, 'verify').inputValue(), 'none');
+			assert.equal(await input(page, 'insecure_login').isChecked(), true);
+			assert.deepEqual(await saved(page), old, 'unchanged as long as nobody changes it');
+			await page.getByLabel('Log in although the server is not verified').uncheck();
+			assert.deepEqual(await saved(page), { ...old, insecure_login: '0' });
+		});
+		await form(old, async (page) => {
+			await input(page, 'verify').selectOption('full');
+			assert.deepEqual(await saved(page), { ...old, verify: 'full' }, 'without it the old word would count');
+		});
+		await form({ ...old, ca_cert: '/etc/ca.pem' }, async (page) => assert.equal(await input(page, 'verify').inputValue(), 'full'));
+	});
+
 	test('wrong values are refused as they are typed, with what to enter', () => form({ server: [ 'a' ] }, async (page) => {
 		for (const [ name, value, want ] of [ [ 'server', 'https://vpn', /without https/ ], [ 'port', '0', /1 to 65535/ ], [ 'cert_pin', 'sha1:00', /64 hexadecimal/ ], [ 'server_name', 'a:1', /without a port/ ], [ 'sni', 'a:1', /single -/ ],
 			[ 'proxy', 'socks5://x:1', /http:\/\/host:port/ ], [ 'path_secret', 'a b', /without blanks/ ], [ 'mtu', '9000', /576 to 1500/ ], [ 'keepalive', '3', /two numbers: how many requests/ ], [ 'hold', '-1', /0 to 86400/ ], [ 'maxfail', 'x', /0 to 1000000/ ], [ 'congestion', 'a b', /cubic/ ] ]) {

@@ -65,3 +65,12 @@ test('what a newer daemon says is shown as it is', () => {
 	assert.equal(errors.stage('flux'), 'flux');
 	assert.deepEqual(errors.state('fluxing'), { look: 'warn', text: 'fluxing' });
 });
+
+test('a login that was not made says why, and leads to the certificate', () => {
+	const go = readFileSync(new URL('../../../src/session/call.go', import.meta.url), 'utf8'),
+	      message = go.match(/"(The server's certificate is not verified, so [^"]*)"/)[1], hint = go.match(/WithHint\(fmt\.Sprintf\("(If it is your server, [^"]*)"/)[1];
+
+	assert.equal(errors.title('AUTH_METHOD_REFUSED', message), 'The login is refused, because the server\'s certificate is not verified');
+	assert.deepEqual(errors.hints('AUTH_METHOD_REFUSED', hint), [ 'If it is your server, Test connection shows its certificate and lets you trust it. Until then no login is made.' ]);
+	assert.match(errors.hints('AUTH_METHOD_REFUSED', hint, true)[0], /with the button below/);
+});

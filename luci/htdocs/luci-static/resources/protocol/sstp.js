@@ -239,12 +239,23 @@ return network.registerProtocol('sstp', {
 
 		/* --- security --- */
 
+		/* The former package's word for no verification counts where nothing else says how to verify. */
+		const text = (name) => [].concat(uci.get('network', sid, name) ?? []).join(' '),
+		      certWarn = /(^|\s)--cert-warn(\s|$)/.test(text('sstp_options')) && ![ 'verify', 'ca_cert', 'cert_pin' ].some(text);
+
 		o = add('sstp_security', form.ListValue, 'verify', _('Verify the server'));
 		o.value('full', _('Authority or fingerprint'));
 		o.value('pin', _('Fingerprint only'));
 		o.value('none', _('Not at all (insecure)'));
 		o.validate = (section_id, v) => validate.together((name) => (name == 'verify') ? v : value(name)).verify ?? true;
 		usually(o, 'full');
+
+		if (certWarn) {
+			const write = o.write;
+
+			o.load = () => 'none';
+			o.write = (section_id, v) => (v == 'full') ? uci.set('network', section_id, 'verify', v) : write(section_id, v);
+		}
 
 		for (const [ mode, look, text ] of [
 			[ 'full', 'ok', _('The server\'s certificate must be signed by an authority that the router knows and be made out for the server\'s name, or its fingerprint must be listed below.') ],
@@ -277,6 +288,13 @@ return network.registerProtocol('sstp', {
 		o = add('sstp_security', form.Flag, 'insecure_login', '\u00a0');
 		o.default = o.disabled;
 		o.depends('verify', 'none');
+
+		if (certWarn) {
+			o.load = () => text('insecure_login') || '1';
+			o.write = () => uci.unset('network', sid, 'insecure_login');
+			o.remove = (section_id) => value('verify') == 'none' ? uci.set('network', section_id, 'insecure_login', '0') : uci.unset('network', section_id, 'insecure_login');
+		}
+
 		folded(o, _('Details'), _('Log in although the server is not verified'));
 
 		o = add('sstp_security', form.DynamicList, 'cert_pin', _('Trusted fingerprints'), _('Test connection shows the server\'s certificate and can enter its fingerprint here.'));

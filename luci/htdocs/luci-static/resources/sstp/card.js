@@ -253,7 +253,7 @@ return baseclass.extend({
 			const error = s?.last_error;
 
 			if (error && key != 'up')
-				updateFault({ title: errors.sentence(error.code, error.message), message: error.message, hints: errors.hints(error.code, error.hint),
+				updateFault({ title: errors.title(error.code, error.message), message: error.message, hints: errors.hints(error.code, error.hint),
 					code: error.code, stage: error.stage, when: error.time ? format.moment(error.time, now) : '' });
 			else if (code)
 				updateFault({ title: errors.title(code, text), message: errors.phrase(text), hints: errors.hints(code, hint), code });

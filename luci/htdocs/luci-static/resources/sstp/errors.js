@@ -103,6 +103,9 @@ const USUAL_HINTS = [
 	'Check the interface\'s configuration; logread has netifd\'s own words.'
 ];
 
+/* The hint to a login that is not made with a server that is not verified. */
+const WITHHELD = /^If it is your server, choose Trust this certificate in Test connection, or run: /;
+
 const METHODS = {
 	'mschapv2':     'MS-CHAPv2',
 	'eap-mschapv2': 'EAP-MSCHAPv2',
@@ -119,6 +122,7 @@ const PHRASES = [
 	[ /^link open, the server takes packets of up to (\d+) bytes$/, _('link open, the server takes packets of up to %s bytes') ],
 	[ /^logged in by no method: the server asked for none$/, _('the server asked for no login') ],
 	[ /^logged in by (.+)$/, _('logged in by %s') ],
+	[ /^(SHA-\d+) with the login's keys, not to be relied on: the server is not verified$/, _('%s with the login\'s keys, not to be relied on: the server is not verified') ],
 	[ /^(SHA-\d+) with the login's keys$/, _('%s with the login\'s keys') ],
 	[ /^(SHA-\d+) without keys$/, _('%s without keys') ],
 	[ /^next try in (.+)$/, _('next attempt in %s') ],
@@ -130,6 +134,9 @@ const PHRASES = [
 	[ /^interface (.+)$/, _('interface %s') ],
 	[ /^The program (\S+) cannot be started\.$/, _('The program %s cannot be started.') ],
 	[ /^Install the package (\S+) again\.$/, _('Install the package %s again.') ],
+	[ /^The server's certificate is not verified, so the login would let somebody in between take the server's place\. It is not made\.$/, _('The login is refused, because the server\'s certificate is not verified') ],
+	[ /^The login can be relayed: /, _('The login can be relayed: somebody on the way can take the server\'s place, and search for the password. Test connection lets you trust the server\'s certificate, which ends that.') ],
+	[ /^Option insecure_login has no effect: the server is verified\.$/, _('It has no effect: the server is verified.') ],
 	[ /^TLS versions below 1\.2 have known weaknesses\.$/, _('TLS versions below 1.2 have known weaknesses.') ]
 ];
 
@@ -215,6 +222,10 @@ return baseclass.extend({
 	 * knows better than that an option is to be corrected is believed.
 	 */
 	hints(code, text, atButton) {
+		if (WITHHELD.test(text))
+			return [ atButton ? _('If it is your server, trust its certificate with the button below. Until then no login is made.')
+				: _('If it is your server, Test connection shows its certificate and lets you trust it. Until then no login is made.') ];
+
 		const special = text && !USUAL_HINTS.includes(text) && !Object.hasOwn(HINTS_AT_BUTTON, code),
 		      ours = (atButton && Object.hasOwn(HINTS_AT_BUTTON, code)) ? HINTS_AT_BUTTON[code] : Object.hasOwn(HINTS, code) ? HINTS[code] : '';
 

@@ -66,7 +66,7 @@ return baseclass.extend({
 		const failed = rows.find((r) => r.look == 'failed');
 
 		if (failed)
-			return { look: 'failed', text: errors.sentence(failed.code, failed.message) };
+			return { look: 'failed', text: errors.title(failed.code, failed.message) };
 
 		if (held)
 			return { look: 'warn', text: format.fill(_('The server speaks SSTP. The login was not tried, because it may cut the running tunnel %s: a server that allows one login of a user ends the older one.'), held.interface) };
@@ -120,6 +120,9 @@ return baseclass.extend({
 			else if (this.isSoon(days))
 				list.push(format.fill(N_(days, 'The server\'s certificate expires in one day.', 'The server\'s certificate expires in %s days.'), days));
 		}
+
+		for (const text of status?.address_warnings ?? [])
+			list.push(errors.phrase(text));
 
 		for (const w of status?.options_warned ?? [])
 			if (w.option != 'verify' || tls?.verified_by != 'none')

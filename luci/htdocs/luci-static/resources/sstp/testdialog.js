@@ -29,9 +29,9 @@ function stageRow(row, trustable) {
 		details.push(E('div', { 'class': 'sstp-finding' }, [ errors.phrase(row.finding) ]));
 
 	if (row.look == 'failed') {
-		details.push(E('div', { 'class': 'sstp-strong' }, [ errors.sentence(row.code, row.message) ]));
+		details.push(E('div', { 'class': 'sstp-strong' }, [ errors.title(row.code, row.message) ]));
 
-		if (row.message && row.message != errors.sentence(row.code, row.message))
+		if (row.message && row.message != errors.title(row.code, row.message))
 			details.push(E('div', { 'class': 'sstp-finding' }, [ row.message ]));
 		for (const hint of errors.hints(row.code, row.hint, trustable))
 			details.push(E('div', { 'class': 'sstp-hint' }, [ hint ]));
