@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sstp/src/datapath"
+	"sstp/src/deadline"
 )
 
 // loop is the life of the call: one event at a time, until the call says that it is over.
@@ -36,19 +37,13 @@ func (c *conn) loop(ctx context.Context) {
 // arm sets the timer to the earliest of all deadlines.
 func (c *conn) arm(timer *time.Timer) {
 	var next time.Time
-	sooner := func(t time.Time) {
-		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
-			next = t
-		}
-	}
 	for _, t := range c.agenda {
-		sooner(t.at)
+		next = deadline.Earliest(next, t.at)
 	}
 	if !c.muted {
-		sooner(c.call.Deadline())
-		sooner(c.link.Deadline())
+		next = deadline.Earliest(next, c.call.Deadline(), c.link.Deadline())
 		if c.login != nil {
-			sooner(c.login.Deadline())
+			next = deadline.Earliest(next, c.login.Deadline())
 		}
 	}
 	if next.IsZero() {
@@ -77,18 +72,16 @@ func (c *conn) advance(now time.Time) {
 	if c.muted || c.released {
 		return
 	}
-	if due(now, c.call.Deadline()) {
+	if deadline.Due(c.call.Deadline(), now) {
 		c.doCall(c.call.Advance(now))
 	}
-	if due(now, c.link.Deadline()) {
+	if deadline.Due(c.link.Deadline(), now) {
 		c.doLink(c.link.Advance(now))
 	}
-	if c.login != nil && due(now, c.login.Deadline()) {
+	if c.login != nil && deadline.Due(c.login.Deadline(), now) {
 		c.doLogin(c.login.Advance(now))
 	}
 }
-
-func due(now, deadline time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }
 
 // after puts a task on the agenda.
 func (c *conn) after(wait time.Duration, do func(now time.Time)) {

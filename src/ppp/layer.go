@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"time"
 
+	"sstp/src/deadline"
 	"sstp/src/fault"
 )
 
@@ -320,9 +321,9 @@ func (y *layer) renew() {
 // advance lets the timers that are due run out.
 func (y *layer) advance(now time.Time) {
 	switch {
-	case due(y.limit, now):
+	case deadline.Due(y.limit, now):
 		y.event(now, evTOMinus, packet{})
-	case !due(y.timer, now):
+	case !deadline.Due(y.timer, now):
 	case y.count > 0:
 		y.timer = time.Time{}
 		y.event(now, evTOPlus, packet{})
@@ -332,7 +333,7 @@ func (y *layer) advance(now time.Time) {
 }
 
 // deadline is the time at which advance has something to do.
-func (y *layer) deadline() time.Time { return earlier(y.timer, y.limit) }
+func (y *layer) deadline() time.Time { return deadline.Earliest(y.timer, y.limit) }
 
 // fault makes an error of this layer.
 func (y *layer) fault(message string) *fault.Error { return fault.New(y.code, y.stage, message) }
@@ -353,14 +354,4 @@ func (y *layer) reason(why cause) *fault.Error {
 		err.WithHint(y.silence)
 	}
 	return err
-}
-
-func due(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
-
-// earlier returns the earlier of two times, where zero means never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"sstp/src/deadline"
 	"sstp/src/fault"
 )
 
@@ -175,7 +176,7 @@ func (l *Link) Deadline() time.Time {
 	var t time.Time
 	if l.phase != phaseEnded {
 		for _, y := range l.layers() {
-			t = earlier(t, y.deadline())
+			t = deadline.Earliest(t, y.deadline())
 		}
 	}
 	return t

@@ -9,6 +9,7 @@ import (
 	"sstp/src/auth"
 	"sstp/src/config"
 	"sstp/src/datapath"
+	"sstp/src/deadline"
 	"sstp/src/fault"
 	"sstp/src/ppp"
 	"sstp/src/transport"
@@ -152,16 +153,16 @@ func explainWithheld(t *config.Tunnel, info transport.Info, err *fault.Error) *f
 }
 
 func (c *call) deadline() time.Time {
-	return earliest(c.engine.deadline(), earliest(c.ipv6At, c.pingAt))
+	return deadline.Earliest(c.engine.deadline(), c.ipv6At, c.pingAt)
 }
 
 func (c *call) advance(now time.Time) {
 	c.listen(now)
-	if due(c.pingAt, now) {
+	if deadline.Due(c.pingAt, now) {
 		c.pingAt = now.Add(pingEvery)
 		c.engine.ping(now)
 	}
-	if due(c.ipv6At, now) {
+	if deadline.Due(c.ipv6At, now) {
 		c.ipv6At, c.ipv6Over = time.Time{}, true
 	}
 	c.engine.advance(now)

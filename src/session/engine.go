@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sstp/src/auth"
+	"sstp/src/deadline"
 	"sstp/src/fault"
 	"sstp/src/ppp"
 	"sstp/src/sstp"
@@ -131,19 +132,19 @@ func (e *engine) deadline() time.Time {
 	if e.over {
 		return time.Time{}
 	}
-	d := earliest(e.sstp.Deadline(), earliest(e.terminate, earliest(e.disconnect, e.limit)))
+	d := deadline.Earliest(e.sstp.Deadline(), e.terminate, e.disconnect, e.limit)
 	if e.link != nil {
-		d = earliest(d, e.link.Deadline())
+		d = deadline.Earliest(d, e.link.Deadline())
 	}
 	if e.peer != nil {
-		d = earliest(d, e.peer.Deadline())
+		d = deadline.Earliest(d, e.peer.Deadline())
 	}
 	return d
 }
 
 // advance does what is due.
 func (e *engine) advance(now time.Time) {
-	if due(e.limit, now) {
+	if deadline.Due(e.limit, now) {
 		e.release(e.cause, false)
 	}
 	if e.over {
@@ -157,7 +158,7 @@ func (e *engine) advance(now time.Time) {
 		e.doPeer(now, e.peer.Advance(now))
 	}
 	e.settle(now)
-	if due(e.terminate, now) || due(e.disconnect, now) {
+	if deadline.Due(e.terminate, now) || deadline.Due(e.disconnect, now) {
 		e.hangUp(now)
 	}
 }
@@ -397,14 +398,3 @@ func (e *engine) bindingText() string {
 	}
 	return text
 }
-
-// earliest returns the earlier of two times of which zero means never.
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
-	}
-	return a
-}
-
-// due says whether a deadline has come; zero never comes.
-func due(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }

@@ -10,6 +10,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/datapath"
+	"sstp/src/deadline"
 	"sstp/src/fault"
 )
 
@@ -199,9 +200,9 @@ func (s *Session) Run(ctx context.Context) error {
 
 // arm sets the loop's only timer to the earliest deadline.
 func (s *Session) arm(timer *time.Timer) {
-	d := earliest(earliest(s.retryAt, s.checkAt), earliest(s.holdUntil, s.stopAt))
+	d := deadline.Earliest(s.retryAt, s.checkAt, s.holdUntil, s.stopAt)
 	if s.call != nil {
-		d = earliest(d, s.call.deadline())
+		d = deadline.Earliest(d, s.call.deadline())
 	}
 	if d.IsZero() {
 		timer.Stop()
@@ -263,24 +264,24 @@ func (s *Session) handle(now time.Time, e event) {
 }
 
 func (s *Session) advance(now time.Time) {
-	if due(s.stopAt, now) {
+	if deadline.Due(s.stopAt, now) {
 		s.dropCall()
 	}
 	if s.call != nil {
 		s.call.advance(now)
 		s.progress(now)
 	}
-	if due(s.holdUntil, now) {
+	if deadline.Due(s.holdUntil, now) {
 		s.letGo(now)
 	}
-	if due(s.checkAt, now) {
+	if deadline.Due(s.checkAt, now) {
 		s.checkAt = now.Add(checkEvery)
 		if s.announceAgain && s.call == nil && s.cfg.Tunnel.HoldsForever() {
 			s.reopenDevice()
 		}
 		s.wantCheck()
 	}
-	if due(s.retryAt, now) && s.dialing == nil && s.call == nil {
+	if deadline.Due(s.retryAt, now) && s.dialing == nil && s.call == nil {
 		s.retryAt = time.Time{}
 		s.dial(now)
 	}
