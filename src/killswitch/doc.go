@@ -12,9 +12,9 @@
 //	input_N    RA and DHCPv6 may reach the router through the tunnel; only with a zone of the switch's own
 //	except_N   for each chosen zone and uplink zone: devices that may use the uplink (IPv4, IPv6, MAC)
 //	reject_N   for each chosen zone and uplink zone: everything else may not
-//	call_N     for each uplink zone: the tunnel's own packets, which carry Mark (names or router)
-//	names_N    for each uplink zone: the router asks no name server there (names)
-//	router_N   for each uplink zone: DHCP, DHCPv6, neighbour discovery and NTP may leave, and then nothing else (router)
+//	call_N     for each uplink device and uplink zone: the tunnel's own packets, which carry Mark (names or router)
+//	names_N    for each of them: the router asks no name server there (names)
+//	router_N   for each of them: DHCP, DHCPv6, neighbour discovery and NTP may leave, and then nothing else (router)
 //	zone       the tunnel's zone, where it is in none
 //	forward_N  from each chosen zone to the tunnel's, where no section of the user's does that
 //	killswitch the record: the request, and the values to restore

@@ -40,6 +40,7 @@ type plan struct {
 	tunnelZone     string
 	ownZone        bool // the switch makes it
 	uplinks        []string
+	devices        []string // network devices of the uplinks, as far as the configuration tells
 	interfaces     []string // of the uplinks, whose name servers are not to be used
 	ip4, ip6, macs []string
 	counts         map[string]int
@@ -80,6 +81,7 @@ func newPlan(s State, r Request) (*plan, *Problem) {
 	if len(p.uplinks) == 0 {
 		return nil, NewProblem("no_uplink_zone")
 	}
+	p.devices = s.uplinkDevices(zones, p.uplinks)
 	return p, nil
 }
 

@@ -66,24 +66,38 @@ func (p *plan) rules() (rules []Section) {
 			add("reject", "reject", from, to, both, all, reject)
 		}
 	}
-	for _, up := range p.uplinks {
-		to := option("dest", up)
+	for _, to := range p.outlets() {
+		out := func(kind, title string, options ...Option) { add(kind, title, append(slices.Clone(to), options...)...) }
 		if p.Names || p.Router {
-			add("call", "call", to, both, all, option("mark", markText), accept)
+			out("call", "call", both, all, option("mark", markText), accept)
 		}
 		if p.Names {
-			add("names", "names", to, both, list("proto", "tcp", "udp"), list("dest_port", "53", "853"), reject)
+			out("names", "names", both, list("proto", "tcp", "udp"), list("dest_port", "53", "853"), reject)
 		}
 		if p.Router {
-			add("router", "DHCP", to, ip4, option("proto", "udp"), option("src_port", "68"), option("dest_port", "67"), accept)
-			add("router", "DHCPv6", to, ip6, option("proto", "udp"), option("dest_port", "547"), accept)
-			add("router", "ND", to, ip6, option("proto", "icmp"), list("icmp_type", "router-solicitation", "neighbour-solicitation",
+			out("router", "DHCP", ip4, option("proto", "udp"), option("src_port", "68"), option("dest_port", "67"), accept)
+			out("router", "DHCPv6", ip6, option("proto", "udp"), option("dest_port", "547"), accept)
+			out("router", "ND", ip6, option("proto", "icmp"), list("icmp_type", "router-solicitation", "neighbour-solicitation",
 				"neighbour-advertisement", "131/0", "132/0", "143/0"), accept)
-			add("router", "NTP", to, both, option("proto", "udp"), option("dest_port", "123"), accept)
-			add("router", "router", to, both, all, reject)
+			out("router", "NTP", both, option("proto", "udp"), option("dest_port", "123"), accept)
+			out("router", "router", both, all, reject)
 		}
 	}
 	return rules
+}
+
+// outlets returns by what the router itself could send something past the tunnel: the devices of the uplinks, and their zones
+// for those devices that the configuration does not tell. A zone alone does not suffice: it has no devices while the firewall
+// does not know them, as between the start of netifd and the firewall's next loading, and then the firewall lets the router
+// send what it likes.
+func (p *plan) outlets() (outlets [][]Option) {
+	for _, device := range p.devices {
+		outlets = append(outlets, []Option{option("dest", "*"), option("device", device), option("direction", "out")})
+	}
+	for _, up := range p.uplinks {
+		outlets = append(outlets, []Option{option("dest", up)})
+	}
+	return outlets
 }
 
 // zone returns the zone for a tunnel that is in none. It lets nothing in, and answers nothing: a refusal has the tunnel's

@@ -91,9 +91,10 @@ const (
 	fileClock   = 20 * time.Millisecond // the clock of files ticks no finer
 )
 
-// await waits until the firewall has loaded a configuration that was saved after a moment. Both firewalls write their state
-// anew while they hold a lock.
-func (f firewall) await(ctx context.Context, since time.Time) error {
+// await waits until the firewall has loaded a configuration that was saved after a moment, and has the rules of these names.
+// Both firewalls write their state anew while they hold a lock. One that was loading at that moment still had the old
+// configuration: the rules tell.
+func (f firewall) await(ctx context.Context, since time.Time, rules []string) error {
 	name := "fw3"
 	if f.has("sbin/fw4") {
 		name = "fw4"
@@ -101,7 +102,7 @@ func (f firewall) await(ctx context.Context, since time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, reloadLimit)
 	defer cancel()
 	for {
-		if s, err := os.Stat(filepath.Join(f.root, "var/run", name+".state")); err == nil && !s.ModTime().Before(since.Add(-fileClock)) && f.idle(name) {
+		if s, err := os.Stat(filepath.Join(f.root, "var/run", name+".state")); err == nil && !s.ModTime().Before(since.Add(-fileClock)) && f.idle(name) && f.lacks(rules) == nil {
 			return nil
 		}
 		select {

@@ -172,7 +172,7 @@ func (s switchboard) do(ctx context.Context, c switchCommand) error {
 		return err
 	}
 	// rpcd has told procd, which makes firewall and network read what is new.
-	if err := s.firewall.await(ctx, began); err != nil {
+	if err := s.firewall.await(ctx, began, killswitch.Inspect(after, c.Tunnel).Rules); err != nil {
 		return err
 	}
 	if c.verb == "on" {

@@ -23,6 +23,8 @@ type switchBench struct {
 	*testing.T
 	netifd *netifdtest.Netifd
 	board  switchboard
+
+	mu     sync.Mutex
 	loaded []string // comments of the rules in the kernel
 }
 
@@ -37,8 +39,12 @@ func newSwitchBench(t *testing.T) *switchBench {
 	n.Configure("firewall", "rule", "cfg3", "src", "wan", "target", "ACCEPT")
 	root := t.TempDir()
 	b.board = switchboard{uci: uciStore{n.Client(t)}, firewall: firewall{root: root,
-		comments: func() ([]string, error) { return b.loaded, nil },
-		local:    func() ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr("192.168.1.1")}, nil }}}
+		comments: func() ([]string, error) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.loaded, nil
+		},
+		local: func() ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr("192.168.1.1")}, nil }}}
 	b.write("sbin/fw4", "")
 	b.write("usr/sbin/nft", "")
 	b.load(nil)
@@ -55,10 +61,13 @@ func (b *switchBench) write(path, text string) {
 
 // load is the firewall loading rules.
 func (b *switchBench) load(rules []string) {
-	b.loaded = []string{"!fw4: Accept traffic from loopback"}
+	loaded := []string{"!fw4: Accept traffic from loopback"}
 	for _, r := range rules {
-		b.loaded = append(b.loaded, "!fw4: "+r)
+		loaded = append(loaded, "!fw4: "+r)
 	}
+	b.mu.Lock()
+	b.loaded = loaded
+	b.mu.Unlock()
 	b.write("var/run/fw4.state", "{}")
 }
 
@@ -82,8 +91,13 @@ func (b *switchBench) do(line string) error {
 			case <-time.After(10 * time.Millisecond):
 			}
 		}
-		time.Sleep(50 * time.Millisecond) // it takes its time
-		b.write("var/run/fw4.state", "{}")
+		b.write("var/run/fw4.state", "{}") // a loading that had begun before
+		time.Sleep(50 * time.Millisecond)  // this one takes its time
+		s, err := b.board.uci.state(context.WithoutCancel(b.Context()))
+		if err != nil {
+			b.Error(err)
+		}
+		b.load(killswitch.Inspect(s, "vpn").Rules)
 	})
 	return b.board.do(b.Context(), c)
 }
@@ -156,7 +170,7 @@ func TestTheKillSwitchIsLookedUpInTheKernel(t *testing.T) {
 		why, want string
 		change    func()
 	}{
-		{"the rules are in the configuration and not in the kernel", "rule_not_loaded", func() {}},
+		{"the rules are in the configuration and not in the kernel", "rule_not_loaded", func() { b.load(nil) }},
 		{"one of three is loaded", "rule_not_loaded", func() { b.load([]string{"Kill-switch-vpn-reject"}) }},
 		{"all are", "", func() {
 			b.load([]string{"Allow-Ping", "Kill-switch-vpn-RA", "Kill-switch-vpn-DHCPv6", "Kill-switch-vpn-reject"})
@@ -233,7 +247,7 @@ func TestAFirewallThatDoesNotLoadIsSaid(t *testing.T) {
 	b := newSwitchBench(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if err := b.board.firewall.await(ctx, time.Now().Add(time.Hour)); err == nil || !strings.Contains(err.Error(), "has not loaded it") {
+	if err := b.board.firewall.await(ctx, time.Now().Add(time.Hour), nil); err == nil || !strings.Contains(err.Error(), "has not loaded it") {
 		t.Errorf("%v", err)
 	}
 }

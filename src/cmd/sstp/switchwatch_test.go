@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,20 +71,20 @@ func TestTheDaemonLooksAgainWhenSomethingHasChanged(t *testing.T) {
 			}
 		}
 		edit(time.Hour)
-		changed := 0
-		w := &switchWatch{board: b.board, name: "vpn", logf: func(config.LogLevel, string, ...any) {}, changed: func() { changed++ }}
+		var changed atomic.Int32
+		looked := b.netifd.CallsOf("get")
+		w := &switchWatch{board: b.board, name: "vpn", logf: func(config.LogLevel, string, ...any) {}, changed: func() { changed.Add(1) }}
 		ctx, cancel := context.WithCancel(t.Context())
-		seen := b.netifd.CallsOf("get")
 		var running sync.WaitGroup
 		running.Go(func() { w.run(ctx) })
 		looks := func(why string, after time.Duration, want, wantChanged int) {
 			t.Helper()
 			time.Sleep(after)
 			synctest.Wait()
-			before := seen
-			seen = b.netifd.CallsOf("get")
-			if got := (seen - before) / 2; got != want || changed != wantChanged {
-				t.Errorf("%s: %d looks, %d changes told; want %d and %d", why, got, changed, want, wantChanged)
+			got, told := (b.netifd.CallsOf("get")-looked)/2, int(changed.Load())
+			looked = b.netifd.CallsOf("get")
+			if got != want || told != wantChanged {
+				t.Errorf("%s: %d looks, %d changes told; want %d and %d", why, got, told, want, wantChanged)
 			}
 		}
 		looks("at the beginning", time.Second, 1, 0)

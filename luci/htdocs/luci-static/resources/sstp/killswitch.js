@@ -218,7 +218,47 @@ function plan(state, request) {
 	if (!p.uplinks.length)
 		throw new Refusal('no_uplink_zone');
 
+	p.devices = uplinkDevices(state, zones, p.uplinks);
+
 	return p;
+}
+
+/* What the names of the devices of some protocols begin with; the name of the interface follows. */
+const DEVICE_PREFIXES = { ppp: 'ppp-', pppoe: 'pppoe-', pppoa: 'pppoa-', pptp: 'pptp-', l2tp: 'l2tp-', '3g': '3g-',
+	'6in4': '6in4-', '6rd': '6rd-', '6to4': '6to4-', dslite: 'ds-', map: 'map-', '464xlate': '464-' };
+
+/* The name of a device, '' for what is none, or several, or a pattern. */
+function plainDevice(name) {
+	return (name.length <= 15 && !/[ \t/+*!@]/.test(name)) ? name : '';
+}
+
+/* The network device by which an interface sends packets, '' where the configuration does not tell. */
+function deviceOf(state, n) {
+	for (let depth = 0; depth < 4 && n?.['.type'] == 'interface'; depth++) {
+		const proto = value(n, 'proto'), of = value(n, 'device') || value(n, 'ifname');
+
+		if (Object.hasOwn(DEVICE_PREFIXES, proto))
+			return plainDevice(DEVICE_PREFIXES[proto] + n['.name']);
+		if (value(n, 'type') == 'bridge')
+			return plainDevice(`br-${n['.name']}`);
+		if (!of.startsWith('@'))
+			return [ 'static', 'dhcp', 'dhcpv6', 'none' ].includes(proto) ? plainDevice(of) : '';
+
+		n = find(state.network, of.substring(1));
+	}
+
+	return '';
+}
+
+/* The devices of the uplinks' zones, without those that another zone uses too. */
+function uplinkDevices(state, zones, uplinks) {
+	const devices = [], local = [];
+
+	for (const z of zones)
+		(uplinks.includes(z.name) ? devices : local).push(
+			...z.networks.map((name) => deviceOf(state, find(state.network, name))), ...words(z.section, 'device').map(plainDevice));
+
+	return unique(devices).filter((d) => !local.includes(d));
 }
 
 /* Fills in and checks the chosen zones. */
@@ -275,20 +315,21 @@ function rules(p) {
 			add('reject', 'reject', { src, dest, family: 'any', proto: 'all', target: 'REJECT' });
 		}
 
-	for (const dest of p.uplinks) {
+	/* A zone has no devices while the firewall does not know them, so that the devices come first. */
+	for (const to of [ ...p.devices.map((device) => ({ dest: '*', device, direction: 'out' })), ...p.uplinks.map((dest) => ({ dest })) ]) {
 		if (p.names || p.router)
-			add('call', 'call', { dest, family: 'any', proto: 'all', mark: MARK, target: 'ACCEPT' });
+			add('call', 'call', { ...to, family: 'any', proto: 'all', mark: MARK, target: 'ACCEPT' });
 
 		if (p.names)
-			add('names', 'names', { dest, family: 'any', proto: [ 'tcp', 'udp' ], dest_port: [ '53', '853' ], target: 'REJECT' });
+			add('names', 'names', { ...to, family: 'any', proto: [ 'tcp', 'udp' ], dest_port: [ '53', '853' ], target: 'REJECT' });
 
 		if (p.router) {
-			add('router', 'DHCP', { dest, family: 'ipv4', proto: 'udp', src_port: '68', dest_port: '67', target: 'ACCEPT' });
-			add('router', 'DHCPv6', { dest, family: 'ipv6', proto: 'udp', dest_port: '547', target: 'ACCEPT' });
-			add('router', 'ND', { dest, family: 'ipv6', proto: 'icmp', icmp_type: [ 'router-solicitation', 'neighbour-solicitation',
+			add('router', 'DHCP', { ...to, family: 'ipv4', proto: 'udp', src_port: '68', dest_port: '67', target: 'ACCEPT' });
+			add('router', 'DHCPv6', { ...to, family: 'ipv6', proto: 'udp', dest_port: '547', target: 'ACCEPT' });
+			add('router', 'ND', { ...to, family: 'ipv6', proto: 'icmp', icmp_type: [ 'router-solicitation', 'neighbour-solicitation',
 				'neighbour-advertisement', '131/0', '132/0', '143/0' ], target: 'ACCEPT' });
-			add('router', 'NTP', { dest, family: 'any', proto: 'udp', dest_port: '123', target: 'ACCEPT' });
-			add('router', 'router', { dest, family: 'any', proto: 'all', target: 'REJECT' });
+			add('router', 'NTP', { ...to, family: 'any', proto: 'udp', dest_port: '123', target: 'ACCEPT' });
+			add('router', 'router', { ...to, family: 'any', proto: 'all', target: 'REJECT' });
 		}
 	}
 
