@@ -9,48 +9,38 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sstp/src/integration"
+	"sstp/src/integration/netkit"
 )
 
-// bareRelay is the least that a tunnel in user space can be: one thread waits for the device and for a TCP connection and
-// moves what comes to the other side, with no framing, no cipher and no goroutine. What it adds to a round trip is what
-// the kernel takes to wake four programs; a tunnel can only come near it.
-const (
-	bareOuter = serverOuter + ":999"
-	bareFar   = "10.96.0.1"
-	bareNear  = "10.96.0.2"
-)
+// bareOuter is the address of the server of the bare relay.
+const bareOuter = serverOuter + ":999"
 
-// bareJob is one end of a bare relay.
-type bareJob struct {
+// bareTask is one end of a bare relay, the least that a tunnel in user space can be: one thread waits for the device and for a
+// TCP connection and moves what arrives to the other side, without framing, cipher or goroutine. It adds to a round trip what the
+// kernel needs to wake four programs, which no tunnel can undercut.
+type bareTask struct {
 	Device string
-	Listen bool // or else dial
+	Listen bool // otherwise dial
 }
 
-// bare lays a cable with a bare relay at both ends.
-func bare(bed *integration.Bed, name string) (*tunnel, error) {
-	t, err := cable(bed, name)
+// bareRelay makes a tunnel of a bare relay at both ends.
+func bareRelay(n *netkit.Net, name string) (*tunnel, error) {
+	t, err := newCable(n, name)
 	if err != nil {
 		return nil, err
 	}
-	t.far = bareFar
+	t.far = "10.96.0.1"
 	for _, end := range []struct {
-		space   *integration.Space
-		job     string
+		in      *netkit.Namespace
+		listen  bool
 		address string
-	}{
-		{t.server, `{"Device":"bare0","Listen":true}`, bareFar},
-		{t.client, `{"Device":"bare0"}`, bareNear},
-	} {
-		p, err := end.space.Start("", "env", bareVariable+"="+end.job, self)
+	}{{t.server, true, t.far}, {t.client, false, "10.96.0.2"}} {
+		p, err := startWorker(end.in, "bare", bareTask{"bare0", end.listen})
 		if err != nil {
 			return nil, err
 		}
-		if _, err := p.WaitFor("serving", 0, patience); err != nil {
-			return nil, err
-		}
 		for _, c := range [][]string{{"ip", "addr", "add", end.address + "/24", "dev", "bare0"}, {"ip", "link", "set", "bare0", "up"}} {
-			if _, err := end.space.Run(c...); err != nil {
+			if _, err := end.in.Run(c...); err != nil {
 				return nil, err
 			}
 		}
@@ -60,13 +50,13 @@ func bare(bed *integration.Bed, name string) (*tunnel, error) {
 }
 
 // run moves packets until the connection ends.
-func (j bareJob) run() error {
-	device, err := bareDevice(j.Device)
+func (t bareTask) run() error {
+	device, err := bareDevice(t.Device)
 	if err != nil {
 		return err
 	}
 	var conn net.Conn
-	if j.Listen {
+	if t.Listen {
 		ln, err := net.Listen("tcp", bareOuter)
 		if err != nil {
 			return err
@@ -85,12 +75,12 @@ func (j bareJob) run() error {
 	if err != nil {
 		return err
 	}
-	defer file.Close() // until the end it must not be collected
+	defer file.Close() // it must not be collected before
 	socket := int(file.Fd())
 	ends := []unix.PollFd{{Fd: int32(device), Events: unix.POLLIN}, {Fd: int32(socket), Events: unix.POLLIN}}
 	buf := make([]byte, 1<<16)
 	for {
-		// Go's scheduler hears of none of this: it would do more than the relay.
+		// Raw system calls, because Go's scheduler would do more work than the relay.
 		_, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&ends[0])), 2, 0, 0, 0, 0)
 		if errno == unix.EINTR {
 			continue
@@ -109,8 +99,8 @@ func (j bareJob) run() error {
 			case n == 0:
 				return errors.New("the other end is gone")
 			}
-			// Pings are one packet each, so what a read of the socket gives is one packet for the device, which refuses
-			// it before it is up.
+			// Pings are one packet each, so a read of the socket returns one packet for the device. The device refuses it while
+			// it is down.
 			if _, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(other), uintptr(unsafe.Pointer(&buf[0])), n); errno != 0 && other == socket {
 				return os.NewSyscallError("write", errno)
 			}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// sample is one value of each round.
+// sample has one value of each round.
 type sample []float64
 
 func (s sample) last() float64 { return s[len(s)-1] }
@@ -20,7 +20,7 @@ func (s sample) median() float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// text writes the median and, in brackets, the smallest and the largest value.
+// text returns the median and, in brackets, the smallest and the largest value.
 func (s sample) text(digits int) string {
 	if len(s) == 0 {
 		return "–"
@@ -36,7 +36,7 @@ func (s sample) short(digits int) string {
 	return s.text(digits)
 }
 
-// quantile returns in milliseconds what the given part of d is below.
+// quantile returns the value in milliseconds that the given part of d is below.
 func quantile(d []time.Duration, part float64) float64 {
 	d = slices.Sorted(slices.Values(d))
 	return float64(d[min(len(d)-1, int(part*float64(len(d))))]) / 1e6

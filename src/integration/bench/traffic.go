@@ -13,54 +13,57 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sstp/src/integration/netkit"
+	"sstp/src/lab"
 )
 
-// Ports of the sink. The data goes through what is measured; the questions go past it, over the cable.
-const (
-	dataPort     = "5000"
-	tlsPort      = "5001"
-	questionPort = "5002"
-	smallPort    = "5003" // as tlsPort, with small writes
+// The sink's port that says what has arrived. It is asked over the cable, past the tunnel.
+const questionPort = "5000"
+
+// streamKind is a kind of the sink's data connections. The port says it.
+type streamKind struct {
+	port  string
+	chunk int // so much is read and written at once
+	tls   bool
+}
+
+// The kinds of data connections. A plain TLS copy writes the plaintext of one TLS record at once, or as much as a tunnel that
+// gathers no packets would. Through a tunnel it is more, so that the traffic itself costs little.
+var (
+	throughTunnel = streamKind{"5001", 128 << 10, false}
+	tlsCopy       = streamKind{"5002", 16 << 10, true}
+	smallTLSCopy  = streamKind{"5003", 1408, true}
 )
 
-// The first byte of a data connection says who sends.
-const (
-	up   = 'U'
-	down = 'D'
-)
-
-// chunk is how much is written and read at once by the plain TLS copy: the plaintext of one TLS record. Through a tunnel
-// it is more, so that the traffic itself costs little. Small is what a tunnel that gathers no packets would write.
-const (
-	tlsChunk   = 16 << 10
-	tcpChunk   = 128 << 10
-	smallChunk = 1408
-)
-
-// sink receives and sends bulk data until the process is ended, and tells over its question port what has arrived.
-func sink(cert tls.Certificate) error {
+// sink receives and sends bulk data until the process is ended, and says on its question port what has arrived.
+func sink() error {
+	certificate, err := lab.NewCertificate(lab.CertificateOptions{})
+	if err != nil {
+		return err
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate.TLS}, SessionTicketsDisabled: true, DynamicRecordSizingDisabled: true}
 	var received atomic.Uint64
-	listener := net.ListenConfig{Control: congestion}
-	plain, err := listener.Listen(context.Background(), "tcp", ":"+dataPort)
-	if err != nil {
-		return err
-	}
-	secure, err := listener.Listen(context.Background(), "tcp", ":"+tlsPort)
-	if err != nil {
-		return err
-	}
-	small, err := listener.Listen(context.Background(), "tcp", ":"+smallPort)
-	if err != nil {
-		return err
+	for _, kind := range []streamKind{throughTunnel, tlsCopy, smallTLSCopy} {
+		l, err := (&net.ListenConfig{Control: setCongestion}).Listen(context.Background(), "tcp", ":"+kind.port)
+		if err != nil {
+			return err
+		}
+		go accept(l, func(c net.Conn) {
+			if kind.tls {
+				c = tls.Server(c, config)
+			}
+			if d, _, err := netkit.ReadOrder(c); err == nil && d == netkit.Up {
+				receive(c, kind.chunk, &received)
+			} else if err == nil {
+				send(c, kind.chunk)
+			}
+		})
 	}
 	questions, err := net.Listen("tcp", ":"+questionPort)
 	if err != nil {
 		return err
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{cert}, SessionTicketsDisabled: true, DynamicRecordSizingDisabled: true}
-	go accept(plain, func(c net.Conn) { carry(c, tcpChunk, &received) })
-	go accept(secure, func(c net.Conn) { carry(tls.Server(c, config), tlsChunk, &received) })
-	go accept(small, func(c net.Conn) { carry(tls.Server(c, config), smallChunk, &received) })
 	fmt.Println("serving")
 	return accept(questions, func(c net.Conn) { answer(c, &received) })
 }
@@ -75,19 +78,6 @@ func accept(l net.Listener, serve func(net.Conn)) error {
 			defer c.Close()
 			serve(c)
 		}()
-	}
-}
-
-// carry is the sink's end of a data connection.
-func carry(c net.Conn, chunk int, received *atomic.Uint64) {
-	var direction [1]byte
-	if _, err := io.ReadFull(c, direction[:]); err != nil {
-		return
-	}
-	if direction[0] == up {
-		receive(c, chunk, received)
-	} else {
-		send(c, chunk)
 	}
 }
 
@@ -111,7 +101,7 @@ func send(w io.Writer, chunk int) {
 	}
 }
 
-// answer tells for each byte of question how many bytes have arrived, and when that was.
+// answer says for each byte of question how many bytes have arrived, and when that was.
 func answer(c net.Conn, received *atomic.Uint64) {
 	var question [1]byte
 	for {
@@ -135,56 +125,52 @@ type load struct {
 	wg       sync.WaitGroup
 }
 
-// startLoad begins to move bulk data between this process and the sink.
+// startLoad starts to move bulk data between this process and the sink.
 func startLoad(j job) (*load, error) {
-	l := &load{up: j.Direction == "up"}
+	l := &load{up: j.Direction == netkit.Up}
 	var err error
-	if l.asker, err = net.DialTimeout("tcp", net.JoinHostPort(j.Cable, questionPort), patience); err != nil {
+	if l.asker, err = net.DialTimeout("tcp", net.JoinHostPort(serverOuter, questionPort), patience); err != nil {
 		return nil, err
 	}
+	kind := throughTunnel
+	switch {
+	case j.Small:
+		kind = smallTLSCopy
+	case j.TLS:
+		kind = tlsCopy
+	}
 	for range j.Streams {
-		c, chunk, err := dialData(j)
+		c, err := dialData(j.Far, kind)
 		if err != nil {
 			l.stop()
 			return nil, err
 		}
 		l.conns = append(l.conns, c)
-		direction := []byte{down}
-		if l.up {
-			direction[0] = up
-		}
-		if _, err := c.Write(direction); err != nil {
+		if _, err := c.Write(netkit.AppendOrder(nil, j.Direction, 0)); err != nil { // until the connection ends
 			l.stop()
 			return nil, err
 		}
 		if l.up {
-			l.wg.Go(func() { send(c, chunk) })
+			l.wg.Go(func() { send(c, kind.chunk) })
 		} else {
-			l.wg.Go(func() { receive(c, chunk, &l.received) })
+			l.wg.Go(func() { receive(c, kind.chunk, &l.received) })
 		}
 	}
 	return l, nil
 }
 
-func dialData(j job) (net.Conn, int, error) {
-	port, chunk := dataPort, tcpChunk
-	if j.TLS {
-		port, chunk = tlsPort, tlsChunk
-	}
-	if j.Small {
-		port, chunk = smallPort, smallChunk
-	}
-	d := net.Dialer{Timeout: patience, Control: congestion}
-	c, err := d.Dial("tcp", net.JoinHostPort(j.Far, port))
-	if err != nil || !j.TLS {
-		return c, chunk, err
+func dialData(far string, kind streamKind) (net.Conn, error) {
+	d := net.Dialer{Timeout: patience, Control: setCongestion}
+	c, err := d.Dial("tcp", net.JoinHostPort(far, kind.port))
+	if err != nil || !kind.tls {
+		return c, err
 	}
 	t := tls.Client(c, &tls.Config{InsecureSkipVerify: true, DynamicRecordSizingDisabled: true})
-	return t, chunk, t.Handshake()
+	return t, t.Handshake()
 }
 
-// congestion sets a socket's congestion control.
-func congestion(_, _ string, raw syscall.RawConn) (err error) {
+// setCongestion sets a socket's congestion control.
+func setCongestion(_, _ string, raw syscall.RawConn) (err error) {
 	if e := raw.Control(func(fd uintptr) {
 		err = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, congestionControl)
 	}); e != nil {
@@ -193,8 +179,8 @@ func congestion(_, _ string, raw syscall.RawConn) (err error) {
 	return err
 }
 
-// mark returns how many bytes have arrived at their receiver, and when that was.
-func (l *load) mark() (bytes uint64, at time.Time, err error) {
+// arrived returns how many bytes have arrived at their receiver, and when that was.
+func (l *load) arrived() (bytes uint64, at time.Time, err error) {
 	if !l.up {
 		return l.received.Load(), time.Now(), nil
 	}
