@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// archive is the guest's first file system, in the format that the kernel unpacks (Documentation/driver-api/early-userspace,
-// "newc").
+// archive is the guest's first file system, in the format that the kernel unpacks: "newc" of
+// Documentation/driver-api/early-userspace.
 type archive struct {
 	out  bytes.Buffer
 	dirs map[string]bool
 	last int // inode
 }
 
-// add adds a file, link or device; the folders above it come first. mode is what stat has.
+// add adds a file, link or device, after the folders above it. mode is as in stat(2).
 func (a *archive) add(name string, mode uint32, content []byte) {
 	if dir := path.Dir(name); dir != "." && !a.dirs[dir] {
 		if a.dirs == nil {
@@ -70,7 +70,7 @@ func (a *archive) addPrograms(root string) error {
 			if !wantedLibrary(name) {
 				continue
 			}
-			// Their folder does not matter to the loader, but its own path is written in each program.
+			// The folder does not matter to the loader, whose own path is written in each program.
 			if err := a.addFile("lib/"+name, f); err != nil {
 				return err
 			}

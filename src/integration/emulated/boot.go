@@ -5,29 +5,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"sstp/src/integration/netkit"
 )
 
-// What the guest says first, and what its last line begins with; the exit code follows. The kernel talks before and
-// behind it.
+// The guest's first line, and the beginning of its last, which ends with the exit code. The kernel prints before and after.
 const (
 	greeting = "GUEST BEGINS"
 	verdict  = "GUEST ENDED "
 )
 
-// stall is how much processor time the emulator may use without a word of the guest: now and then QEMU 7.2 spins, and its
+// stall is how much processor time the emulator may use while the guest prints nothing: now and then QEMU 7.2 spins, and its
 // MIPS processor gets no further.
 const stall = 90 * time.Second
 
 var errStalled = errors.New("the emulator stands still")
 
-// bootAgain starts the guest, and anew where the emulator stands still.
+// bootAgain starts the guest, up to three times where the emulator stands still.
 func (m machine) bootAgain(kernel, initrd, part string, f *figures) error {
 	for range 2 {
 		err := m.boot(kernel, initrd, part, f)
@@ -39,7 +38,7 @@ func (m machine) bootAgain(kernel, initrd, part string, f *figures) error {
 	return m.boot(kernel, initrd, part, f)
 }
 
-// boot starts the guest, shows what it prints, and waits for its verdict.
+// boot starts the guest, prints its output, and waits for its verdict.
 func (m machine) boot(kernel, initrd, part string, f *figures) error {
 	ctx, cancel := context.WithTimeout(context.Background(), m.limit)
 	defer cancel()
@@ -57,19 +56,20 @@ func (m machine) boot(kernel, initrd, part string, f *figures) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	var word atomic.Int64 // the emulator's processor time when the guest spoke last
+	var spoke atomic.Int64 // the emulator's processor time when the guest last printed a line
 	if m.stalls {
-		go watch(ctx, cmd.Process.Pid, &word, stop)
+		go watch(ctx, cmd.Process.Pid, &spoke, stop)
 	}
-	begun, said, boots := false, "", ""
+	begun, code, boots := false, "", ""
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		line := strings.TrimRight(lines.Text(), "\r")
-		word.Store(int64(usedBy(cmd.Process.Pid)))
-		code, over := strings.CutPrefix(line, verdict)
+		used, _ := netkit.CPUTime(cmd.Process.Pid)
+		spoke.Store(int64(used))
+		end, ended := strings.CutPrefix(line, verdict)
 		switch {
-		case over:
-			said = code
-		case said != "":
+		case ended:
+			code = end
+		case code != "":
 		case strings.HasSuffix(line, greeting):
 			begun = true
 		case !begun:
@@ -83,10 +83,10 @@ func (m machine) boot(kernel, initrd, part string, f *figures) error {
 	case errors.Is(context.Cause(ctx), errStalled):
 		return errStalled
 	case ctx.Err() != nil:
-		return fmt.Errorf("not through after %v", m.limit)
-	case said == "0":
+		return fmt.Errorf("it did not end within %v", m.limit)
+	case code == "0":
 		return nil
-	case said != "":
+	case code != "":
 		return errors.New("a test failed, see above")
 	}
 	if begun {
@@ -96,32 +96,15 @@ func (m machine) boot(kernel, initrd, part string, f *figures) error {
 }
 
 // watch stops an emulator that stands still.
-func watch(ctx context.Context, pid int, word *atomic.Int64, stop context.CancelCauseFunc) {
+func watch(ctx context.Context, pid int, spoke *atomic.Int64, stop context.CancelCauseFunc) {
 	for tick := time.Tick(time.Second); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick:
 		}
-		if usedBy(pid)-time.Duration(word.Load()) > stall {
+		if used, _ := netkit.CPUTime(pid); used-time.Duration(spoke.Load()) > stall {
 			stop(errStalled)
 		}
 	}
-}
-
-// usedBy returns the processor time of a process (proc(5): fields 14 and 15 of stat, in hundredths of a second).
-func usedBy(pid int) time.Duration {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return ticks(string(text)) * 10 * time.Millisecond
-}
-
-// ticks reads the processor time out of a line of stat. The program's name in it is in brackets and may be anything.
-func ticks(stat string) time.Duration {
-	fields := strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
-	if len(fields) < 13 {
-		return 0
-	}
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user + system)
 }

@@ -1,11 +1,11 @@
-// Command emulated runs the client on machines that are not there: a MIPS and an ARM router and a PC under qemu-system,
-// with Debian's kernels. Kernels and programs are downloaded from Debian and unpacked into build/emulated; only qemu, and what
-// the bench compares with, is installed.
+// Command emulated runs the client on emulated machines: MIPS and ARM routers and a PC under qemu-system, with Debian's
+// kernels. Kernels and programs are downloaded from Debian and unpacked into build/emulated; only qemu and the programs that the
+// bench compares with are installed.
 //
-//	emulated mips          a MIPS 24Kc: every cipher on both paths, measured by an instruction-counted clock
+//	emulated mips          a MIPS 24Kc: every cipher on both paths, measured by a clock that counts instructions
 //	emulated arm arm64     the same on a Cortex-A7 and a Cortex-A53
 //	emulated pc            this machine's root file system under a kernel with TLS: the tests of the tunnel on both paths
-//	emulated core          the same on one processor with such a clock: the bench, beside what else there is
+//	emulated core          the same on one processor with a clock that counts instructions: the bench beside other tunnels
 package main
 
 import (
@@ -49,27 +49,27 @@ func main() {
 	}
 }
 
-// machine is one that qemu can be.
+// machine is a machine that qemu emulates.
 type machine struct {
-	folder   string   // in build, where it is not its name
+	folder   string   // in build; default: the machine's name
 	install  []string // packages of Debian for this machine
 	debian   string   // Debian's name of the architecture
 	kernel   string   // Debian's package that depends on the kernel's newest image
-	packages []string // of Debian, whose files the guest gets
-	goenv    []string // how our programs are built
+	packages []string // of Debian, for the guest
+	goenv    []string // for building our programs
 	gcflags  []string
 	qemu     []string
 	console  string
 	devices  []string      // modules besides tun and veth
-	ciphers  []string      // modules, best last; what is not there is left out
+	ciphers  []string      // modules, the best last; missing ones are left out
 	limit    time.Duration // for each part
-	parts    []string
-	stalls   bool // the emulator may stand still
-	goFast   bool // Go has assembly for the ciphers: its path is not the slow one
-	host     bool // the guest's root is this machine's, read-only
+	parts    []string      // of the bench; the guest starts once for each string
+	stalls   bool          // the emulator may stand still
+	goFast   bool          // Go has assembly for the ciphers, so its path is not the slow one
+	host     bool          // the guest's root is this machine's, read-only
 }
 
-// pc is a machine whose root is this machine's.
+// pc returns a machine whose root is this machine's.
 func pc(part string, processors ...string) machine {
 	return machine{
 		install: []string{"qemu-system-x86"},
@@ -81,20 +81,21 @@ func pc(part string, processors ...string) machine {
 	}
 }
 
-// counted makes the guest's clock count instructions, a nanosecond each: what it measures does not depend on what this
-// machine does besides. Its calendar clock has to go with it, because some kernels compare the two.
+// counted makes the guest's clock count instructions, a nanosecond each, so that figures do not depend on what else this machine
+// does. The guest's calendar clock must follow it, because some kernels compare the two.
 var counted = []string{"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-rtc", "clock=vm"}
 
-// halved counts two nanoseconds for an instruction, which makes an x86 core of 500 million a second: so fast was the one
-// that the bench's targets are of.
+// halved counts two nanoseconds for an instruction. The bench's targets were set on an x86 core that is as fast: 500 million a
+// second.
 var halved = []string{"-smp", "1", "-accel", "tcg,thread=single", "-icount", "shift=1,sleep=off", "-rtc", "clock=vm"}
 
-// inParts is for MIPS: QEMU 7.2 hangs when the counter of its processors overflows, after 25 seconds.
-var inParts = []string{"1", "2", "3", "4"}
+// The parts of the bench, one at a time on MIPS: QEMU 7.2 hangs when the counter of its processors overflows, after 25 seconds.
+var (
+	inParts = []string{"1", "2", "3", "4"}
+	atOnce  = []string{"1234"}
+)
 
-var atOnce = []string{"1234"}
-
-// programs are run in the guest to compare with.
+// programs are Debian's packages of the programs that the guest runs to compare with.
 var programs = []string{"openssl", "libssl3", "libc6", "libgcc-s1", "busybox-static"}
 
 var machines = map[string]machine{
@@ -122,7 +123,7 @@ var machines = map[string]machine{
 	"core": benched(pc("bench", halved...)),
 }
 
-// benched is a machine on which sstp is compared with other programs: it finds them in this machine's root.
+// benched returns a machine on which sstp is compared with other programs, which it finds in this machine's root.
 func benched(m machine) machine {
 	m.install = append(m.install, "iproute2", "iputils-ping", "wireguard-go", "wireguard-tools", "openvpn", "sstp-client")
 	return m
@@ -148,7 +149,7 @@ func (m machine) run(name string) error {
 	}
 	image, err := filepath.Glob(filepath.Join(root, "boot", "vmlinuz-*"))
 	if err != nil || len(image) != 1 {
-		return fmt.Errorf("one kernel was expected in %s/boot, there are %d", root, len(image))
+		return fmt.Errorf("there are %d kernels in %s/boot, not one", len(image), root)
 	}
 	a := &archive{}
 	if err := m.fill(a, dir, root); err != nil {
@@ -211,14 +212,12 @@ func (m machine) fill(a *archive, dir, root string) error {
 		}
 		return m.buildTests(filepath.Join(dir, "tests"))
 	}
-	for _, name := range []string{"transport", "tun", "offload", "datapath"} {
-		tests := filepath.Join(dir, name+".test")
-		if err := m.build(tests, "./src/"+name, append([]string{"test", "-c", "-ldflags", "-s -w"}, m.gcflags...)...); err != nil {
-			return err
-		}
-		if err := a.addFile("bin/"+name+".test", tests); err != nil {
-			return err
-		}
+	tests := filepath.Join(dir, "transport.test")
+	if err := m.build(tests, "./src/transport", append([]string{"test", "-c", "-ldflags", "-s -w"}, m.gcflags...)...); err != nil {
+		return err
+	}
+	if err := a.addFile("bin/transport.test", tests); err != nil {
+		return err
 	}
 	return a.addPrograms(root)
 }
@@ -237,7 +236,7 @@ func (m machine) build(out, source string, args ...string) error {
 	return nil
 }
 
-// clearLines makes of a program what goes onto a router.
+// clearLines takes the line tables out of a program, as for a router.
 func clearLines(from, to string) error {
 	cmd := exec.Command("go", "run", "./src/cmd/sstp-symbols", "clear", from, to)
 	cmd.Stderr = os.Stderr
@@ -247,7 +246,7 @@ func clearLines(from, to string) error {
 	return nil
 }
 
-// buildTests builds the tests that run in the guest as they are.
+// buildTests builds the tests that run in the guest.
 func (m machine) buildTests(dir string) error {
 	return errors.Join(
 		os.MkdirAll(dir, 0o755),

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// moduleOrder returns the files of the wanted kernel modules, each behind those that it depends on. A module that is not
-// there is left out: it is built in, or the architecture has none. So is one seen before, and what is returned is seen.
+// moduleOrder returns the files of the wanted kernel modules, each after those that it depends on, and adds them to seen. It
+// leaves out modules that have been seen and modules that have no file: they are built in, or the architecture has none.
 func moduleOrder(root string, wanted []string, seen map[string]bool) ([]string, error) {
 	files := map[string]string{}
 	err := filepath.WalkDir(filepath.Join(root, "lib", "modules"), func(path string, d fs.DirEntry, err error) error {
@@ -25,7 +25,7 @@ func moduleOrder(root string, wanted []string, seen map[string]bool) ([]string, 
 	return inOrder(files, wanted, seen, moduleDepends)
 }
 
-// inOrder walks the dependencies. files has the modules' files by name.
+// inOrder is moduleOrder with the modules' files by name.
 func inOrder(files map[string]string, wanted []string, seen map[string]bool, depends func(path string) ([]string, error)) ([]string, error) {
 	var order []string
 	var add func(name string) error
@@ -55,10 +55,10 @@ func inOrder(files map[string]string, wanted []string, seen map[string]bool, dep
 	return order, nil
 }
 
-// moduleName is how the kernel writes it: a hyphen in a file's name is an underscore.
+// moduleName returns the kernel's name of a module's file, in which hyphens are underscores.
 func moduleName(file string) string { return strings.ReplaceAll(file, "-", "_") }
 
-// moduleDepends reads the names in a module's own description.
+// moduleDepends returns the names of the modules that a module's description says it depends on.
 func moduleDepends(path string) ([]string, error) {
 	f, err := elf.Open(path)
 	if err != nil {
@@ -76,7 +76,7 @@ func moduleDepends(path string) ([]string, error) {
 	return dependsIn(info), nil
 }
 
-// dependsIn finds the line of a module's description that names what it depends on.
+// dependsIn returns the names in a module's description (.modinfo).
 func dependsIn(info []byte) []string {
 	for _, entry := range bytes.Split(info, []byte{0}) {
 		if names, ok := strings.CutPrefix(string(entry), "depends="); ok && names != "" {

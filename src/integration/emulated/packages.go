@@ -16,8 +16,8 @@ const (
 	keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 )
 
-// apt is a package manager of its own for another architecture: it shares nothing with the machine's but the program
-// and the keys, and it only downloads.
+// apt is a package manager for another architecture. It shares only the program and the keys with the machine's, and only
+// downloads.
 type apt struct {
 	dir  string
 	args []string
@@ -66,7 +66,7 @@ func (a *apt) run(program string, args ...string) ([]byte, error) {
 	return out, err
 }
 
-// image returns the package of the newest kernel.
+// image returns the name of the package with the newest kernel.
 func (a *apt) image(meta string) (string, error) {
 	out, err := a.run("apt-cache", "show", meta)
 	if err != nil {
@@ -81,7 +81,7 @@ func (a *apt) image(meta string) (string, error) {
 	return "", fmt.Errorf("the package %s depends on no kernel", meta)
 }
 
-// unpack downloads the machine's packages into dir and lays their files out under root, unless that was done before.
+// unpack downloads the machine's packages into dir and unpacks them below root, unless that has been done before.
 func (m machine) unpack(dir, root string) error {
 	done := filepath.Join(dir, "unpacked")
 	if _, err := os.Stat(done); err == nil {

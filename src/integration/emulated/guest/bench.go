@@ -5,25 +5,22 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"sstp/src/integration"
+	"sstp/src/integration/netkit"
 	"sstp/src/transport"
 )
 
-// suites are what the tunnel is measured with.
+// suites are the cipher suites with which the tunnel is measured.
 var suites = []struct {
 	name, version, suite string
 	openssl              string // its name of the cipher, where that is measured too
 	scale                int64  // so many times fewer bytes: Go's AES-GCM is slow here
-	part                 string // of the bench, see machine's keeper
+	part                 string // of the bench
 }{
 	{"TLS 1.3, ChaCha20", "1.3", "CHACHA20_POLY1305", "chacha20-poly1305", 1, "1"},
 	{"TLS 1.3, AES-128", "1.3", "AES_128_GCM_SHA256", "aes-128-gcm", 2, "2"},
@@ -36,252 +33,183 @@ var suites = []struct {
 // volume is how many bytes are moved to measure a path.
 var volume = map[string]int64{transport.PathGo: 1 << 20, transport.PathKernel: 3 << 20}
 
-// upWord is what the client says when packets flow.
-const upWord = " on sstp-vpn, MTU "
-
-// result tells the machine's keeper a figure: what it is of, what it is, and how much.
-func result(of, what string, value any) { fmt.Printf("RESULT;%s;%s;%v\n", of, what, value) }
-
-// bench measures one part of everything.
+// bench runs those parts of the bench that the kernel's command line names.
 func bench() error {
-	b, err := newBed()
+	n, err := newNetwork()
 	if err != nil {
 		return err
-	}
-	for _, args := range [][]string{{"source", ":6000"}, {"serve", ":5000"}} {
-		if _, err := b.there("serving", append([]string{"/init"}, args...)...); err != nil {
-			return err
-		}
 	}
 	note("ready")
 	parts := os.Getenv("BENCH_PART")
 	if strings.Contains(parts, "1") {
-		err = b.availability()
+		err = n.availability()
 	} else {
 		err = errors.Join(loadModules(tlsModules), loadModules(cipherModules))
 	}
 	if err == nil && strings.Contains(parts, "2") {
 		err = transportTests()
 	}
-	if err != nil {
-		return err
-	}
-	if strings.Contains(parts, "4") {
-		if err := errors.Join(benchmarks(), b.datagrams()); err != nil {
-			return err
-		}
+	if err == nil && strings.Contains(parts, "4") {
+		err = n.datagrams()
 	}
 	for i, s := range suites {
+		if err != nil {
+			return err
+		}
 		if !strings.Contains(parts, s.part) {
 			continue
 		}
-		if err := b.measure(s.name, s.version, s.suite, s.scale, i == 0); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+		if err = n.measure(s.name, s.version, s.suite, s.scale, i == 0); err == nil && s.openssl != "" {
+			err = measureOpenSSL(s.name, s.openssl)
 		}
-		if s.openssl == "" {
-			continue
-		}
-		perByte, err := openssl(s.openssl)
 		if err != nil {
-			return fmt.Errorf("openssl: %w", err)
+			err = fmt.Errorf("%s: %w", s.name, err)
 		}
-		result(s.name, "openssl", perByte)
 	}
-	return nil
+	return err
 }
 
-// measure brings the tunnel up with one cipher suite on both paths and measures.
-func (b *bed) measure(name, version, suite string, scale int64, first bool) error {
-	server, err := b.serve(version, suite)
+// measure measures the tunnel with one cipher suite on both paths, each beside a plain copy through TLS.
+func (n *network) measure(name, version, suite string, scale int64, first bool) error {
+	server, err := n.serve(version, suite)
 	if err != nil {
 		return err
 	}
 	defer server.End()
-	plain, err := b.there("serving", "/init", "tls-server", outside+":444", version, suite)
+	copies, err := n.server.StartAnd("serving", patience, "/init", "serve-copies", outside+":444", version, suite)
 	if err != nil {
 		return err
 	}
-	defer plain.End()
+	defer copies.End()
 	for _, path := range []string{transport.PathGo, transport.PathKernel} {
-		if err := b.measurePath(name, path, scale, server, first && path == transport.PathKernel); err != nil {
+		if err := n.measurePath(name, path, volume[path]/scale); err != nil {
 			return fmt.Errorf("the path %s: %w", path, err)
 		}
-		for _, direction := range []string{"up", "down"} {
-			n := volume[path] / scale
-			took, err := b.here("took", "copy", outside+":444", path, direction, strconv.FormatInt(n, 10))
+		if first && path == transport.PathKernel {
+			for _, d := range netkit.Directions {
+				if err := n.cutAndResume(path, d, server); err != nil {
+					return err
+				}
+			}
+		}
+		for _, d := range netkit.Directions {
+			bytes := volume[path] / scale
+			took, err := n.command("copy", outside+":444", path, string(d), strconv.FormatInt(bytes, 10))
 			if err != nil {
 				return fmt.Errorf("a plain copy on the path %s: %w", path, err)
 			}
-			note("a plain copy %s on the path %s", direction, path)
-			result(name, "copy "+path+" "+direction, float64(took)/float64(n))
+			note("a plain copy %s on the path %s", d, path)
+			result(name, "copy "+path+" "+string(d), took/float64(bytes))
 		}
 	}
 	if first {
-		return b.measureStart(name)
+		return n.measureStart(name)
 	}
 	return nil
 }
 
-// ca is the file with the authority that vouches for the server.
-func (b *bed) ca() string { return filepath.Join(b.Dir, "ca.pem") }
-
-// serve starts the SSTP server with one version of TLS and one cipher suite.
-func (b *bed) serve(version, suite string) (*integration.Process, error) {
-	users, err := b.File("users", "demo:secret\n")
-	if err != nil {
-		return nil, err
-	}
-	return b.there("listening", "sstp-lab", "--listen", outside+":443", "--tun", "lab0", "--users", users, "--write-ca", b.ca(),
-		"--pool", "10.99.0.0/24", "--tls-min", version, "--tls-max", version, "--cipher", suite)
-}
-
-// up starts the client on a path and waits until the tunnel is up.
-func (b *bed) up(path string) (p *integration.Process, seen int, took time.Duration, err error) {
-	return b.upWith(map[string]string{transport.PathGo: "0", transport.PathKernel: "1"}[path])
-}
-
-// upWith starts the client with a value of option ktls.
-func (b *bed) upWith(ktls string) (p *integration.Process, seen int, took time.Duration, err error) {
-	file, err := b.File("config/network", "config interface 'vpn'\n\toption proto 'sstp'\n\toption server '"+outside+
-		"'\n\toption username 'demo'\n\toption password 'secret'\n\toption ca_cert '"+b.ca()+
-		"'\n\toption server_name 'vpn.test'\n\toption defaultroute '0'\n\toption ktls '"+ktls+"'\n")
-	if err != nil {
-		return nil, 0, 0, err
-	}
-	begun := time.Now()
-	if p, err = b.Start("", "sstp", "up", "vpn", "--config", filepath.Dir(file)); err != nil {
-		return nil, 0, 0, err
-	}
-	if seen, err = p.WaitFor(upWord, 0, patient); err != nil {
-		return p, 0, 0, err
-	}
-	return p, seen, time.Since(begun), nil
-}
-
-var pathWords = map[string]string{transport.PathGo: "encrypted by Go", transport.PathKernel: "encrypted by the kernel"}
-
-// measurePath measures the tunnel on one path, and cuts it once where that is asked for.
-func (b *bed) measurePath(name, path string, scale int64, server *integration.Process, cut bool) error {
-	p, _, _, err := b.up(path)
+// measurePath measures the tunnel on one path.
+func (n *network) measurePath(name, path string, bytes int64) error {
+	p, _, _, err := n.up(path)
 	if err != nil {
 		return err
 	}
 	defer p.End()
 	note("the tunnel is up on the path %s", path)
-	i := strings.Index(p.Output(), pathWords[path])
-	if i < 0 {
-		return fmt.Errorf("it is not %s:\n%s", pathWords[path], p.Output())
+	encrypted := map[string]string{transport.PathGo: netkit.EncryptedByGo, transport.PathKernel: netkit.EncryptedKernel}[path]
+	before, _, ok := strings.Cut(p.Output(), encrypted)
+	if !ok {
+		return fmt.Errorf("it is not %s:\n%s", encrypted, p.Output())
 	}
-	before := p.Output()[:i]
 	result(name, "negotiated", strings.TrimSuffix(strings.TrimSpace(before[strings.LastIndex(before, "TLS 1."):]), ","))
-	n := volume[path] / scale
-	for _, direction := range []string{"up", "down"} {
-		begun, err := clientTime(p.Pid())
+	for _, d := range netkit.Directions {
+		used, err := timed(p, func() error {
+			_, err := n.Here.Transfer(inside+":5000", d, bytes, patience)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if _, err := b.here("", "traffic", inside+":6000", direction, strconv.FormatInt(n, 10)); err != nil {
-			return fmt.Errorf("%w\n%s", err, p.Output())
-		}
-		note("moved %d bytes %s", n, direction)
-		ended, err := clientTime(p.Pid())
-		if err != nil {
-			return err
-		}
-		result(name, "sstp "+path+" "+direction, float64(ended-begun)/float64(n))
+		note("moved %d bytes %s", bytes, d)
+		result(name, "sstp "+path+" "+string(d), float64(used)/float64(bytes))
 	}
-	resident, anonymous := residentKiB(p.Pid())
-	result(name, "resident "+path, resident)
-	result(name, "anonymous "+path, anonymous)
-	p.End()
-	if !cut {
-		return nil
-	}
-	for _, direction := range []string{"up", "down"} {
-		if err := b.cutAndResume(path, direction, server); err != nil {
-			return err
-		}
-	}
-	return nil
+	memory, err := netkit.MemoryOf(p.Pid())
+	result(name, "resident "+path, memory.Resident)
+	result(name, "anonymous "+path, memory.Anonymous)
+	return err
 }
 
-// cutAndResume cuts the call during a transfer with a checksum, which must come through. The client is a new one: it
-// takes a second cut within a minute for a server that does not want it, and waits.
-func (b *bed) cutAndResume(path, direction string, server *integration.Process) error {
-	p, seen, _, err := b.up(path)
+// cutAndResume cuts the call during a transfer, which must come through. The client is a new one each time: it takes a second
+// cut within a minute for a server that does not want it, and waits.
+func (n *network) cutAndResume(path string, d netkit.Direction, server *netkit.Process) error {
+	p, seen, _, err := n.up(path)
 	if err != nil {
 		return err
 	}
 	defer p.End()
-	transfer, err := b.Start("", "/init", "transfer", inside+":5000", direction, strconv.Itoa(2<<20))
-	if err != nil {
-		return err
+	transferred := make(chan error, 1)
+	go func() {
+		_, err := n.Here.Transfer(inside+":5000", d, 4<<20, patience)
+		transferred <- err
+	}()
+	time.Sleep(100 * time.Millisecond)
+	select {
+	case err := <-transferred:
+		return fmt.Errorf("a transfer %s ended before the cut: %v", d, err)
+	default:
 	}
-	time.Sleep(200 * time.Millisecond)
 	if err := server.Signal(syscall.SIGUSR1); err != nil {
 		return err
 	}
-	if _, err = p.WaitFor(upWord, seen, patient); err != nil {
+	if _, err = p.WaitFor(netkit.UpText, seen, patience); err != nil {
 		return fmt.Errorf("after a cut: %w", err)
 	}
-	if code, err := transfer.Wait(patient); err != nil || code != 0 {
-		return fmt.Errorf("a transfer %s did not survive a cut: %v, %s", direction, err, transfer.Output())
+	if err := <-transferred; err != nil {
+		return fmt.Errorf("a transfer %s did not survive a cut: %w", d, err)
 	}
-	note("cut during a transfer %s and resumed", direction)
+	note("cut during a transfer %s and resumed", d)
 	return nil
 }
 
 // measureStart measures how long it takes from exec to up, and a handshake alone.
-func (b *bed) measureStart(name string) error {
-	var starts, shakes, alones []time.Duration
+func (n *network) measureStart(name string) error {
+	var starts, shakes, alones []float64
 	for range 5 {
-		p, _, took, err := b.up(transport.PathKernel)
+		p, _, took, err := n.up(transport.PathKernel)
 		if err != nil {
 			return err
 		}
 		note("started and up")
 		p.End()
-		starts = append(starts, took)
-		begun := time.Now()
-		alone, err := b.here("shook hands in", "handshake", outside+":443", b.ca())
+		begin := time.Now()
+		alone, err := n.command("handshake", outside+":443", n.server.CA())
 		if err != nil {
 			return err
 		}
-		shakes = append(shakes, time.Since(begun))
-		alones = append(alones, time.Duration(alone))
+		starts, shakes, alones = append(starts, float64(took)), append(shakes, float64(time.Since(begin))), append(alones, alone)
 	}
-	result(name, "start", int64(median(starts)))
-	result(name, "shake", int64(median(shakes)))
-	result(name, "shake alone", int64(median(alones)))
+	for column, times := range map[string][]float64{"start": starts, "shake": shakes, "shake alone": alones} {
+		slices.Sort(times)
+		result(name, column, times[len(times)/2])
+	}
 	return nil
 }
 
-// openssl measures the bare cipher on blocks of 16 KiB, in nanoseconds for each byte.
-func openssl(cipher string) (float64, error) {
+// measureOpenSSL measures the bare cipher on blocks of 16 KiB, in nanoseconds for each byte.
+func measureOpenSSL(name, cipher string) error {
 	cmd := exec.Command("openssl", "speed", "-mr", "-seconds", "1", "-bytes", strconv.Itoa(block), "-evp", cipher)
 	cmd.Env = append(os.Environ(), "OPENSSL_CONF=/etc/openssl.cnf")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return 0, fmt.Errorf("%w: %s", err, out)
+		return fmt.Errorf("openssl: %w: %s", err, out)
 	}
 	for line := range strings.Lines(string(out)) {
 		fields := strings.Split(strings.TrimSpace(line), ":")
 		if fields[0] == "+F" && len(fields) > 3 {
 			perSecond, err := strconv.ParseFloat(fields[len(fields)-1], 64)
-			return 1e9 / perSecond, err
+			result(name, "openssl", 1e9/perSecond)
+			return err
 		}
 	}
-	return 0, errors.New("no figure in: " + string(out))
-}
-
-// note says how far it is, with the machine's own clock.
-func note(format string, args ...any) {
-	var t unix.Timespec
-	unix.ClockGettime(unix.CLOCK_BOOTTIME, &t)
-	fmt.Printf("%6.2f s: %s\n", float64(t.Nano())/1e9, fmt.Sprintf(format, args...))
-}
-
-func median(d []time.Duration) time.Duration {
-	d = slices.Sorted(slices.Values(d))
-	return d[len(d)/2]
+	return fmt.Errorf("openssl prints no figure: %s", out)
 }

@@ -15,8 +15,8 @@ import (
 // memory is where the root for the bench is made.
 const memory = "/run/memory"
 
-// compare runs the bench, short because a second of this processor's takes many of its host's. Its root is in memory: while
-// the processor waits for its host the clock, which nothing holds back then, jumps ahead.
+// compare runs the bench, a short one because a second of this processor takes many of its host's. The bench's root is in
+// memory, because the clock jumps ahead while the processor waits for its host.
 func compare(here string) error {
 	if err := errors.Join(os.MkdirAll(memory, 0o755), unix.Mount("tmpfs", memory, "tmpfs", 0, ""), mountKernels(memory),
 		os.MkdirAll(memory+"/dev/pts", 0o755), unix.Mount("devpts", memory+"/dev/pts", "devpts", 0, "")); err != nil {
@@ -57,7 +57,7 @@ func compare(here string) error {
 	return cmd.Run()
 }
 
-// remember copies a program and its libraries into memory. One that is not installed is left out.
+// remember copies a program and its libraries into memory. A program that is not installed is left out.
 func remember(program string) error {
 	path, err := exec.LookPath(program)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -16,14 +15,15 @@ import (
 	"time"
 
 	"sstp/src/config"
+	"sstp/src/integration/netkit"
 	"sstp/src/lab"
 	"sstp/src/transport"
 )
 
-// block is what a plain copy writes and reads at once, one record.
+// block is what a plain copy writes and reads at once: one record.
 const block = 16384
 
-// serveCopies answers a request as an SSTP server does, then takes 9 bytes as serveTraffic does and moves zeros.
+// serveCopies answers a request as an SSTP server does, then takes the order of a transfer and moves zeros.
 func serveCopies(addr, version, suite string) error {
 	cert, err := lab.NewCertificate(lab.CertificateOptions{Names: []string{"copy.test"}})
 	if err != nil {
@@ -70,17 +70,14 @@ func serveCopy(c net.Conn) {
 		}
 	}
 	io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n")
-	var order [9]byte
-	if _, err := io.ReadFull(c, order[:]); err != nil {
-		return
-	}
-	n := int64(binary.BigEndian.Uint64(order[1:]))
-	if order[0] == 'D' {
+	d, n, err := netkit.ReadOrder(c)
+	switch {
+	case err != nil:
+	case d == netkit.Down:
 		move(n, c.Write)
-		return
+	case move(n, c.Read) == nil:
+		netkit.Confirm(c)
 	}
-	move(n, c.Read)
-	c.Write([]byte{'K'})
 }
 
 // move moves n bytes by a Write or a Read.
@@ -96,8 +93,8 @@ func move(n int64, step func([]byte) (int, error)) error {
 	return nil
 }
 
-// copyPlainly moves bytes through TLS without SSTP, and prints the processor time that took.
-func copyPlainly(addr, path string, up bool, n int64) error {
+// plainCopy moves bytes through TLS without SSTP, and prints the processor time that it used.
+func plainCopy(addr, path string, d netkit.Direction, n int64) error {
 	target, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return err
@@ -114,32 +111,31 @@ func copyPlainly(addr, path string, up bool, n int64) error {
 	if info := conn.Info(); info.Path != path {
 		return errors.New(info.PathReason)
 	}
-	order := binary.BigEndian.AppendUint64([]byte{'D'}, uint64(n))
 	step := conn.Read
-	if up {
-		order[0], step = 'U', conn.Write
+	if d == netkit.Up {
+		step = conn.Write
 	}
 	begun, err := clientTime(os.Getpid())
 	if err != nil {
 		return err
 	}
-	if _, err := conn.Write(order); err != nil {
+	if _, err := conn.Write(netkit.AppendOrder(nil, d, n)); err != nil {
 		return err
 	}
 	if err := move(n, step); err != nil {
 		return err
 	}
-	if up {
-		if _, err := io.ReadFull(conn, order[:1]); err != nil {
+	if d == netkit.Up {
+		if err := netkit.AwaitConfirmation(conn); err != nil {
 			return err
 		}
 	}
 	ended, err := clientTime(os.Getpid())
-	fmt.Println("took", int64(ended-begun))
+	fmt.Println(int64(ended - begun))
 	return err
 }
 
-// handshake is the least that a client can do: TCP, TLS and the server's certificate.
+// handshake does the least that a client can do, TCP, TLS and the check of the certificate, and prints how long TLS took.
 func handshake(addr, ca string) error {
 	text, err := os.ReadFile(ca)
 	if err != nil {
@@ -156,6 +152,6 @@ func handshake(addr, ca string) error {
 	if err := tls.Client(tcp, &tls.Config{RootCAs: roots, ServerName: "vpn.test"}).Handshake(); err != nil {
 		return err
 	}
-	fmt.Println("shook hands in", int64(time.Since(begun)))
+	fmt.Println(int64(time.Since(begun)))
 	return nil
 }

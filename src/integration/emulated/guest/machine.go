@@ -7,15 +7,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"sstp/src/hostnet"
 )
 
-// machine makes the machine ready and runs what it is for.
+// machine prepares the machine and runs what it is for.
 func machine() error {
 	os.Setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	if err := mountKernels(""); err != nil {
@@ -55,7 +55,7 @@ func mountKernels(root string) error {
 	return nil
 }
 
-// seedRandom makes the kernel believe in its random numbers: an emulated machine has no noise to wait for, and no secrets.
+// seedRandom makes the kernel trust its random numbers. An emulated machine has no noise to wait for, and no secrets.
 func seedRandom() error {
 	f, err := os.OpenFile("/dev/urandom", os.O_WRONLY, 0)
 	if err != nil {
@@ -67,32 +67,13 @@ func seedRandom() error {
 		seed        [256]byte
 	}
 	pool.bits, pool.bytes = 8*int32(len(pool.seed)), int32(len(pool.seed))
-	copy(pool.seed[:], pattern())
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.RNDADDENTROPY, uintptr(unsafe.Pointer(&pool))); errno != 0 {
 		return fmt.Errorf("seeding the kernel's random numbers: %w", errno)
 	}
 	return nil
 }
 
-// enter runs a program in the network namespace of a process.
-func enter(pid string, args []string) error {
-	runtime.LockOSThread()
-	f, err := os.Open("/proc/" + pid + "/ns/net")
-	if err != nil {
-		return err
-	}
-	if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
-		return err
-	}
-	path, err := exec.LookPath(args[0])
-	if err != nil {
-		return err
-	}
-	return syscall.Exec(path, args, os.Environ())
-}
-
-// enterHost makes the file system of the machine that this one runs on the root, which nobody here can change: what is
-// written goes into memory.
+// enterHost makes the host's file system the root. Nothing here can change it: what is written goes into memory.
 func enterHost(here string) error {
 	for _, dir := range []string{"/lower", "/upper"} {
 		os.MkdirAll(dir, 0o755)
@@ -113,15 +94,12 @@ func enterHost(here string) error {
 		err = unix.Chroot("/upper/root")
 	}
 	if err != nil {
-		return fmt.Errorf("the file system of this machine's host: %w", err)
+		return fmt.Errorf("the host's file system: %w", err)
 	}
-	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
-		return fmt.Errorf("ip link set lo up: %w: %s", err, out)
-	}
-	return nil
+	return hostnet.SetUp("lo", 0)
 }
 
-// showProject shows the project's folder where it is below one that a file system of this kernel's hides, as /tmp.
+// showProject mounts the project's folder where it is below one that this kernel's own file systems hide, such as /tmp.
 func showProject(here string) error {
 	at := "/upper/root" + here
 	if _, err := os.Stat(at); err == nil {
@@ -148,8 +126,9 @@ func runTests(here string) error {
 	return nil
 }
 
-// runTest runs one program of tests and shows what it prints; of those in namespaces, which take long, each by itself. A
-// gibibyte takes too long here, and memory is shared in other ways than on a real machine.
+// runTest runs one program of tests and prints its output. The tests in namespaces take long, so each of them is shown. Left
+// out are the transfer of a gibibyte, which takes too long here, and the memory, which is shared in other ways than on a real
+// machine.
 func runTest(here, program, dir, ktls string) error {
 	cmd := exec.Command(filepath.Join(here, "build/emulated/pc/tests", program), "-test.timeout=10m", "-test.skip=OneGiB|ResidentMemory",
 		fmt.Sprintf("-test.v=%v", program == "namespaces"))

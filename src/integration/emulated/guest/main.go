@@ -1,6 +1,6 @@
-// Command guest is the first process of an emulated machine: it makes the machine ready, lets a client and a server talk
-// to each other in network namespaces, measures, tells the figures on the console, and says in its last line whether all
-// went well. The same program is the traffic's source and sink, and the plain TLS copies that the tunnel is compared with.
+// Command guest is the first process of an emulated machine. It prepares the machine, lets a client and a server talk to each
+// other in network namespaces, measures, prints the figures on the console, and says in its last line whether all went well.
+// The same program is the client and the server of the plain TLS copies that the tunnel is compared with.
 package main
 
 import (
@@ -10,10 +10,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sstp/src/integration"
+	"sstp/src/integration/netkit"
 )
 
-// What the machine's keeper waits for.
+// What the program that started the machine waits for.
 const (
 	greeting = "GUEST BEGINS"
 	verdict  = "GUEST ENDED "
@@ -37,39 +37,17 @@ func main() {
 	}
 }
 
-// command is what this program does where it is not the first process.
+// command is what this program does where it is not the first process: its processor time is measured then.
 func command(args []string) error {
-	number := func(i int) int64 {
-		n, _ := strconv.ParseInt(args[i], 10, 64)
-		return n
-	}
 	switch args[0] {
-	case "hold": // keeps a network namespace alive
-		for {
-			unix.Pause()
-		}
-	case "in": // PID PROGRAM ARGUMENT...
-		return enter(args[1], args[2:])
-	case "serve": // ADDRESS: transfers with checksums
-		return integration.Serve(args[1], func() { fmt.Println("serving") })
-	case "transfer": // ADDRESS up|down BYTES
-		took, err := integration.Transfer(args[1], args[2] == "up", number(3))
-		if err == nil {
-			fmt.Println("moved in", took)
-		}
-		return err
-	case "source": // ADDRESS: traffic that costs next to nothing to make and to check
-		return serveTraffic(args[1])
-	case "traffic": // ADDRESS up|down BYTES
-		return traffic(args[1], args[2] == "up", number(3))
-	case "echo": // ADDRESS: sends datagrams back
-		return echo(args[1])
-	case "datagrams": // ADDRESS BYTES COUNT WINDOW: to that server and back
-		return datagrams(args[1], int(number(2)), int(number(3)), int(number(4)))
-	case "tls-server": // ADDRESS VERSION SUITE: what plain copies talk to
+	case "serve-copies": // ADDRESS VERSION SUITE
 		return serveCopies(args[1], args[2], args[3])
 	case "copy": // ADDRESS go|kernel up|down BYTES
-		return copyPlainly(args[1], args[2], args[3] == "up", number(4))
+		n, err := strconv.ParseInt(args[4], 10, 64)
+		if err != nil {
+			return err
+		}
+		return plainCopy(args[1], args[2], netkit.Direction(args[3]), n)
 	case "handshake": // ADDRESS CA
 		return handshake(args[1], args[2])
 	}

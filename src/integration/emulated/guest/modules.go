@@ -21,8 +21,8 @@ const (
 	cipherModules = "3-"
 )
 
-// loadModules loads a group of the kernel's modules in the order of their names. One for another processor refuses,
-// which is no failure.
+// loadModules loads a group of the kernel's modules in the order of their names. A module for another processor refuses to
+// load, which is no failure.
 func loadModules(group string) error {
 	files, err := filepath.Glob("/modules/" + group + "*.ko")
 	if err != nil {
@@ -45,10 +45,10 @@ func loadModules(group string) error {
 	return nil
 }
 
-// availability brings the tunnel up on a kernel without TLS, with TLS and no cipher, and with all of it, and wants to be
-// told which path it takes and why.
-func (b *bed) availability() error {
-	server, err := b.serve("1.3", "CHACHA20_POLY1305")
+// availability brings the tunnel up on a kernel without TLS, with TLS and no cipher, and with both. Each time the client must
+// say which path it takes and why.
+func (n *network) availability() error {
+	server, err := n.serve("1.3", "CHACHA20_POLY1305")
 	if err != nil {
 		return err
 	}
@@ -69,21 +69,21 @@ func (b *bed) availability() error {
 				return err
 			}
 		}
-		p, _, _, err := b.upWith(step.ktls)
+		p, _, _, err := n.upWith(step.ktls)
 		if err != nil {
 			return err
 		}
 		said := p.Output()
 		p.End()
 		if !strings.Contains(said, "encrypted by "+step.want+"\n") {
-			return fmt.Errorf("with ktls %s it does not say that it is encrypted by %s:\n%s", step.ktls, step.want, said)
+			return fmt.Errorf("with ktls %s the client does not say that it is encrypted by %s:\n%s", step.ktls, step.want, said)
 		}
 		note("ktls %s: encrypted by %s", step.ktls, step.want)
 	}
 	return nil
 }
 
-// transportTests runs those of package transport's tests that want the real kernel.
+// transportTests runs the tests of package transport that need the real kernel.
 func transportTests() error {
 	cmd := exec.Command("/bin/transport.test", "-test.run", "ThisMachinesKernel|HandOver/this_machine|KeyUpdate/this_machine|ATLSError/this_machine|OnlyTheKernel/this_machine")
 	cmd.Env = append(os.Environ(), "SSTP_TEST_KTLS=1")

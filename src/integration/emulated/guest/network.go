@@ -4,123 +4,89 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"sstp/src/integration"
+	"sstp/src/hostnet"
+	"sstp/src/integration/netkit"
+	"sstp/src/transport"
 )
 
 const (
-	outside = "192.0.2.1" // the server, on the cable
-	inside  = "10.99.0.1" // the server, in the tunnel
-	patient = 20 * time.Second
+	outside  = "192.0.2.1" // the server, on the cable
+	inside   = "10.99.0.1" // the server, in the tunnel
+	patience = 20 * time.Second
 )
 
-// bed is a server in a network namespace at the other end of a cable.
-type bed struct {
-	*integration.Bed
-	holder string // process id of the namespace
+// network is the client's network, which is the machine's own, and the server's at the other end of a cable.
+type network struct {
+	*netkit.Net
+	server *netkit.Namespace
 }
 
-func newBed() (*bed, error) {
-	b, err := integration.New("guest")
+func newNetwork() (*network, error) {
+	kit, err := netkit.New("guest")
 	if err != nil {
 		return nil, err
 	}
-	holder := exec.Command("/init", "hold")
-	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	if err := holder.Start(); err != nil {
+	if err := errors.Join(hostnet.SetUp("lo", 0), os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0o644)); err != nil {
 		return nil, err
 	}
-	pid := strconv.Itoa(holder.Process.Pid)
-	s := &bed{b, pid}
-	err = errors.Join(
-		os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0o644),
-		s.ip("link", "set", "lo", "up"), s.ip("link", "add", "wan", "type", "veth"), s.ip("link", "set", "veth0", "netns", pid),
-		s.ip("addr", "add", "192.0.2.2/24", "dev", "wan"), s.ip("link", "set", "wan", "up"),
-		// A server whose buffers hold seconds of traffic would need as many to notice what a cut has taken away.
-		run("/init", "in", pid, "busybox", "sh", "-c", "echo 4096 65536 262144 >/proc/sys/net/ipv4/tcp_wmem"),
-		s.ipThere("link", "set", "lo", "up"), s.ipThere("addr", "add", outside+"/24", "dev", "veth0"), s.ipThere("link", "set", "veth0", "up"),
-	)
-	return s, err
-}
-
-func (b *bed) ip(args ...string) error { return run(append([]string{"busybox", "ip"}, args...)...) }
-
-func (b *bed) ipThere(args ...string) error {
-	return run(append([]string{"/init", "in", b.holder, "busybox", "ip"}, args...)...)
-}
-
-func run(args ...string) error {
-	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, out)
+	server, err := kit.Namespace("server")
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	return &network{kit, server}, errors.Join(
+		netkit.Join(netkit.End{In: kit.Here, Device: "wan", Addresses: []string{"192.0.2.2/24"}},
+			netkit.End{In: server, Device: "wan", Addresses: []string{outside + "/24"}}),
+		server.Do(func() error {
+			// With buffers that hold seconds of traffic, the server would need as long to notice what a cut has lost.
+			return os.WriteFile("/proc/sys/net/ipv4/tcp_wmem", []byte("4096 65536 262144"), 0o644)
+		}),
+		server.ServeTransfers(":5000"),
+		server.Do(serveEcho))
 }
 
-// there starts a program at the server's end and waits until it says a word.
-func (b *bed) there(word string, args ...string) (*integration.Process, error) {
-	p, err := b.Start("", append([]string{"/init", "in", b.holder}, args...)...)
-	if err == nil {
-		_, err = p.WaitFor(word, 0, patient)
+// serve starts the SSTP server with one version of TLS and one cipher suite.
+func (n *network) serve(version, suite string) (*netkit.Process, error) {
+	return n.server.StartLab("sstp-lab", "--listen", outside+":443", "--tls-min", version, "--tls-max", version, "--cipher", suite)
+}
+
+// up starts the client on a path and waits until the tunnel is up. It returns where in the output that was said, and how long
+// it took.
+func (n *network) up(path string) (p *netkit.Process, seen int, took time.Duration, err error) {
+	return n.upWith(map[string]string{transport.PathGo: "0", transport.PathKernel: "1"}[path])
+}
+
+// upWith starts the client with a value of option ktls.
+func (n *network) upWith(ktls string) (p *netkit.Process, seen int, took time.Duration, err error) {
+	dir, err := n.Config("config", "server="+outside, "ca_cert="+n.server.CA(), "ktls="+ktls)
+	if err != nil {
+		return nil, 0, 0, err
 	}
-	return p, err
+	begin := time.Now()
+	if p, err = n.Here.Start("sstp", "up", "vpn", "--config", dir); err != nil {
+		return nil, 0, 0, err
+	}
+	seen, err = p.WaitFor(netkit.UpText, 0, patience)
+	return p, seen, time.Since(begin), err
 }
 
-// here runs one of this program's commands at the client's end and returns the number behind a word that it prints.
-func (b *bed) here(word string, args ...string) (int64, error) {
-	cmd := exec.Command("/init", args...)
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
+// command runs one of this program's commands and returns the number that it prints.
+func (n *network) command(args ...string) (float64, error) {
+	out, err := n.Here.Run(append([]string{"/init"}, args...)...)
+	if err != nil {
 		return 0, err
 	}
-	// One that hangs says where.
-	watchdog := time.AfterFunc(patient, func() {
-		blame()
-		cmd.Process.Signal(syscall.SIGQUIT)
-	})
-	err := cmd.Wait()
-	watchdog.Stop()
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, out.String())
-	}
-	_, number, _ := strings.Cut(out.String(), word+" ")
-	number, _, _ = strings.Cut(number, "\n")
-	n, err := strconv.ParseInt(number, 10, 64)
-	if word == "" {
-		return 0, nil
-	}
-	return n, err
+	return strconv.ParseFloat(strings.TrimSpace(out), 64)
 }
 
-// blame prints what each process has used and where in the kernel it is.
-func blame() {
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, d := range dirs {
-		line, _ := os.ReadFile(d + "/cmdline")
-		if len(line) == 0 {
-			continue
-		}
-		pid, _ := strconv.Atoi(filepath.Base(d))
-		used, _ := processorTime(pid)
-		fmt.Printf("%s used %v\n", strings.ReplaceAll(string(line), "\x00", " "), used)
-		tasks, _ := filepath.Glob(d + "/task/*/stack")
-		for _, t := range tasks {
-			stack, _ := os.ReadFile(t)
-			fmt.Printf("%s: %s\n", t, strings.ReplaceAll(string(stack), "\n", " "))
-		}
-	}
-}
-
-// processorTime returns what a process has used, to the nanosecond (clock_getcpuclockid(3): the clock's number is made
-// of the process's).
+// processorTime returns what a process has used, to the nanosecond (clock_getcpuclockid(3): the clock's number is made of the
+// process's).
 func processorTime(pid int) (time.Duration, error) {
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|2), &t); err != nil {
@@ -129,8 +95,8 @@ func processorTime(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// clientTime returns what a process and the kernel's own threads have used: some kernels decipher in a thread of theirs,
-// and the server here, whose ciphers are Go's, has none of that.
+// clientTime returns what a process and the kernel's own threads have used. Some kernels decipher in a thread of their own; the
+// server here has no part in that, because its ciphers are Go's.
 func clientTime(pid int) (time.Duration, error) {
 	sum, err := processorTime(pid)
 	if err != nil {
@@ -142,30 +108,32 @@ func clientTime(pid int) (time.Duration, error) {
 		if line, _ := os.ReadFile(d + "/cmdline"); len(line) > 0 || n == pid {
 			continue
 		}
-		if used, err := processorTime(n); err == nil { // else it has just ended
+		if used, err := processorTime(n); err == nil { // otherwise it has just ended
 			sum += used
 		}
 	}
 	return sum, err
 }
 
-// residentKiB returns how much memory of a process is in use now.
-func residentKiB(pid int) (resident, anonymous int) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+// timed returns the processor time that the client uses while f runs.
+func timed(p *netkit.Process, f func() error) (time.Duration, error) {
+	before, err := clientTime(p.Pid())
 	if err != nil {
-		return 0, 0
+		return 0, err
 	}
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 {
-			continue
-		}
-		switch n, _ := strconv.Atoi(fields[1]); fields[0] {
-		case "VmRSS:":
-			resident = n
-		case "RssAnon:":
-			anonymous = n
-		}
+	if err := f(); err != nil {
+		return 0, fmt.Errorf("%w\n%s", err, p.Output())
 	}
-	return resident, anonymous
+	after, err := clientTime(p.Pid())
+	return after - before, err
 }
+
+// note prints how far the run is, with the machine's own clock.
+func note(format string, args ...any) {
+	var t unix.Timespec
+	unix.ClockGettime(unix.CLOCK_BOOTTIME, &t)
+	fmt.Printf("%6.2f s: %s\n", float64(t.Nano())/1e9, fmt.Sprintf(format, args...))
+}
+
+// result prints a figure for the program that started the machine: its row and column, and how much.
+func result(row, column string, value any) { fmt.Printf("RESULT;%s;%s;%v\n", row, column, value) }
