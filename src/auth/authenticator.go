@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sstp/src/fault"
+	"sstp/src/text"
 )
 
 // AuthenticatorConfig is what an Authenticator needs to know.
@@ -128,9 +129,9 @@ func (a *Authenticator) out(do []Action) []Action {
 
 // clientRefused is the server's own record of a refusal.
 func clientRefused(cfg *AuthenticatorConfig, user string) *fault.Error {
-	m := `The client "` + printable(user) + `" does not have the right password.`
+	m := `The client "` + text.Show(user, maxText) + `" does not have the right password.`
 	if cfg.FailCode != 0 {
-		m = `The client "` + printable(user) + `" was refused, as configured.`
+		m = `The client "` + text.Show(user, maxText) + `" was refused, as configured.`
 	}
 	return failed(m)
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -255,24 +254,6 @@ func TestRefusalOfTheLabReachesThePeer(t *testing.T) {
 			AuthenticatorConfig{Rand: rand.Reader, Methods: []Method{m}, FailCode: 691}, lcpOf(m)).start()
 		k.wantFailure(fault.AuthFailed)
 		k.server.wantFailure(fault.AuthFailed, "as configured")
-	}
-}
-
-func TestServersTextIsEscapedAndCut(t *testing.T) {
-	for text, want := range map[string]string{
-		"plain":                        "plain",
-		"esc \x1b[31m bell \a":         `esc \x1b[31m bell \a`,
-		"line\nline":                   `line\nline`,
-		"quote \" back \\":             `quote \" back \\`,
-		"not utf-8 \xff":               `not utf-8 \xff`,
-		"right to left \u202e gnol":    `right to left \u202e gnol`,
-		"größe 東京":                     "größe 東京",
-		strings.Repeat("a", 161):       strings.Repeat("a", 160) + "...",
-		strings.Repeat("a", 159) + "€": strings.Repeat("a", 159) + "...",
-	} {
-		if got := printable(text); got != want {
-			t.Errorf("printable(%q) = %q, want %q", text, got, want)
-		}
 	}
 }
 

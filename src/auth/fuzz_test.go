@@ -6,7 +6,8 @@ import (
 	"crypto/tls"
 	"testing"
 	"time"
-	"unicode/utf8"
+
+	"sstp/src/text"
 )
 
 // What is cut is what the Length field says, and laying it out again gives the packet.
@@ -70,20 +71,15 @@ func FuzzFlow(f *testing.F) {
 	})
 }
 
-// Whatever a Failure says, the message for people is printable, short and a sentence with a hint.
+// Whatever a Failure says, the message for people can be shown, is short and a sentence with a hint.
 func FuzzRefusal(f *testing.F) {
 	f.Add([]byte("E=691 R=1 C=00112233445566778899AABBCCDDEEFF V=3 M=Authentication failure"))
 	f.Add([]byte("E=648 R=0 V=3"))
 	f.Add([]byte("M= \x1b[31m\xff"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		e := refusedWith(text)
-		if e.Hint == "" || len(e.Message) > 6*maxText+200 || !utf8.ValidString(e.Message) {
+	f.Fuzz(func(t *testing.T, verdict []byte) {
+		e := refusedWith(verdict)
+		if e.Hint == "" || len(e.Message) > 4*maxText+200 || !text.Plain(e.Message) {
 			t.Fatalf("%q", e.Message)
-		}
-		for _, r := range e.Message {
-			if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e {
-				t.Fatalf("%q holds %U", e.Message, r)
-			}
 		}
 	})
 }

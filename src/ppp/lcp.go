@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sstp/src/fault"
+	"sstp/src/text"
 )
 
 // LCP's options (RFC 1661 section 6, RFC 1662 section 7.1).
@@ -170,8 +171,8 @@ func (c *lcp) receiveLCP(now time.Time, p packet) {
 		}
 	case terminateRequest:
 		err := l.EndedByPeer()
-		if text := printable(p.data); text != "" {
-			err.Message = strings.TrimSuffix(err.Message, ".") + ": \"" + text + "\"."
+		if said := string(p.data); said != "" && text.Plain(said) { // Windows gives its reason in binary
+			err.Message = strings.TrimSuffix(err.Message, ".") + ": \"" + text.Show(said, 80) + "\"."
 		}
 		c.event(now, evRTR, p)
 		if l.closing {
@@ -231,14 +232,4 @@ func (c *lcp) receiveProtocolReject(now time.Time, p packet) {
 			n.event(now, evRXJMinus, p)
 		}
 	}
-}
-
-// printable returns a peer's text if it is one, cut to what fits a message.
-func printable(b []byte) string {
-	for _, c := range b {
-		if c < ' ' || c > '~' {
-			return ""
-		}
-	}
-	return string(b[:min(len(b), 80)])
 }

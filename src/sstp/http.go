@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sstp/src/fault"
+	"sstp/src/text"
 )
 
 // The HTTP opening ([MS-SSTP] 3.2.4.1 and 3.3.5.1). Content-Length is 2^64-1 both ways: what follows never ends.
@@ -94,9 +95,9 @@ func CutResponseHead(b []byte) (h *ResponseHead, rest []byte, err error) {
 		name, value, _ := header(line)
 		switch {
 		case equalFold(name, "Location") && h.Location == "": // of repeated headers the first counts
-			h.Location = printable(value)
+			h.Location = text.Phrase(string(value))
 		case equalFold(name, "Server") && h.Server == "":
-			h.Server = printable(value)
+			h.Server = text.Phrase(string(value))
 		}
 	}
 	return h, rest, nil
@@ -111,7 +112,7 @@ func parseStatusLine(s []byte) *ResponseHead {
 		return nil
 	}
 	status := int(s[2]-'0')*100 + int(s[3]-'0')*10 + int(s[4]-'0')
-	return &ResponseHead{Status: status, Reason: printable(bytes.TrimSpace(s[5:]))}
+	return &ResponseHead{Status: status, Reason: text.Phrase(string(bytes.TrimSpace(s[5:])))}
 }
 
 // RequestHead is what a server needs of a client's request. The texts are as they came.
@@ -135,7 +136,7 @@ func CutRequestHead(b []byte) (h *RequestHead, rest []byte, err error) {
 	parts := bytes.Split(line, []byte(" "))
 	if len(parts) != 3 || len(parts[0]) == 0 || len(parts[1]) == 0 ||
 		len(parts[2]) != len("HTTP/1.1") || !bytes.HasPrefix(parts[2], []byte("HTTP/1.")) || !isDigit(parts[2][7]) {
-		return nil, b, badRequest("the request line is not HTTP: " + printable(line))
+		return nil, b, badRequest("the request line is not HTTP: " + text.Phrase(string(line)))
 	}
 	h = &RequestHead{Method: string(parts[0]), Path: string(parts[1])}
 	var length string
@@ -147,7 +148,7 @@ func CutRequestHead(b []byte) (h *RequestHead, rest []byte, err error) {
 		line, headers = cutLine(headers)
 		name, value, ok := header(line)
 		if !ok {
-			return nil, b, badRequest("a header has no colon: " + printable(line))
+			return nil, b, badRequest("a header has no colon: " + text.Phrase(string(line)))
 		}
 		for _, f := range fields {
 			switch {
@@ -161,7 +162,7 @@ func CutRequestHead(b []byte) (h *RequestHead, rest []byte, err error) {
 	}
 	if length != "" {
 		if h.ContentLength, err = strconv.ParseUint(length, 10, 64); err != nil {
-			return nil, b, badRequest("Content-Length is no number: " + printable([]byte(length)))
+			return nil, b, badRequest("Content-Length is no number: " + text.Phrase(length))
 		}
 	}
 	return h, rest, nil
@@ -207,20 +208,9 @@ func isDigit(b byte) bool { return '0' <= b && b <= '9' }
 
 func notHTTP(b []byte) error {
 	line, _ := cutLine(b)
-	return fault.New(fault.NotSSTP, fault.StageHTTP, "The server's answer is not HTTP/1.1: "+printable(line))
+	return fault.New(fault.NotSSTP, fault.StageHTTP, "The server's answer is not HTTP/1.1: "+text.Phrase(string(line)))
 }
 
 func badRequest(message string) error {
 	return fault.New(fault.NotSSTP, fault.StageHTTP, "The client's request is malformed: "+message+".")
-}
-
-// printable makes a peer's text fit for a log or a page: escaped and cut.
-func printable(b []byte) string {
-	const most = 120
-	q := strconv.Quote(string(b[:min(len(b), most)]))
-	q = strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
-	if len(b) > most {
-		q += "..."
-	}
-	return q
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sstp/src/fault"
+	"sstp/src/text"
 )
 
 // The alerts (RFC 8446 section 6) that have a hint of their own.
@@ -73,7 +74,7 @@ func notTLSFault(begin [5]byte) *fault.Error {
 			WithHint("Check the port of option server: SSTP usually is on 443, never on a port for plain HTTP.")
 	}
 	return fault.New(fault.TLSFailed, fault.StageTLS, "What answers on this port is not TLS: it begins with \""+
-		shown(string(begin[:]))+"\".").WithHint("Check server and port.")
+		text.Phrase(string(begin[:]))+"\".").WithHint("Check server and port.")
 }
 
 func isReset(err error) bool {

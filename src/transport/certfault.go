@@ -9,6 +9,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/text"
 )
 
 // Fingerprint returns the certificate's SHA-256 as option cert_pin takes it.
@@ -31,14 +32,14 @@ func pinFault(leaf *x509.Certificate) *fault.Error {
 // nameFault lists the names that the certificate does have.
 func nameFault(leaf *x509.Certificate, want string, cause error) *fault.Error {
 	names := certificateNames(leaf)
-	message := "The server's certificate is for " + strings.Join(names, ", ") + ", not for " + shown(want) + "."
+	message := "The server's certificate is for " + strings.Join(names, ", ") + ", not for " + text.Phrase(want) + "."
 	hint := "Set server or server_name to a name that the certificate has, or store its fingerprint " +
 		Fingerprint(leaf) + " as cert_pin."
 	if len(names) == 0 {
 		// The common name has not counted since RFC 6125; old Windows servers still have nothing else.
 		message = "The server's certificate has no name that counts"
 		if cn := leaf.Subject.CommonName; cn != "" {
-			message += ", only the outdated common name " + shown(cn)
+			message += ", only the outdated common name " + text.Phrase(cn)
 		}
 		message += "."
 		hint = "If it is your server, store its fingerprint " + Fingerprint(leaf) + " as cert_pin."
@@ -51,7 +52,7 @@ func certificateNames(c *x509.Certificate) []string {
 	const most = 8
 	var names []string
 	for _, n := range c.DNSNames {
-		names = append(names, shown(n))
+		names = append(names, text.Phrase(n))
 	}
 	for _, ip := range c.IPAddresses {
 		names = append(names, ip.String())
@@ -87,9 +88,9 @@ func issuerName(c *x509.Certificate) string { return commonName(c.Issuer) }
 func commonName(n pkix.Name) string {
 	switch {
 	case n.CommonName != "":
-		return shown(n.CommonName)
+		return text.Phrase(n.CommonName)
 	case len(n.Organization) > 0:
-		return shown(n.Organization[0])
+		return text.Phrase(n.Organization[0])
 	}
 	return "somebody without a name"
 }

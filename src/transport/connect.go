@@ -226,3 +226,15 @@ type deaf struct{}
 func (deaf) Stage(fault.Stage)                              {}
 func (deaf) Done(fault.Stage, time.Duration, string, error) {}
 func (deaf) Certificates([]*x509.Certificate, string)       {}
+
+// isWord tells whether s can stand in a request line or a header without ending it.
+func isWord(s string) bool { return !hasControl(s) && !strings.Contains(s, " ") }
+
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
+}

@@ -13,6 +13,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/text"
 )
 
 // stagger is RFC 8305's Connection Attempt Delay: so long one address has for itself before the next is tried too.
@@ -151,7 +152,7 @@ func dialFault(target config.Server, failed []attempt) error {
 	if len(reasons) > most {
 		reasons = append(reasons[:most], "and so on")
 	}
-	message := "No connection to " + shown(target.String()) + ": " + strings.Join(reasons, "; ") + "."
+	message := "No connection to " + text.Phrase(target.String()) + ": " + strings.Join(reasons, "; ") + "."
 	code := fault.NoUplink
 	switch {
 	case answered, elsewhere && !silent:
@@ -176,13 +177,13 @@ func dialReason(err error, device string) string {
 	case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EADDRNOTAVAIL):
 		return "cannot be reached: there is no route"
 	case errors.Is(err, unix.ENODEV):
-		return "is to be reached by the device " + shown(device) + ", which does not exist"
+		return "is to be reached by the device " + text.Phrase(device) + ", which does not exist"
 	}
 	var op *net.OpError
 	if errors.As(err, &op) {
 		err = op.Err
 	}
-	return "failed: " + shown(err.Error())
+	return "failed: " + text.Phrase(err.Error())
 }
 
 func isTimeout(err error) bool {

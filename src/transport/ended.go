@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"sstp/src/fault"
+	"sstp/src/text"
 )
 
 // explain turns what TLS says of an open connection into a *fault.Error. The end of the stream, deadlines and the
@@ -30,7 +31,7 @@ func explain(err error) error {
 		return fault.New(fault.TLSFailed, fault.StageUp, "TLS with the server failed: "+inKernel.Error()+".").
 			WithHint("The call is made anew. Where this comes back, set ktls '0', which leaves TLS to Go.").Wrap(err)
 	case errors.As(err, &local) && local.Op == "local error", errors.As(err, &header):
-		return fault.New(fault.TLSFailed, fault.StageUp, "TLS with the server failed: "+shown(err.Error())+".").
+		return fault.New(fault.TLSFailed, fault.StageUp, "TLS with the server failed: "+text.Phrase(err.Error())+".").
 			WithHint("What arrived is not what the server sent, or the server is broken. The call is made anew.").Wrap(err)
 	}
 	return err

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 )
 
 // FuzzProxyHead: where the cut comes does not depend on how the bytes arrived, and nothing is lost behind it.
@@ -133,17 +132,6 @@ func FuzzCertificateFile(f *testing.F) {
 		}
 		if p.picked > p.seen {
 			t.Fatalf("%d kept of %d", p.picked, p.seen)
-		}
-	})
-}
-
-// FuzzShown: text of the far end is short and has nothing that moves a terminal's cursor.
-func FuzzShown(f *testing.F) {
-	f.Add("\x1b[2J\x00\u202e" + strings.Repeat("é", 200))
-	f.Fuzz(func(t *testing.T, s string) {
-		got := shown(s)
-		if hasControl(got) || !utf8.ValidString(got) || len(got) > 10*120+3 {
-			t.Fatalf("%q is shown as %q", s, got)
 		}
 	})
 }

@@ -119,10 +119,10 @@ func file(t testing.TB, certs ...*x509.Certificate) string {
 	for _, c := range certs {
 		pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 	}
-	return text(t, "certs.pem", b.String())
+	return textFile(t, "certs.pem", b.String())
 }
 
-func text(t testing.TB, name, content string) string {
+func textFile(t testing.TB, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {

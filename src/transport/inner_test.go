@@ -20,7 +20,7 @@ func innerTunnel(t *testing.T) *config.Tunnel {
 	}
 	return &config.Tunnel{
 		Cert: file(t, newAuthority(t, "client CA", nil, nil).issue(t, nil)),
-		Key:  text(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))),
+		Key:  textFile(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))),
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"sstp/src/fault"
 	"sstp/src/sstp"
+	"sstp/src/text"
 )
 
 // open sends the request whose answer's body is SSTP ([MS-SSTP] 3.2.4.1) and reads the answer's head. early is what came
@@ -107,7 +108,7 @@ func (c *connector) openFault(ctx context.Context, err error) error {
 	if name, ok := alertName(err); ok {
 		return alertFault(name, c.askedForCertificate, c.client != nil).Wrap(err)
 	}
-	message := "The connection failed before the server answered: " + shown(err.Error()) + "."
+	message := "The connection failed before the server answered: " + text.Phrase(err.Error()) + "."
 	switch {
 	case ctx.Err() != nil || isTimeout(err):
 		message = "The server did not answer the SSTP request."

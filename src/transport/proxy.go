@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"sstp/src/fault"
+	"sstp/src/text"
 )
 
 // passProxy asks the proxy at the other end of conn for a way to the server (RFC 9110 section 9.3.6). The connection it
@@ -37,7 +38,7 @@ func (c *connector) passProxy(ctx context.Context, conn net.Conn) (net.Conn, str
 			if len(rest) > 0 {
 				conn = &glued{conn, rest}
 			}
-			return conn, strings.TrimRight("HTTP "+strconv.Itoa(head.Status)+" "+shown(head.Reason), " "), nil
+			return conn, strings.TrimRight("HTTP "+strconv.Itoa(head.Status)+" "+text.Phrase(head.Reason), " "), nil
 		}
 		if head.Status != 407 {
 			return conn, "", c.refusal(head)
@@ -52,7 +53,7 @@ func (c *connector) passProxy(ctx context.Context, conn net.Conn) (net.Conn, str
 		case ch == nil && schemes == "":
 			return conn, "", proxyAuthFault("The proxy asks for credentials without saying how to give them.")
 		case ch == nil:
-			return conn, "", proxyAuthFault("The proxy offers no way to authenticate that is known here: " + shown(schemes) + ".").
+			return conn, "", proxyAuthFault("The proxy offers no way to authenticate that is known here: " + text.Phrase(schemes) + ".").
 				WithHint("Basic and Digest (MD5, SHA-256) are known; enable one of them on the proxy.")
 		case answered:
 			renewed = true
@@ -162,8 +163,8 @@ func proxyAuthFault(message string) *fault.Error {
 
 // refusal is the proxy's answer to a CONNECT that it does not carry out.
 func (c *connector) refusal(head *proxyHead) error {
-	target := shown(c.o.Server.String())
-	said := " (" + strings.TrimRight(strconv.Itoa(head.Status)+" "+shown(head.Reason), " ") + ")."
+	target := text.Phrase(c.o.Server.String())
+	said := " (" + strings.TrimRight(strconv.Itoa(head.Status)+" "+text.Phrase(head.Reason), " ") + ")."
 	switch head.Status {
 	case 403, 405:
 		return fault.New(fault.ProxyFailed, fault.StageProxy, "The proxy does not allow connections to "+target+said).
@@ -177,12 +178,12 @@ func (c *connector) refusal(head *proxyHead) error {
 
 // proxyFault is trouble that kept the proxy's answer from being had.
 func (c *connector) proxyFault(ctx context.Context, err error) error {
-	message := "The proxy failed: " + shown(err.Error()) + "."
+	message := "The proxy failed: " + text.Phrase(err.Error()) + "."
 	switch {
 	case ctx.Err() != nil || isTimeout(err):
 		message = "The proxy did not answer."
 	case errors.Is(err, errNotHTTP):
-		message = "What answers at " + shown(c.o.Proxy.Address()) + " is not an HTTP proxy."
+		message = "What answers at " + text.Phrase(c.o.Proxy.Address()) + " is not an HTTP proxy."
 	case errors.Is(err, errHeadLong):
 		message = "The proxy's answer does not end."
 	case isClosed(err):

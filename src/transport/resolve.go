@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sstp/src/fault"
+	"sstp/src/text"
 )
 
 // maxAddresses is how many addresses of a name are tried. A DNS answer has room for thousands, and each one costs a route
@@ -30,7 +31,7 @@ func (c *connector) resolve(ctx context.Context, host string) (addrs []netip.Add
 	addrs = interleave(addrs)
 	addrs = addrs[:min(len(addrs), maxAddresses)]
 	if len(addrs) == 0 {
-		return nil, "", fault.New(fault.PeerResolveFail, fault.StageResolve, "The name "+shown(host)+" has no address.")
+		return nil, "", fault.New(fault.PeerResolveFail, fault.StageResolve, "The name "+text.Phrase(host)+" has no address.")
 	}
 	var list []string
 	for _, a := range addrs {
@@ -75,15 +76,15 @@ func interleave(addrs []netip.Addr) []netip.Addr {
 }
 
 func resolveFault(ctx context.Context, host string, err error) error {
-	message := "The name " + shown(host) + " could not be resolved: " + shown(err.Error()) + "."
+	message := "The name " + text.Phrase(host) + " could not be resolved: " + text.Phrase(err.Error()) + "."
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		message = "The name " + shown(host) + " does not exist."
+		message = "The name " + text.Phrase(host) + " does not exist."
 	case ctx.Err() != nil || errors.As(err, &dns) && dns.IsTimeout:
-		message = "No name server answered for " + shown(host) + "."
+		message = "No name server answered for " + text.Phrase(host) + "."
 	case errors.As(err, &dns):
-		message = "The name " + shown(host) + " could not be resolved: " + shown(dns.Err) + "."
+		message = "The name " + text.Phrase(host) + " could not be resolved: " + text.Phrase(dns.Err) + "."
 	}
 	return fault.New(fault.PeerResolveFail, fault.StageResolve, message).Wrap(err)
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sstp/src/text"
 )
 
 const (
@@ -69,5 +71,5 @@ func (c *connector) congestionNote(conn net.Conn) string {
 	if err != nil || used == c.o.Congestion {
 		return ""
 	}
-	return ", congestion control " + used + ": the kernel does not have " + shown(c.o.Congestion)
+	return ", congestion control " + used + ": the kernel does not have " + text.Phrase(c.o.Congestion)
 }

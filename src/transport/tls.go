@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"sstp/src/fault"
+	"sstp/src/text"
 )
 
 // legacySuites are offered with tls_legacy: what crypto/tls offers by default and, for RouterOS without pfs, SoftEther
@@ -137,5 +138,5 @@ func (c *connector) tlsFault(ctx context.Context, err error, asked bool) error {
 				"connection is filtered on the way.").Wrap(err)
 	}
 	return fault.New(fault.TLSFailed, fault.StageTLS,
-		"TLS with the server failed: "+shown(strings.TrimPrefix(err.Error(), "tls: "))+".").Wrap(err)
+		"TLS with the server failed: "+text.Phrase(strings.TrimPrefix(err.Error(), "tls: "))+".").Wrap(err)
 }

@@ -203,7 +203,7 @@ func TestTheServerDemandsAClientCertificate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return file(t, c), text(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+		return file(t, c), textFile(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
 	}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} { // 1.3 tells after its handshake is over
 		t.Run(tls.VersionName(version), func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestTheServerDemandsAClientCertificate(t *testing.T) {
 
 			both, _ := os.ReadFile(o.Cert)
 			key, _ := os.ReadFile(o.Key)
-			o.Cert, o.Key = text(t, "both.pem", string(both)+string(key)), ""
+			o.Cert, o.Key = textFile(t, "both.pem", string(both)+string(key)), ""
 			mustConnect(t, o, nil) // certificate and key in one file
 		})
 	}

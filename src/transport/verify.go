@@ -10,6 +10,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/text"
 )
 
 // trust is the certificate policy of one connection.
@@ -106,7 +107,7 @@ func (t *trust) chainFault(chain []*x509.Certificate, options x509.VerifyOptions
 		last := chain[len(chain)-1]
 		return untrusted(leaf, "The server's certificate is signed by "+issuerName(last)+", which is not a known authority.", err)
 	}
-	return untrusted(leaf, "The server's certificate cannot be verified: "+shown(err.Error())+".", err)
+	return untrusted(leaf, "The server's certificate cannot be verified: "+text.Phrase(err.Error())+".", err)
 }
 
 // untimely returns the certificate whose dates alone are what is wrong; nil: there is none.

@@ -227,13 +227,13 @@ func TestWhereTheAuthoritiesComeFrom(t *testing.T) {
 	system(emptyDir+"/missing", emptyDir)
 	wantFaultIn(t, check(""), fault.CertUntrusted, "No CA certificates are installed", "ca-bundle", "sha256:")
 	good("a file of ca_cert with text around the certificates", check(
-		text(t, "ca.pem", "# the office's CA\n"+readFile(t, file(t, root.cert))+"\n# end")))
-	good("ca_cert in DER", check(text(t, "ca.der", string(root.cert.Raw))))
+		textFile(t, "ca.pem", "# the office's CA\n"+readFile(t, file(t, root.cert))+"\n# end")))
+	good("ca_cert in DER", check(textFile(t, "ca.der", string(root.cert.Raw))))
 	good("the server's own certificate as ca_cert", check(file(t, leaf)))
 
 	wantFaultIn(t, check(emptyDir+"/missing"), fault.InvalidOptions, "ca_cert", "/missing")
-	wantFaultIn(t, check(text(t, "ca.pem", "not a certificate")), fault.InvalidOptions, "holds no certificate")
-	wantFaultIn(t, check(text(t, "key.pem", readFile(t, "testdata/rsa2048.key"))), fault.InvalidOptions, "holds no certificate")
+	wantFaultIn(t, check(textFile(t, "ca.pem", "not a certificate")), fault.InvalidOptions, "holds no certificate")
+	wantFaultIn(t, check(textFile(t, "key.pem", readFile(t, "testdata/rsa2048.key"))), fault.InvalidOptions, "holds no certificate")
 }
 
 func readFile(t *testing.T, path string) string {

@@ -8,7 +8,7 @@ import (
 	"sstp/src/config"
 )
 
-// maxQueuedLines is how many lines of a log wait for one who does not take them. A line is at most maxLogLine bytes long.
+// maxQueuedLines is how many lines of a log wait for one who does not take them. A line has at most maxLogLine characters.
 const maxQueuedLines = 100
 
 // flushLimit bounds the wait for a log's last lines at the end of the program.

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"sstp/src/fault"
+	"sstp/src/text"
 )
 
 // version is set by the linker.
@@ -99,8 +100,8 @@ func run(args []string, stdin *os.File, stdout, stderr *os.File) int {
 // complain prints a failure as people want it: what happened, its code, and what to do.
 func complain(w io.Writer, err error) {
 	f := fault.Of(err, fault.InvalidOptions, fault.StageConfig)
-	fmt.Fprintf(w, "error: %s (%s)\n", f.Message, f.Code)
+	fmt.Fprintf(w, "error: %s (%s)\n", text.Show(f.Message, maxLogLine), f.Code)
 	if f.Hint != "" {
-		fmt.Fprintf(w, "hint: %s\n", f.Hint)
+		fmt.Fprintf(w, "hint: %s\n", text.Show(f.Hint, maxLogLine))
 	}
 }

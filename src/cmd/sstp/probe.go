@@ -24,6 +24,7 @@ import (
 	"sstp/src/killswitch"
 	"sstp/src/netifd"
 	"sstp/src/session"
+	"sstp/src/text"
 	"sstp/src/transport"
 	"sstp/src/ubus"
 	"sstp/src/ucifile"
@@ -244,9 +245,9 @@ func printStep(w io.Writer, s session.Step) {
 		fmt.Fprintln(w, s.Finding)
 		return
 	}
-	fmt.Fprintf(w, "%s: %s\n", s.Err.Code, s.Err.Message)
+	fmt.Fprintf(w, "%s: %s\n", s.Err.Code, text.Show(s.Err.Message, maxLogLine))
 	if s.Err.Hint != "" {
-		fmt.Fprintf(w, "  %*s hint: %s\n", 27, "", s.Err.Hint)
+		fmt.Fprintf(w, "  %*s hint: %s\n", 27, "", text.Show(s.Err.Hint, maxLogLine))
 	}
 }
 
@@ -263,7 +264,7 @@ func printChain(w io.Writer, r *session.Report) {
 			continue
 		}
 		if len(certificateNames(c)) > 0 {
-			fmt.Fprintf(w, "    names   %s\n", printable(strings.Join(certificateNames(c), ", ")))
+			fmt.Fprintf(w, "    names   %s\n", text.Show(strings.Join(certificateNames(c), ", "), maxShown))
 		}
 		fmt.Fprintf(w, "    pin     %s\n    pin     spki-sha256:%s\n", fingerprint(c), keyHash(c))
 	}
@@ -287,8 +288,11 @@ func nameText(c *x509.Certificate, subject bool) string {
 	if subject {
 		name = c.Subject
 	}
-	return printable(name.String())
+	return text.Show(name.String(), maxShown)
 }
+
+// maxShown is how many characters of a stranger's certificate or finding are shown.
+const maxShown = 300
 
 // certificateNames returns the names and addresses that a certificate is for.
 func certificateNames(c *x509.Certificate) []string {
@@ -297,22 +301,7 @@ func certificateNames(c *x509.Certificate) []string {
 		names = append(names, ip.String())
 	}
 	for i := range names {
-		names[i] = printable(names[i])
+		names[i] = text.Show(names[i], maxShown)
 	}
 	return names
-}
-
-// printable keeps what a stranger's certificate says from controlling the terminal.
-func printable(s string) string {
-	const limit = 300
-	s = strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
-	if len(s) > limit {
-		return s[:limit] + "..."
-	}
-	return s
 }

@@ -453,7 +453,7 @@ func TestTheStatusOfATunnelOnTheCommandLine(t *testing.T) {
 	want := `vpn: up for 1 h 1 min
   server      vpn.test:443, 198.51.100.7:443, by wan
   TLS         TLS 1.3, X, by kernel (faster)
-  certificate CN=a [2J, verified by CA and name, valid until 2030-01-01
+  certificate CN=a\x1b[2J, verified by CA and name, valid until 2030-01-01
   device      sstp-vpn, MTU 1400
   round trip  12.3 ms (10.0 to 15.0, 11.0 on average)
   received    1.5 MB, 1000 packets, 0 dropped

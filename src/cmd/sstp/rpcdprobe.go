@@ -9,6 +9,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/session"
+	"sstp/src/text"
 	"sstp/src/ubus"
 )
 
@@ -105,7 +106,7 @@ func reportFields(r *session.Report) (t ubus.Fields) {
 		f.AddFlag("ok", s.Err == nil)
 		f.AddDouble("ms", float64(s.Took)/float64(time.Millisecond))
 		if s.Err == nil {
-			f.AddText("finding", printable(s.Finding))
+			f.AddText("finding", text.Show(s.Finding, maxShown))
 		} else {
 			f.AddText("code", string(s.Err.Code))
 			f.AddText("message", s.Err.Message)

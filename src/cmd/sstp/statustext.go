@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sstp/src/text"
 	"sstp/src/transport"
 	"sstp/src/ubus"
 )
@@ -40,7 +41,7 @@ func (a *answer) state() string {
 		return state
 	}
 	if by := internet.Texts("args"); len(by) > 0 {
-		return state + ", but Internet goes by " + printableLine(by[0])
+		return state + ", but Internet goes by " + text.Show(by[0], maxLogLine)
 	}
 	return state + ", but Internet cannot be reached"
 }
@@ -113,8 +114,8 @@ func (a *answer) printReach(w io.Writer) {
 	}
 }
 
-func printRow(w io.Writer, label, text string) {
-	fmt.Fprintf(w, "  %-12s%s\n", label, printableLine(text))
+func printRow(w io.Writer, label, value string) {
+	fmt.Fprintf(w, "  %-12s%s\n", label, text.Show(value, maxLogLine))
 }
 
 // fieldText writes a field for people, "" where it is not there or nothing worth a word.

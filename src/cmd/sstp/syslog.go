@@ -6,12 +6,12 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"sstp/src/config"
+	"sstp/src/text"
 )
 
 // devLog is where logd listens.
@@ -21,7 +21,7 @@ const devLog = "/dev/log"
 const (
 	logBurst   = 100             // lines at once
 	logRefill  = time.Second / 2 // for one more line
-	maxLogLine = 1000            // bytes
+	maxLogLine = 1000            // characters of one line
 
 	logPatience = time.Second // before a logd that takes no line is dialed again: it may have been started anew
 )
@@ -78,7 +78,7 @@ func (l *sysLog) logf(level config.LogLevel, format string, args ...any) {
 	if int32(level) > l.level.Load() {
 		return
 	}
-	text := printableLine(fmt.Sprintf(format, args...))
+	line := text.Show(fmt.Sprintf(format, args...), maxLogLine)
 	l.rate.Lock()
 	defer l.rate.Unlock()
 	now := l.now()
@@ -92,7 +92,7 @@ func (l *sysLog) logf(level config.LogLevel, format string, args ...any) {
 		l.add(logLine{at: now, level: config.LogWarn, text: fmt.Sprintf("suppressed %d lines", l.suppressed)})
 		l.suppressed = 0
 	}
-	l.add(logLine{at: now, level: level, text: text})
+	l.add(logLine{at: now, level: level, text: line})
 }
 
 func (l *sysLog) refill(now time.Time) {
@@ -130,18 +130,4 @@ func (l *sysLog) write(line logLine) {
 		}
 	}
 	fmt.Fprintf(l.out, "sstp: %s: %s\n", l.name, line.text)
-}
-
-// printableLine makes one line of limited length of whatever it gets: servers have a say in what it says.
-func printableLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, s)
-	if len(s) > maxLogLine {
-		s = s[:maxLogLine] + "..."
-	}
-	return s
 }

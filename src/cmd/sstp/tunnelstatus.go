@@ -10,6 +10,7 @@ import (
 	"sstp/src/control"
 	"sstp/src/fault"
 	"sstp/src/session"
+	"sstp/src/text"
 	"sstp/src/transport"
 )
 
@@ -113,7 +114,7 @@ func tlsOf(info transport.Info) *control.TLS {
 	leaf := info.Leaf
 	return &control.TLS{
 		Version: info.TLSVersion, Cipher: info.CipherSuite, Path: info.Path, PathReason: info.PathReason, VerifiedBy: info.VerifiedBy,
-		Subject: printable(leaf.Subject.String()), Issuer: printable(leaf.Issuer.String()), NotAfter: leaf.NotAfter,
+		Subject: text.Show(leaf.Subject.String(), maxShown), Issuer: text.Show(leaf.Issuer.String(), maxShown), NotAfter: leaf.NotAfter,
 		Fingerprint: fingerprint(leaf),
 	}
 }
