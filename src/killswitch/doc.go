@@ -5,7 +5,7 @@
 // switch, Off those without it, and Inspect says what is there and what somebody took out of it. The package touches no machine.
 //
 // The switch owns sections of the firewall named sstp_TUNNEL_KIND or sstp_TUNNEL_KIND_NUMBER and nothing else. Of a foreign
-// section it changes one option, peerdns of the uplinks' interfaces, and records in its own section what was there before.
+// section it changes two options, peerdns and dns of the uplinks' interfaces, and records in its own what was there before.
 //
 // What On makes, in this order:
 //

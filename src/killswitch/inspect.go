@@ -20,7 +20,7 @@ func (s *Status) Complete() bool { return s.On && len(s.Problems) == 0 }
 func Inspect(s State, tunnel string) Status {
 	st := Status{Request: Request{Tunnel: tunnel}}
 	record := find(s.Firewall, prefix(tunnel)+"killswitch")
-	if record == nil || record.Type != recordType {
+	if record == nil || record.Type != RecordType {
 		if at := slices.IndexFunc(s.Firewall, func(f Section) bool { return owns(tunnel, f.Name) }); at >= 0 {
 			st.Problems = append(st.Problems, NewProblem("leftover", s.Firewall[at].Name))
 		}
@@ -44,7 +44,7 @@ func Inspect(s State, tunnel string) Status {
 	st.compare(s, want)
 	st.compareOrder(s)
 	for _, name := range p.interfaces {
-		if n := find(s.Network, name); p.Names && !n.off("peerdns") {
+		if n := find(s.Network, name); p.Names && (n.given() && !n.off("peerdns") || n.values("dns") != nil) {
 			st.Problems = append(st.Problems, NewProblem("names_uplink", name))
 		}
 	}
@@ -56,7 +56,7 @@ func Inspect(s State, tunnel string) Status {
 func (st *Status) compare(s, want State) {
 	for i := range want.Firewall {
 		w := &want.Firewall[i]
-		if !owns(st.Tunnel, w.Name) || w.Type == recordType {
+		if !owns(st.Tunnel, w.Name) || w.Type == RecordType {
 			continue
 		}
 		is := find(s.Firewall, w.Name)

@@ -9,7 +9,7 @@ import (
 // not the switch's any more stays. It works for a tunnel that does not exist any more.
 func Off(s State, tunnel string) State {
 	s, restore := remove(s, tunnel)
-	other := slices.IndexFunc(s.Firewall, func(f Section) bool { return f.Type == recordType && f.on("names", false) })
+	other := slices.IndexFunc(s.Firewall, func(f Section) bool { return f.Type == RecordType && f.on("names", false) })
 	if other < 0 {
 		return s.restored(restore)
 	}
@@ -36,13 +36,30 @@ func remove(s State, tunnel string) (without State, restore []string) {
 	return s, restore
 }
 
-// restored gives the interfaces the values of peerdns that they had, where they still have the switch's.
+// What stands between the name of an interface and a value in an entry of what to restore. Without one of them the entry is
+// about peerdns: the name alone says that the interface did not have it.
+const (
+	dnsText = ".dns="  // option dns
+	dnsItem = ".dns+=" // an item of list dns
+)
+
+// restored gives the interfaces the options that they had, where they still are as the switch left them.
 func (s State) restored(restore []string) State {
+	kept := map[string]bool{} // interfaces whose name servers somebody else has configured since
+	for _, n := range s.Network {
+		kept[n.Name] = n.values("dns") != nil
+	}
 	for _, entry := range restore {
 		name, value, had := strings.Cut(entry, "=")
+		name, list, isList := cutKind(name)
 		n := find(s.Network, name)
 		switch {
-		case n == nil || n.value("peerdns") != "0":
+		case n == nil:
+		case list:
+			if !kept[name] {
+				n.add("dns", value, isList)
+			}
+		case n.value("peerdns") != "0":
 		case had:
 			n.set(option("peerdns", value))
 		default:
@@ -50,4 +67,38 @@ func (s State) restored(restore []string) State {
 		}
 	}
 	return s
+}
+
+// cutKind takes apart what stands before the = of an entry: the interface, whether it is about name servers, and whether
+// they stood in a list.
+func cutKind(key string) (name string, dns, isList bool) {
+	if name, dns = strings.CutSuffix(key, ".dns+"); dns {
+		return name, true, true
+	}
+	name, dns = strings.CutSuffix(key, ".dns")
+	return name, dns, false
+}
+
+// add adds a value to an option.
+func (s *Section) add(name, value string, isList bool) {
+	s.set(Option{Name: name, Values: append(slices.Clone(s.values(name)), value), List: isList})
+}
+
+// NameServers returns the name servers, by the interface of their uplink, that switches have taken away because the user had
+// configured them there.
+func NameServers(s State) map[string][]string {
+	servers := map[string][]string{}
+	for i := range s.Firewall {
+		f := &s.Firewall[i]
+		if f.Type != RecordType {
+			continue
+		}
+		for _, entry := range f.values("restore") {
+			key, value, _ := strings.Cut(entry, "=")
+			if name, dns, _ := cutKind(key); dns {
+				servers[name] = append(servers[name], strings.Fields(value)...)
+			}
+		}
+	}
+	return servers
 }

@@ -72,8 +72,7 @@ func newPlan(s State, r Request) (*plan, *Problem) {
 	for _, z := range s.uplinkZones(zones, p.tunnelZone, p.Zones) {
 		p.uplinks = append(p.uplinks, z.name)
 		for _, name := range z.networks {
-			n := find(s.Network, name)
-			if n != nil && n.Type == "interface" && n.value("proto") != "static" && n.value("proto") != "none" {
+			if n := find(s.Network, name); n != nil && n.Type == "interface" {
 				p.interfaces = append(p.interfaces, name)
 			}
 		}
@@ -109,7 +108,7 @@ func (p *plan) choose(s State, zones []zone) *Problem {
 			return NewProblem("zone_is_uplink", name)
 		}
 		for i := range s.Firewall {
-			if f := &s.Firewall[i]; f.Type == recordType && slices.Contains(f.values("zone"), name) {
+			if f := &s.Firewall[i]; f.Type == RecordType && slices.Contains(f.values("zone"), name) {
 				return NewProblem("zone_taken", name, f.value("tunnel"))
 			}
 		}

@@ -34,7 +34,7 @@ var texts = map[string]string{
 	"changed":         "Option %2 of the section %1 of the firewall was changed.",
 	"extra":           "The section %1 of the firewall does not belong to the kill switch as it should be now.",
 	"order":           "The rule %1 comes before those of the kill switch and may let something out.",
-	"names_uplink":    "The name servers of %1 are used again: option peerdns was changed.",
+	"names_uplink":    "The name servers of %1 are used again: option peerdns or dns was changed.",
 	"not_loaded":      "The firewall does not run: no rule of the kill switch is loaded.",
 	"rule_not_loaded": "The firewall has not loaded the rule %1.",
 	"leftover":        "Sections of the kill switch are left, such as %1, but not its record.",

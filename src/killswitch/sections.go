@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// recordType is the type of the section in which a switch records itself. Neither firewall reads such a section.
-const recordType = "killswitch"
+// RecordType is the type of the section in which a switch records itself. Neither firewall reads such a section.
+const RecordType = "killswitch"
 
 // apply adds the switch to a state without it.
 func (p *plan) apply(s State) State {
@@ -122,26 +122,42 @@ func (p *plan) forwardings(s State) (sections []Section) {
 	return sections
 }
 
-// silenceUplinks makes netifd leave out the name servers that the uplinks were given, and returns what to restore: the
-// interface, with = and the value where it had one. Name servers that the user configured stay: they are asked through the tunnel.
+// silenceUplinks takes the uplinks' name servers away: those that netifd was given (option peerdns) and those that the user
+// configured there (option dns), and returns what to restore. The tunnel's program asks them nevertheless, see NameServers.
 func (p *plan) silenceUplinks(s *State) (restore []string) {
 	if !p.Names {
 		return nil
 	}
 	for _, name := range p.interfaces {
 		n := find(s.Network, name)
-		if n.off("peerdns") {
-			continue
+		if n.given() && !n.off("peerdns") {
+			entry := name
+			if n.values("peerdns") != nil {
+				entry += "=" + n.value("peerdns")
+			}
+			restore = append(restore, entry)
+			n.set(option("peerdns", "0"))
 		}
-		entry := name
-		if old := n.values("peerdns"); old != nil {
-			entry += "=" + n.value("peerdns")
+		for _, o := range n.Options {
+			if o.Name != "dns" {
+				continue
+			}
+			sign := dnsText
+			if o.List {
+				sign = dnsItem
+			}
+			for _, value := range o.Values {
+				restore = append(restore, name+sign+value)
+			}
+			n.unset("dns")
+			break
 		}
-		restore = append(restore, entry)
-		n.set(option("peerdns", "0"))
 	}
 	return restore
 }
+
+// given reports whether an interface may be given name servers.
+func (s *Section) given() bool { return s.value("proto") != "static" && s.value("proto") != "none" }
 
 // record returns the section that says what the switch is.
 func (p *plan) record(restore []string) Section {
@@ -153,7 +169,7 @@ func (p *plan) record(restore []string) Section {
 	if restore != nil {
 		options = append(options, list("restore", restore...))
 	}
-	return Section{Type: recordType, Name: prefix(p.Tunnel) + "killswitch", Options: options}
+	return Section{Type: RecordType, Name: prefix(p.Tunnel) + "killswitch", Options: options}
 }
 
 func zeroOne(on bool) string {

@@ -19,8 +19,9 @@ type NameServer struct {
 
 // NameServers returns the name servers of the uplinks, the best uplink's first, and lays ways to them as Prepare does to a
 // server. Those that netifd keeps from everybody else (option peerdns) are among them: what they answer says where the
-// tunnel's server is and nothing more. There are none where netifd tells of none.
-func (i *Interface) NameServers(ctx context.Context) (servers []NameServer, err error) {
+// tunnel's server is and nothing more. more are those by interface that netifd does not know of. There are none where nobody
+// tells of any.
+func (i *Interface) NameServers(ctx context.Context, more map[string][]string) (servers []NameServer, err error) {
 	ports, err := i.ports(ctx)
 	if err != nil {
 		return nil, i.refused("the list of interfaces", err)
@@ -41,7 +42,7 @@ func (i *Interface) NameServers(ctx context.Context) (servers []NameServer, err 
 		return 0
 	})
 	for _, up := range uplinks {
-		for _, addr := range up.dns {
+		for _, addr := range append(up.dns, addresses(more[up.name])...) {
 			known := slices.ContainsFunc(servers, func(s NameServer) bool { return s.Addr == addr })
 			own := slices.ContainsFunc(ports, func(p *port) bool { return slices.Contains(p.addrs, addr) })
 			if known || own || addr.IsLoopback() || len(servers) == maxNameServers {
@@ -82,10 +83,15 @@ func (p *port) wayOut() (best *way) {
 
 // nameServers reads the name servers of an interface, those in use first.
 func nameServers(f ubus.Fields) (servers []netip.Addr) {
-	for _, text := range append(f.Texts("dns-server"), f.Table("inactive").Texts("dns-server")...) {
+	return addresses(append(f.Texts("dns-server"), f.Table("inactive").Texts("dns-server")...))
+}
+
+// addresses reads addresses, and leaves out what is none.
+func addresses(texts []string) (addrs []netip.Addr) {
+	for _, text := range texts {
 		if a, err := netip.ParseAddr(text); err == nil {
-			servers = append(servers, a.Unmap())
+			addrs = append(addrs, a.Unmap())
 		}
 	}
-	return servers
+	return addrs
 }

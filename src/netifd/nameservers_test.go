@@ -26,28 +26,31 @@ func TestTheUplinksNameServersAreAskedByTheUplink(t *testing.T) {
 		ifaces  []*netifdtest.Iface
 		tunlink string
 		want    string
+		more    map[string][]string
 	}{
 		{"those of the better uplink come first", []*netifdtest.Iface{wan("wana", "eth1", "203.0.113.2/24", 20, "198.51.100.1"), wan("wanb", "eth2", "203.0.113.3/24", 10, "198.51.100.2", "198.51.100.3")}, "",
-			"198.51.100.2 by eth2, 198.51.100.3 by eth2, 198.51.100.1 by eth1"},
-		{"those that option peerdns hides are asked; to one there is no way", []*netifdtest.Iface{hidden}, "", "198.51.100.53 by eth1"},
+			"198.51.100.2 by eth2, 198.51.100.3 by eth2, 198.51.100.1 by eth1", nil},
+		{"those that option peerdns hides are asked; to one there is no way", []*netifdtest.Iface{hidden}, "", "198.51.100.53 by eth1", nil},
 		{"each is asked by its own uplink, though another is better", []*netifdtest.Iface{wan("wana", "eth1", "203.0.113.2/24", 1), wan("wanb", "eth2", "203.0.113.3/24", 2, "198.51.100.9")}, "",
-			"198.51.100.9 by eth2"},
+			"198.51.100.9 by eth2", nil},
 		{"once is enough", []*netifdtest.Iface{wan("wana", "eth1", "203.0.113.2/24", 1, "198.51.100.9"), wan("wanb", "eth2", "203.0.113.3/24", 2, "198.51.100.9")}, "",
-			"198.51.100.9 by eth1"},
+			"198.51.100.9 by eth1", nil},
 		{"four are enough", []*netifdtest.Iface{wan("wan", "eth1", "203.0.113.2/24", 1, "198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4", "198.51.100.5")}, "",
-			"198.51.100.1 by eth1, 198.51.100.2 by eth1, 198.51.100.3 by eth1, 198.51.100.4 by eth1"},
-		{"what serves names on the router asks others itself", []*netifdtest.Iface{wan("wan", "eth1", "203.0.113.2/24", 1, "127.0.0.1", "::1", "203.0.113.2", "192.168.1.1", "no address"), lan}, "", ""},
-		{"one in the LAN is asked there", []*netifdtest.Iface{wan("wan", "eth1", "203.0.113.2/24", 1, "192.168.1.7"), lan}, "wan", "192.168.1.7 by br-lan"},
-		{"the LAN's are not the uplink's", []*netifdtest.Iface{wan("wan", "eth1", "203.0.113.2/24", 1), lan}, "", ""},
-		{"an uplink that is down", []*netifdtest.Iface{down}, "", ""},
+			"198.51.100.1 by eth1, 198.51.100.2 by eth1, 198.51.100.3 by eth1, 198.51.100.4 by eth1", nil},
+		{"what serves names on the router asks others itself", []*netifdtest.Iface{wan("wan", "eth1", "203.0.113.2/24", 1, "127.0.0.1", "::1", "203.0.113.2", "192.168.1.1", "no address"), lan}, "", "", nil},
+		{"one in the LAN is asked there", []*netifdtest.Iface{wan("wan", "eth1", "203.0.113.2/24", 1, "192.168.1.7"), lan}, "wan", "192.168.1.7 by br-lan", nil},
+		{"the LAN's are not the uplink's", []*netifdtest.Iface{wan("wan", "eth1", "203.0.113.2/24", 1), lan}, "", "", nil},
+		{"an uplink that is down", []*netifdtest.Iface{down}, "", "", nil},
 		{"only those of option tunlink", []*netifdtest.Iface{wan("wana", "eth1", "203.0.113.2/24", 1, "198.51.100.1"), wan("wanb", "eth2", "203.0.113.3/24", 2, "198.51.100.2")}, "wanb",
-			"198.51.100.2 by eth2"},
+			"198.51.100.2 by eth2", nil},
+		{"those that the kill switch took away", []*netifdtest.Iface{wan("wan", "eth1", "203.0.113.2/24", 1, "198.51.100.1")}, "", "198.51.100.1 by eth1, 198.51.100.2 by eth1",
+			map[string][]string{"wan": {"198.51.100.2", "nonsense"}, "lan": {"198.51.100.3"}}},
 	} {
 		play(t, func(o *Options) { o.Tunlink = c.tunlink }, func(w *world) {
 			for _, i := range c.ifaces {
 				w.netifd.Set(i)
 			}
-			servers, err := w.iface.NameServers(w.Context())
+			servers, err := w.iface.NameServers(w.Context(), c.more)
 			if err != nil {
 				t.Error(err)
 			}

@@ -174,7 +174,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	events := control.NewEvents(d.bus, d.name)
 	var last session.State
 	names := newNames(func() bool { return iface.IsUp() && s.Status().State == session.Holding },
-		uplinkLookup(iface.NameServers, killswitch.Mark, d.log.logf, systemLookup), d.log.logf)
+		uplinkLookup(netifdServers(d.bus, iface), killswitch.Mark, d.log.logf, systemLookup), d.log.logf)
 	s = session.New(session.Config{
 		Tunnel: t, Warnings: warnings, Dial: netifdDialer(t, iface, ways, names, d.machine.dial), Host: netifdHost{iface, ways, d.log.logf}, InnerTLS: innerTLS(t), Surroundings: d.machine.around(t),
 		OpenDevice: d.machine.device(t, d.log.logf), Random: rand.Reader, Log: d.log.logf,

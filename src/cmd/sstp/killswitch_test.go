@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"sstp/src/killswitch"
+	"sstp/src/netifd"
 	"sstp/src/netifd/netifdtest"
 	"sstp/src/ubus"
 )
@@ -291,5 +293,54 @@ nonsense src= dst=x
 	want := []netip.Addr{netip.MustParseAddr("192.168.1.7"), netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("2001:db8:2::7")}
 	if !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestWhatTheKillSwitchTookAwayIsAskedForTheServersName(t *testing.T) {
+	b := newSwitchBench(t)
+	b.netifd.Set(netifdtest.Uplink("wan", "eth1", "203.0.113.2/24", "203.0.113.1", 0))
+	b.netifd.Configure("network", "interface", "wan", "proto", "static", "gateway", "203.0.113.1", "dns", "203.0.113.53", "dns", "203.0.113.54")
+	iface := netifd.New(b.board.uci.bus.(*ubus.Client), "vpn", netifd.Options{})
+	servers := func() string {
+		t.Helper()
+		list, err := netifdServers(b.board.uci.bus, iface)(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(list)
+	}
+	if got := servers(); got != "[]" {
+		t.Errorf("netifd tells of none yet: %s", got)
+	}
+	if err := b.do("vpn on"); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.netifd.Configured("network", "wan", "dns"); got != nil {
+		t.Errorf("wan still has %q", got)
+	}
+	if got, want := servers(), "[{203.0.113.53 eth1} {203.0.113.54 eth1}]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if err := b.do("vpn off"); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.netifd.Configured("network", "wan", "dns"); !slices.Equal(got, []string{"203.0.113.53", "203.0.113.54"}) {
+		t.Errorf("wan has %q", got)
+	}
+}
+
+func TestRecordsOfKillSwitchesAreReadFromTheFileToo(t *testing.T) {
+	dir := t.TempDir()
+	text := "config zone\n\toption name 'lan'\n\nconfig killswitch 'sstp_vpn_killswitch'\n\toption tunnel 'vpn'\n\tlist zone 'lan'\n" +
+		"\tlist restore 'wan'\n\tlist restore 'wan.dns+=203.0.113.53'\n\tlist restore 'wan6.dns=2001:db8::53 2001:db8::54'\n"
+	if err := os.WriteFile(filepath.Join(dir, "firewall"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprint(killswitch.NameServers(killswitch.State{Firewall: fileRecords(dir)}))
+	if want := "map[wan:[203.0.113.53] wan6:[2001:db8::53 2001:db8::54]]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got := fileRecords(t.TempDir()); got != nil {
+		t.Errorf("%v where there is no file", got)
 	}
 }

@@ -160,7 +160,7 @@ func probeDialer(t *config.Tunnel, bus *ubus.Client) session.Dialer {
 			}})
 		how = func(o *transport.Options) {
 			o.Prepare, o.Mark = iface.Device, killswitch.Mark
-			o.Lookup = uplinkLookup(iface.NameServers, killswitch.Mark, func(config.LogLevel, string, ...any) {}, systemLookup)
+			o.Lookup = uplinkLookup(netifdServers(bus, iface), killswitch.Mark, func(config.LogLevel, string, ...any) {}, systemLookup)
 		}
 	}
 	return own.ways.dialer(dialer(t, how))

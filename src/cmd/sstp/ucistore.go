@@ -24,20 +24,22 @@ func (u uciStore) call(ctx context.Context, method, config string, args ubus.Fie
 
 // state reads what a kill switch looks at.
 func (u uciStore) state(ctx context.Context) (s killswitch.State, err error) {
-	if s.Network, err = u.sections(ctx, "network"); err != nil {
+	if s.Network, err = u.sections(ctx, "network", ""); err != nil {
 		// Every router has a configuration of its network: what is not found is rpcd.
 		return s, invalid("The configuration cannot be read: " + err.Error() + ".").
 			WithHint("The kill switch needs rpcd: install package rpcd, or start it with: service rpcd start").Wrap(err)
 	}
-	if s.Firewall, err = u.sections(ctx, "firewall"); err != nil && !errors.Is(err, ubus.StatusNotFound) {
+	if s.Firewall, err = u.sections(ctx, "firewall", ""); err != nil && !errors.Is(err, ubus.StatusNotFound) {
 		return s, uciTrouble("read", err)
 	}
 	return s, nil
 }
 
-// sections reads a configuration.
-func (u uciStore) sections(ctx context.Context, config string) (sections []killswitch.Section, err error) {
-	reply, err := u.call(ctx, "get", config, nil)
+// sections reads the sections of a configuration that are of a type; "" stands for any.
+func (u uciStore) sections(ctx context.Context, config, typ string) (sections []killswitch.Section, err error) {
+	var args ubus.Fields
+	args.AddSome("type", typ)
+	reply, err := u.call(ctx, "get", config, args)
 	if err != nil {
 		return nil, err
 	}

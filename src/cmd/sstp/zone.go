@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	uci "github.com/digineo/go-uci/v2"
+
+	"sstp/src/killswitch"
 )
 
 // fileZone finds the firewall zone that lists an interface in a UCI directory, for routers without rpcd, which would read it
@@ -23,4 +25,19 @@ func fileZone(dir, iface string) string {
 		}
 	}
 	return ""
+}
+
+// fileRecords reads what the kill switches have recorded from a UCI directory, for a router whose rpcd does not run.
+func fileRecords(dir string) (records []killswitch.Section) {
+	tree := uci.NewTree(dir)
+	if tree.LoadConfig("firewall", false) != nil {
+		return nil
+	}
+	sections, _ := tree.GetSections("firewall", killswitch.RecordType)
+	for _, name := range sections {
+		restore, _ := tree.Get("firewall", name, "restore")
+		records = append(records, killswitch.Section{Type: killswitch.RecordType, Name: name,
+			Options: []killswitch.Option{{Name: "restore", Values: restore, List: true}}})
+	}
+	return records
 }

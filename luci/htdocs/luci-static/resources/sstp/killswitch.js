@@ -41,7 +41,7 @@ const PROBLEMS = {
 	changed:               _('Option %2 of the section %1 of the firewall was changed.'),
 	extra:                 _('The section %1 of the firewall does not belong to the kill switch as it should be now.'),
 	order:                 _('The rule %1 comes before those of the kill switch and may let something out.'),
-	names_uplink:          _('The name servers of %1 are used again: option peerdns was changed.'),
+	names_uplink:          _('The name servers of %1 are used again: option peerdns or dns was changed.'),
 	not_loaded:            _('The firewall does not run: no rule of the kill switch is loaded.'),
 	rule_not_loaded:       _('The firewall has not loaded the rule %1.'),
 	leftover:              _('Sections of the kill switch are left, such as %1, but not its record.'),
@@ -211,7 +211,7 @@ function plan(state, request) {
 		p.interfaces.push(...z.networks.filter((name) => {
 			const n = find(state.network, name);
 
-			return n && n['.type'] == 'interface' && ![ 'static', 'none' ].includes(value(n, 'proto'));
+			return n?.['.type'] == 'interface';
 		}));
 	}
 
@@ -336,18 +336,26 @@ function rules(p) {
 	return made;
 }
 
-/* Makes netifd leave out the name servers that the uplinks were given. Returns what to restore. */
+/* Whether an interface may be given name servers. */
+const given = (n) => ![ 'static', 'none' ].includes(value(n, 'proto'));
+
+/* Takes the uplinks' name servers away: those that they were given, and those that the user configured there. Returns what
+   to restore; where a text is a list stands in it, too. */
 function silenceUplinks(p, state) {
 	const restore = [];
 
 	for (const name of p.names ? p.interfaces : []) {
 		const n = find(state.network, name);
 
-		if (isOff(n, 'peerdns'))
-			continue;
+		if (given(n) && !isOff(n, 'peerdns')) {
+			restore.push((n.peerdns === undefined) ? name : `${name}=${value(n, 'peerdns')}`);
+			n.peerdns = '0';
+		}
 
-		restore.push((n.peerdns === undefined) ? name : `${name}=${value(n, 'peerdns')}`);
-		n.peerdns = '0';
+		if (n.dns !== undefined) {
+			restore.push(...list(n.dns).map((server) => `${name}.dns${Array.isArray(n.dns) ? '+' : ''}=${server}`));
+			delete n.dns;
+		}
 	}
 
 	return restore;
@@ -382,15 +390,23 @@ function remove(from, tunnel) {
 	return { state, restore: record ? list(record.restore) : [] };
 }
 
-/* Gives the interfaces the values of peerdns that they had, where they still have the switch's. */
+/* Gives the interfaces the options that they had, where they still are as the switch left them. */
 function restored(state, restore) {
-	for (const entry of restore) {
-		const [ , name, had ] = entry.match(/^([^=]*)(?:=([^]*))?$/), n = find(state.network, name);
+	const kept = state.network.filter((n) => n.dns !== undefined).map((n) => n['.name']);
 
-		if (!n || value(n, 'peerdns') != '0')
+	for (const entry of restore) {
+		const [ , name, dns, had ] = entry.match(/^([^=]*?)(\.dns\+?)?(?:=([^]*))?$/), n = find(state.network, name);
+
+		if (!n)
 			continue;
 
-		if (had === undefined)
+		if (dns) {
+			if (!kept.includes(name))
+				n.dns = (dns == '.dns+') ? [ ...list(n.dns), had ] : had;
+		}
+		else if (value(n, 'peerdns') != '0')
+			continue;
+		else if (had === undefined)
 			delete n.peerdns;
 		else
 			n.peerdns = had;
@@ -563,9 +579,12 @@ return baseclass.extend({
 			compare(state, apply(p, without), tunnel, problem);
 			compareOrder(state, tunnel, problem);
 
-			for (const name of p.interfaces)
-				if (p.names && !isOff(find(state.network, name), 'peerdns'))
+			for (const name of p.names ? p.interfaces : []) {
+				const n = find(state.network, name);
+
+				if ((given(n) && !isOff(n, 'peerdns')) || n.dns !== undefined)
 					problem('names_uplink', name);
+			}
 
 			lookAround(state, p, problem);
 		}
