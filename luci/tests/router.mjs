@@ -254,6 +254,21 @@ await step('a fingerprint that went missing: trust from the status page stores i
 });
 
 /* the sections in their order, each with its options; LuCI writes an option that it changes behind the others */
+const way = (name) => card.locator('.sstp-way', { hasText: new RegExp(`^${name}`) });
+
+await step('where traffic goes is looked up: as set, then through the tunnel, then beside it', async () => {
+	await way('Internet').getByText('because the setting "Use default gateway" is off').waitFor({ timeout: 70000 });
+	await shell('uci delete network.vpn.defaultroute; uci commit network; ubus call network reload');
+	await way('Internet').getByText('through this tunnel').waitFor({ timeout: 70000 });
+	await shell('set -- $(ip route show default dev eth1); for half in 0.0.0.0/1 128.0.0.0/1; do ip route add $half via $3 dev eth1; done');
+	await card.locator('.sstp-state').getByText('Connected, but traffic does not use the tunnel').waitFor({ timeout: 70000 });
+	await way('Internet').getByText(/by wan, although the tunnel is up: a route to (0|128)\.0\.0\.0\/1 with metric 0 by eth1 goes before/).waitFor();
+	await shoot('status-elsewhere');
+	await shell('for half in 0.0.0.0/1 128.0.0.0/1; do ip route del $half dev eth1; done');
+	await way('Internet').getByText('through this tunnel').waitFor({ timeout: 70000 });
+	await shoot('status-reach');
+});
+
 const sections = () => shell('uci export network; uci export firewall').then((text) => text.split('\n\n').map((s) => s.split('\n').sort().join('\n')).join('\n\n'));
 const killswitch = () => shell('sstp killswitch vpn status --json').then(JSON.parse, (e) => JSON.parse(e.message));
 let before;

@@ -63,7 +63,7 @@ describe('test connection and trust', { skip: chromium ? false : 'there is no Ch
 	test('a login that may cut the running tunnel is tried only when asked for', () => probed((args) => args.anyway ? recorded('probe-passed') : recorded('probe-held'), async (dialog, page) => {
 		assert.match(await stages(dialog), /sstp ok, ppp open, auth open$/);
 		assert.match(await dialog.locator('.sstp-verdict').innerText(), /The login was not tried, because it may cut the running tunnel vpn/);
-		assert.match(await dialog.locator('[data-stage=auth]').innerText(), /tunnel vpn is logged in by MS-CHAPv2, for 2 h 3 min already/, 'what the live call proves');
+		assert.match(await dialog.locator('[data-stage=auth]').innerText(), /tunnel vpn is logged in by MS-CHAPv2, for \d+ s already/, 'what the live call proves');
 		await dialog.getByRole('button', { name: 'Test without logging in' }).click();
 		await until(() => router.called('sstp.probe').length == 2);
 		await dialog.getByRole('button', { name: 'Test with login: may cut the running tunnel' }).click();

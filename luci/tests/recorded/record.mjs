@@ -53,10 +53,13 @@ const probe = (options, anyway = true) => ubus('sstp', 'probe', { interface: 'vp
 await shell(`cat > /etc/ca.pem <<'PEM'\n${await control('GET', '/server/ca')}PEM\n`);
 keep('tunnels-none', await ubus('sstp', 'tunnels'));
 
+/* a router without IPv6 outside of the tunnel */
+await shell('uci -q delete network.wan.ip6gw; uci -q delete network.wan.ip6addr; uci commit network; ubus call network reload; ip -6 route del default').catch(() => null);
+
 await configure({ ca_cert: '/etc/ca.pem' });
 await inState('up');
 await shell(`ping -c 5 -i 0.2 ${names.inside}`);
-keep('status-up', await until('a round trip', async () => { const s = await status(); return s.rtt_ms && s; }));
+keep('status-up', await until('a round trip, and the ways', async () => { const s = await status(); return s.rtt_ms && s.reach?.internet.ok && s.reach.ipv6.ok && s; }));
 keep('history-up', await ubus('sstp.vpn', 'history'));
 keep('tunnels', await ubus('sstp', 'tunnels'));
 keep('interfaces', await ubus('network.interface', 'dump'));
@@ -86,11 +89,17 @@ keep('history-untrusted', await ubus('sstp.vpn', 'history'));
 await configure({ ca_cert: '/etc/ca.pem', password: 'wrong' });
 keep('status-wrong-password', await until('a failure', async () => { const s = await status(); return s.state == 'waiting' && s.last_error && s; }));
 
-await configure({ verify: 'none', sstp_options: '--frobnicate --cert-warn', pppd_options: 'mtu 1300 unknownword' });
+await configure({ verify: 'none', insecure_login: '1', sstp_options: '--frobnicate --cert-warn', pppd_options: 'mtu 1300 unknownword' });
 keep('status-not-verified', await inState('up'));
 
 await configure({ cert_pin: names.fingerprint, verify: 'pin' });
 keep('status-pinned', await until('the pin', async () => { const s = await status(); return s.state == 'up' && s.tls.verified_by.startsWith('pin') && s; }));
+
+/* another VPN's routes, no zone, and a kill switch from which a rule was taken */
+await shell(`for n in 0 1 2 3; do uci -q del_list firewall.@zone[$n].network=vpn; done; uci commit firewall; sstp killswitch vpn on --except 192.168.1.7
+uci delete firewall.sstp_vpn_reject_1; uci del_list firewall.sstp_vpn_zone.network=vpn; uci commit firewall; fw4 -q reload
+set -- $(ip route show default dev eth1); for half in 0.0.0.0/1 128.0.0.0/1; do ip route add $half via $3 dev eth1; done`).catch((e) => console.log(e.message));
+keep('status-elsewhere', await until('traffic goes elsewhere', async () => { const s = await status(); return s.reach?.internet.key == 'reach_other' && s.reach.firewall.key == 'zone_none' && s.killswitch?.problems.length && s; }));
 
 await shell('ifdown vpn');
 await pause(1500);
