@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -22,7 +23,8 @@ func TestParseJSON(t *testing.T) {
 		{"escapes", `{"a":"\"\\\/\b\f\n\r\t\u00fc\u20AC\ud83d\ude00"}`, Values{"a": {"\"\\/\b\f\n\r\tü€😀"}}},
 		{"half a surrogate pair", `{"a":"\ud83dx\ud83d\u0041"}`, Values{"a": {"\ufffdx\ufffdA"}}},
 		{"bytes that are no UTF-8 stay", "{\"a\":\"\xff\"}", Values{"a": {"\xff"}}},
-		{"numbers keep their spelling", `{"a":-0,"b":1.50e+3,"c":0.1}`, Values{"a": {"-0"}, "b": {"1.50e+3"}, "c": {"0.1"}}},
+		{"numbers, of which netifd writes whole ones", `{"a":-7,"b":4294967296,"c":1.5}`, Values{"a": {"-7"}, "b": {"4294967296"}, "c": {"1.500000"}}},
+		{"what describes the section", `{".type":"interface",".anonymous":false,"a":"b"}`, Values{"a": {"b"}}},
 		{"null is an absent option, a later one too", `{"a":null,"b":"x","b":null}`, Values{}},
 		{"what is nested is skipped", `{"a":{"b":[{"c":"}"}]},"d":["x",["y"],{"e":1},null,"z"]}`, Values{"d": {"x", "z"}}},
 	}
@@ -61,7 +63,8 @@ func FuzzParseJSON(f *testing.F) {
 			return
 		}
 		if err != nil {
-			if deep := strings.Count(string(b), "[") + strings.Count(string(b), "{"); deep <= maxDepth {
+			const maxDepth = 32 // blobmsg's
+			if deep := bytes.Count(b, []byte("[")) + bytes.Count(b, []byte("{")); deep <= maxDepth && !bytes.Contains(b, []byte(`\u0000`)) {
 				t.Fatalf("%q: %v", b, err)
 			}
 			return
@@ -71,7 +74,7 @@ func FuzzParseJSON(f *testing.F) {
 		}
 		for key, raw := range all {
 			var text string
-			if raw[0] == '"' && json.Unmarshal(raw, &text) == nil {
+			if raw[0] == '"' && !strings.HasPrefix(key, ".") && json.Unmarshal(raw, &text) == nil {
 				if len(got[key]) != 1 || got[key][0] != text {
 					t.Fatalf("%q: %s is %q, want %q", b, key, got[key], text)
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
@@ -29,7 +30,7 @@ type Tunnel interface {
 type Bus interface {
 	Publish(o *ubus.Object)
 	Withdraw(path string)
-	Send(ctx context.Context, event string, data ubus.Fields) error
+	Send(ctx context.Context, event string, data blobmsg.Fields) error
 }
 
 // Publish puts the tunnel's object on the bus. Who may call it is decided by ubusd: root, and others as far as an ACL lets
@@ -41,25 +42,25 @@ func Withdraw(bus Bus, name string) { bus.Withdraw(PathPrefix + name) }
 
 func object(name string, t Tunnel) *ubus.Object {
 	return &ubus.Object{Path: PathPrefix + name, Methods: []ubus.Method{
-		{Name: "status", Handler: func(context.Context, *ubus.Request) (ubus.Fields, error) {
+		{Name: "status", Handler: func(context.Context, *ubus.Request) (blobmsg.Fields, error) {
 			s := t.Status()
 			return s.Fields(), nil
 		}},
-		{Name: "history", Handler: func(context.Context, *ubus.Request) (ubus.Fields, error) {
-			var events []ubus.Fields
+		{Name: "history", Handler: func(context.Context, *ubus.Request) (blobmsg.Fields, error) {
+			var events []blobmsg.Fields
 			for _, e := range t.History() {
 				events = append(events, e.fields())
 			}
-			var reply ubus.Fields
+			var reply blobmsg.Fields
 			reply.AddTables("events", events)
 			return reply, nil
 		}},
-		{Name: "reconnect", Handler: func(_ context.Context, r *ubus.Request) (ubus.Fields, error) {
+		{Name: "reconnect", Handler: func(_ context.Context, r *ubus.Request) (blobmsg.Fields, error) {
 			t.Reconnect("asked to reconnect by " + caller(r))
 			return nil, nil
 		}},
-		{Name: "log_level", Args: []ubus.Arg{{Name: "level", Type: ubus.TypeInt32}},
-			Handler: func(_ context.Context, r *ubus.Request) (ubus.Fields, error) {
+		{Name: "log_level", Args: []ubus.Arg{{Name: "level", Type: blobmsg.TypeInt32}},
+			Handler: func(_ context.Context, r *ubus.Request) (blobmsg.Fields, error) {
 				level, given := r.Args.Number("level")
 				if !given || level < 0 || level > MaxLogLevel {
 					return nil, ubus.StatusInvalidArgument
@@ -123,7 +124,7 @@ func (e *Events) Run(ctx context.Context) {
 		case <-e.wake:
 		}
 		for c, ok := e.take(); ok; c, ok = e.take() {
-			var data ubus.Fields
+			var data blobmsg.Fields
 			data.AddText("interface", e.name)
 			data.AddText("state", c.state)
 			data.AddText("code", c.code)

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/killswitch"
 	"sstp/src/ubus"
 	"sstp/src/ubus/ubustest"
@@ -43,7 +44,7 @@ func full() Status {
 func TestAStatusIsReadAsItWasWritten(t *testing.T) {
 	for name, s := range map[string]Status{"full": full(), "at the beginning": {Interface: "vpn", State: "starting", Since: time.Unix(1, 0), Version: "x"}} {
 		t.Run(name, func(t *testing.T) {
-			wire, err := ubus.ParseFields(ubus.AppendFields(nil, s.Fields()))
+			wire, err := blobmsg.ParseFields(blobmsg.AppendFields(nil, s.Fields()))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,10 +56,10 @@ func TestAStatusIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestAStatusOfAnotherVersionIsReadAsFarAsItGoes(t *testing.T) {
-	f := ubus.Fields{
-		ubus.F("interface", ubus.Int(7)), ubus.F("state", ubus.String("up")), ubus.F("since", ubus.String("yesterday")),
-		ubus.F("ipv4", ubus.String("10.0.0.1")), ubus.F("rtt_ms", ubus.Tab(ubus.F("last", ubus.Int(5)))), ubus.F("new", ubus.Bool(true)),
-		ubus.F("counters", ubus.Tab(ubus.F("rx_bytes", ubus.Int(9)))),
+	f := blobmsg.Fields{
+		blobmsg.F("interface", blobmsg.Int(7)), blobmsg.F("state", blobmsg.String("up")), blobmsg.F("since", blobmsg.String("yesterday")),
+		blobmsg.F("ipv4", blobmsg.String("10.0.0.1")), blobmsg.F("rtt_ms", blobmsg.Tab(blobmsg.F("last", blobmsg.Int(5)))), blobmsg.F("new", blobmsg.Bool(true)),
+		blobmsg.F("counters", blobmsg.Tab(blobmsg.F("rx_bytes", blobmsg.Int(9)))),
 	}
 	s := ParseStatus(f)
 	if s.State != "up" || s.Interface != "" || !s.Since.IsZero() || s.RTT.Last != 5*time.Millisecond || s.Counters.RxBytes != 9 {
@@ -96,10 +97,10 @@ func onBus(t *testing.T, script func(t *testing.T, f *fakeTunnel, c *ubus.Client
 
 func TestTheObjectOfATunnel(t *testing.T) {
 	onBus(t, func(t *testing.T, f *fakeTunnel, c *ubus.Client) {
-		call := func(method string, args ...ubus.Field) (ubus.Fields, error) {
+		call := func(method string, args ...blobmsg.Field) (blobmsg.Fields, error) {
 			return c.Call(t.Context(), "sstp.vpn", method, args)
 		}
-		session := ubus.F("ubus_rpc_session", ubus.String("0123")) // uhttpd adds it to each call
+		session := blobmsg.F("ubus_rpc_session", blobmsg.String("0123")) // uhttpd adds it to each call
 		if s, err := call("status", session); err != nil || !reflect.DeepEqual(ParseStatus(s), full()) {
 			t.Errorf("status %v, %v", s, err)
 		}
@@ -111,7 +112,7 @@ func TestTheObjectOfATunnel(t *testing.T) {
 		if _, err := call("reconnect", session); err != nil || <-f.reasons != "asked to reconnect by operator" {
 			t.Errorf("reconnect: %v", err)
 		}
-		if _, err := call("log_level", ubus.F("level", ubus.Int64(4)), session); err != nil || <-f.levels != 4 {
+		if _, err := call("log_level", blobmsg.F("level", blobmsg.Int64(4)), session); err != nil || <-f.levels != 4 {
 			t.Errorf("log_level: %v", err)
 		}
 	})
@@ -119,9 +120,9 @@ func TestTheObjectOfATunnel(t *testing.T) {
 
 func TestWhatIsNoLogLevelIsRefused(t *testing.T) {
 	onBus(t, func(t *testing.T, f *fakeTunnel, c *ubus.Client) {
-		for name, args := range map[string]ubus.Fields{
-			"none": nil, "a text": {ubus.F("level", ubus.String("1"))}, "too large": {ubus.F("level", ubus.Int(5))},
-			"too small": {ubus.F("level", ubus.Int(-1))}, "huge": {ubus.F("level", ubus.Int64(1<<40))}, "a table": {ubus.F("level", ubus.Tab())},
+		for name, args := range map[string]blobmsg.Fields{
+			"none": nil, "a text": {blobmsg.F("level", blobmsg.String("1"))}, "too large": {blobmsg.F("level", blobmsg.Int(5))},
+			"too small": {blobmsg.F("level", blobmsg.Int(-1))}, "huge": {blobmsg.F("level", blobmsg.Int64(1<<40))}, "a table": {blobmsg.F("level", blobmsg.Tab())},
 		} {
 			if _, err := c.Call(t.Context(), "sstp.vpn", "log_level", args); !errors.Is(err, ubus.StatusInvalidArgument) {
 				t.Errorf("%s: %v", name, err)
@@ -144,7 +145,7 @@ type slowBus struct {
 	sent []string
 }
 
-func (b *slowBus) Send(ctx context.Context, event string, data ubus.Fields) error {
+func (b *slowBus) Send(ctx context.Context, event string, data blobmsg.Fields) error {
 	select {
 	case <-b.let:
 	case <-ctx.Done():

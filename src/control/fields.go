@@ -4,13 +4,13 @@ import (
 	"net/netip"
 	"time"
 
-	"sstp/src/ubus"
+	"sstp/src/blobmsg"
 )
 
 // Fields returns the status as the bus carries it. Counters and times are always INT64, so that their type does not change
 // when they grow; round trips are milliseconds as DOUBLE.
-func (s *Status) Fields() ubus.Fields {
-	var t ubus.Fields
+func (s *Status) Fields() blobmsg.Fields {
+	var t blobmsg.Fields
 	t.AddSome("interface", s.Interface)
 	t.AddSome("state", s.State)
 	addTime(&t, "since", s.Since)
@@ -35,7 +35,7 @@ func (s *Status) Fields() ubus.Fields {
 		t.AddTable("ipv4", s.IPv4.fields())
 	}
 	if s.IPv6.Address.IsValid() {
-		var v6 ubus.Fields
+		var v6 blobmsg.Fields
 		addAddr(&v6, "address", s.IPv6.Address)
 		addAddr(&v6, "peer", s.IPv6.Peer)
 		t.AddTable("ipv6", v6)
@@ -54,9 +54,9 @@ func (s *Status) Fields() ubus.Fields {
 	if s.LastError != nil {
 		t.AddTable("last_error", s.LastError.fields())
 	}
-	var warned []ubus.Fields
+	var warned []blobmsg.Fields
 	for _, w := range s.Warned {
-		var f ubus.Fields
+		var f blobmsg.Fields
 		f.AddText("option", w.Option)
 		f.AddText("text", w.Text)
 		warned = append(warned, f)
@@ -70,7 +70,7 @@ func (s *Status) Fields() ubus.Fields {
 	return t
 }
 
-func (s *TLS) fields() (t ubus.Fields) {
+func (s *TLS) fields() (t blobmsg.Fields) {
 	t.AddSome("version", s.Version)
 	t.AddSome("cipher", s.Cipher)
 	t.AddSome("path", s.Path)
@@ -83,7 +83,7 @@ func (s *TLS) fields() (t ubus.Fields) {
 	return t
 }
 
-func (s *IPv4) fields() (t ubus.Fields) {
+func (s *IPv4) fields() (t blobmsg.Fields) {
 	addAddr(&t, "address", s.Address)
 	addAddr(&t, "peer", s.Peer)
 	var dns []string
@@ -94,7 +94,7 @@ func (s *IPv4) fields() (t ubus.Fields) {
 	return t
 }
 
-func (r *Reach) fields() (t ubus.Fields) {
+func (r *Reach) fields() (t blobmsg.Fields) {
 	addTime(&t, "checked", r.Checked)
 	for _, f := range r.named() {
 		if f.Key != "" {
@@ -114,7 +114,7 @@ type namedFinding struct {
 	*Finding
 }
 
-func (f *Finding) fields() (t ubus.Fields) {
+func (f *Finding) fields() (t blobmsg.Fields) {
 	t.AddText("key", f.Key)
 	t.AddTexts("args", f.Args)
 	t.AddText("text", f.Text)
@@ -122,7 +122,7 @@ func (f *Finding) fields() (t ubus.Fields) {
 	return t
 }
 
-func (r *RTT) fields() (t ubus.Fields) {
+func (r *RTT) fields() (t blobmsg.Fields) {
 	addMillis(&t, "last", r.Last)
 	addMillis(&t, "min", r.Min)
 	addMillis(&t, "avg", r.Avg)
@@ -130,7 +130,7 @@ func (r *RTT) fields() (t ubus.Fields) {
 	return t
 }
 
-func (c *Counters) fields() (t ubus.Fields) {
+func (c *Counters) fields() (t blobmsg.Fields) {
 	t.AddCount("rx_bytes", int64(c.RxBytes))
 	t.AddCount("tx_bytes", int64(c.TxBytes))
 	t.AddCount("rx_packets", int64(c.RxPackets))
@@ -140,7 +140,7 @@ func (c *Counters) fields() (t ubus.Fields) {
 	return t
 }
 
-func (e *Error) fields() (t ubus.Fields) {
+func (e *Error) fields() (t blobmsg.Fields) {
 	t.AddSome("code", e.Code)
 	t.AddSome("stage", e.Stage)
 	t.AddSome("message", e.Message)
@@ -149,7 +149,7 @@ func (e *Error) fields() (t ubus.Fields) {
 	return t
 }
 
-func (e *Entry) fields() (t ubus.Fields) {
+func (e *Entry) fields() (t blobmsg.Fields) {
 	addTime(&t, "time", e.Time)
 	t.AddSome("state", e.State)
 	t.AddSome("code", e.Code)
@@ -157,18 +157,18 @@ func (e *Entry) fields() (t ubus.Fields) {
 	return t
 }
 
-func addTime(t *ubus.Fields, name string, at time.Time) {
+func addTime(t *blobmsg.Fields, name string, at time.Time) {
 	if !at.IsZero() {
 		t.AddCount(name, at.Unix())
 	}
 }
 
-func addAddr(t *ubus.Fields, name string, a netip.Addr) {
+func addAddr(t *blobmsg.Fields, name string, a netip.Addr) {
 	if a.IsValid() {
 		t.AddText(name, a.String())
 	}
 }
 
-func addMillis(t *ubus.Fields, name string, d time.Duration) {
+func addMillis(t *blobmsg.Fields, name string, d time.Duration) {
 	t.AddDouble(name, float64(d)/float64(time.Millisecond))
 }

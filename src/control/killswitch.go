@@ -1,21 +1,21 @@
 package control
 
 import (
+	"sstp/src/blobmsg"
 	"sstp/src/killswitch"
-	"sstp/src/ubus"
 )
 
 // KillSwitchFields writes down what is there of a tunnel's kill switch.
-func KillSwitchFields(s *killswitch.Status) (t ubus.Fields) {
+func KillSwitchFields(s *killswitch.Status) (t blobmsg.Fields) {
 	t.AddFlag("on", s.On)
 	t.AddFlag("complete", s.Complete())
 	t.AddTexts("zones", s.Zones)
 	t.AddTexts("except", s.Except)
 	t.AddFlag("router", s.Router)
 	t.AddFlag("names", s.Names)
-	var problems []ubus.Fields
+	var problems []blobmsg.Fields
 	for _, p := range s.Problems {
-		var f ubus.Fields
+		var f blobmsg.Fields
 		f.AddText("key", p.Key)
 		f.AddTexts("args", p.Args)
 		f.AddText("text", p.Text)
@@ -26,7 +26,7 @@ func KillSwitchFields(s *killswitch.Status) (t ubus.Fields) {
 }
 
 // ParseKillSwitch reads what KillSwitchFields wrote, nil where it is not there.
-func ParseKillSwitch(f ubus.Fields) *killswitch.Status {
+func ParseKillSwitch(f blobmsg.Fields) *killswitch.Status {
 	if f == nil {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
@@ -97,8 +98,8 @@ func (l *Local) Withdraw(path string) {
 }
 
 // Send tells an event to all who listen. Who does not take it is hung up on.
-func (l *Local) Send(_ context.Context, event string, data ubus.Fields) error {
-	line := ubus.AppendJSON(nil, ubus.Tab(ubus.F("event", ubus.String(event)), ubus.F("data", ubus.Tab(data...))))
+func (l *Local) Send(_ context.Context, event string, data blobmsg.Fields) error {
+	line := blobmsg.AppendJSON(nil, blobmsg.Tab(blobmsg.F("event", blobmsg.String(event)), blobmsg.F("data", blobmsg.Tab(data...))))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for conn := range l.listeners {
@@ -160,12 +161,12 @@ func (l *Local) serve(conn net.Conn) {
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
-		question, err := ubus.ParseJSON(lines.Bytes())
+		question, err := blobmsg.ParseJSON(lines.Bytes())
 		if err != nil {
 			return
 		}
 		listen, _ := question.Fields().Flag("listen")
-		var reply ubus.Fields
+		var reply blobmsg.Fields
 		if !listen {
 			reply, err = l.answer(question.Fields())
 		}
@@ -173,7 +174,7 @@ func (l *Local) serve(conn net.Conn) {
 		if err != nil && !errors.As(err, &status) {
 			status = ubus.StatusUnknownError
 		}
-		line := ubus.AppendJSON(nil, ubus.Tab(ubus.F("status", ubus.Int(int64(status))), ubus.F("reply", ubus.Tab(reply...))))
+		line := blobmsg.AppendJSON(nil, blobmsg.Tab(blobmsg.F("status", blobmsg.Int(int64(status))), blobmsg.F("reply", blobmsg.Tab(reply...))))
 		l.mu.Lock() // events are written too
 		if listen {
 			l.listeners[conn] = true
@@ -186,7 +187,7 @@ func (l *Local) serve(conn net.Conn) {
 	}
 }
 
-func (l *Local) answer(question ubus.Fields) (ubus.Fields, error) {
+func (l *Local) answer(question blobmsg.Fields) (blobmsg.Fields, error) {
 	l.mu.Lock()
 	object := l.object
 	l.mu.Unlock()

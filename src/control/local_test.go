@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
@@ -61,7 +62,7 @@ func TestTheLocalSocketAnswersAsUbusDoes(t *testing.T) {
 	if _, err := CallLocal(t.Context(), path, "reconnect", nil); err != nil || <-f.reasons == "" {
 		t.Errorf("reconnect: %v", err)
 	}
-	if _, err := CallLocal(t.Context(), path, "log_level", ubus.Fields{ubus.F("level", ubus.Int(4))}); err != nil || <-f.levels != 4 {
+	if _, err := CallLocal(t.Context(), path, "log_level", blobmsg.Fields{blobmsg.F("level", blobmsg.Int(4))}); err != nil || <-f.levels != 4 {
 		t.Errorf("log_level: %v", err)
 	}
 }
@@ -70,11 +71,11 @@ func TestTheLocalSocketRefusesWithAStatus(t *testing.T) {
 	l, _, path := serveLocally(t)
 	for _, c := range []struct {
 		method string
-		args   ubus.Fields
+		args   blobmsg.Fields
 		want   ubus.Status
 	}{
 		{"nonsense", nil, ubus.StatusMethodNotFound},
-		{"log_level", ubus.Fields{ubus.F("level", ubus.Int(9))}, ubus.StatusInvalidArgument},
+		{"log_level", blobmsg.Fields{blobmsg.F("level", blobmsg.Int(9))}, ubus.StatusInvalidArgument},
 		{"log_level", nil, ubus.StatusInvalidArgument},
 	} {
 		if _, err := CallLocal(t.Context(), path, c.method, c.args); !errors.Is(err, c.want) {
@@ -89,15 +90,15 @@ func TestTheLocalSocketRefusesWithAStatus(t *testing.T) {
 
 func TestEventsReachWhoListensOnTheLocalSocket(t *testing.T) {
 	l, _, path := serveLocally(t)
-	ready, heard := make(chan struct{}), make(chan ubus.Fields, 4)
+	ready, heard := make(chan struct{}), make(chan blobmsg.Fields, 4)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() {
-		ended <- HearLocal(ctx, path, func() { close(ready) }, func(_ string, data ubus.Fields) { heard <- data })
+		ended <- HearLocal(ctx, path, func() { close(ready) }, func(_ string, data blobmsg.Fields) { heard <- data })
 	}()
 	<-ready
 	for _, state := range []string{"holding", "up"} {
-		l.Send(t.Context(), Event, ubus.Fields{ubus.F("interface", ubus.String("vpn")), ubus.F("state", ubus.String(state))})
+		l.Send(t.Context(), Event, blobmsg.Fields{blobmsg.F("interface", blobmsg.String("vpn")), blobmsg.F("state", blobmsg.String(state))})
 		if got := <-heard; got.Text("state") != state || got.Text("interface") != "vpn" {
 			t.Errorf("heard %v, want state %s", got, state)
 		}

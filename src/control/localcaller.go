@@ -9,13 +9,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
 // CallLocal asks the tunnel behind a socket one thing. The error is a ubus.Status where the tunnel refuses, and
 // ubus.StatusNotFound where there is none: no socket, or one that a program left behind that was killed.
-func CallLocal(ctx context.Context, path, method string, args ubus.Fields) (ubus.Fields, error) {
-	answer, err := askLocal(ctx, path, ubus.Tab(ubus.F("method", ubus.String(method)), ubus.F("args", ubus.Tab(args...))))
+func CallLocal(ctx context.Context, path, method string, args blobmsg.Fields) (blobmsg.Fields, error) {
+	answer, err := askLocal(ctx, path, blobmsg.Tab(blobmsg.F("method", blobmsg.String(method)), blobmsg.F("args", blobmsg.Tab(args...))))
 	status, ok := answer.Number("status")
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -35,7 +36,7 @@ func CallLocal(ctx context.Context, path, method string, args ubus.Fields) (ubus
 }
 
 // askLocal asks one question on a connection of its own.
-func askLocal(ctx context.Context, path string, question ubus.Value) (ubus.Fields, error) {
+func askLocal(ctx context.Context, path string, question blobmsg.Value) (blobmsg.Fields, error) {
 	c, err := dialLocal(ctx, path)
 	if err != nil {
 		return nil, err
@@ -49,13 +50,13 @@ func askLocal(ctx context.Context, path string, question ubus.Value) (ubus.Field
 
 // HearLocal calls f for each event of the tunnel behind a socket, until ctx ends or the tunnel does. Ready is called once
 // no event is missed any more.
-func HearLocal(ctx context.Context, path string, ready func(), f func(event string, data ubus.Fields)) error {
+func HearLocal(ctx context.Context, path string, ready func(), f func(event string, data blobmsg.Fields)) error {
 	c, err := dialLocal(ctx, path)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	if err := c.ask(ubus.Tab(ubus.F("listen", ubus.Bool(true)))); err != nil {
+	if err := c.ask(blobmsg.Tab(blobmsg.F("listen", blobmsg.Bool(true)))); err != nil {
 		return err
 	}
 	if _, err := c.next(); err != nil {
@@ -96,17 +97,17 @@ func (c *localConn) close() {
 	c.conn.Close()
 }
 
-func (c *localConn) ask(question ubus.Value) error {
-	return writeLine(c.conn, ubus.AppendJSON(nil, question))
+func (c *localConn) ask(question blobmsg.Value) error {
+	return writeLine(c.conn, blobmsg.AppendJSON(nil, question))
 }
 
-func (c *localConn) next() (ubus.Fields, error) {
+func (c *localConn) next() (blobmsg.Fields, error) {
 	if !c.lines.Scan() {
 		if err := c.lines.Err(); err != nil {
 			return nil, err
 		}
 		return nil, errors.New("the tunnel's program hung up")
 	}
-	v, err := ubus.ParseJSON(c.lines.Bytes())
+	v, err := blobmsg.ParseJSON(c.lines.Bytes())
 	return v.Fields(), err
 }

@@ -4,12 +4,12 @@ import (
 	"net/netip"
 	"time"
 
-	"sstp/src/ubus"
+	"sstp/src/blobmsg"
 )
 
 // ParseStatus reads what Fields wrote. What is missing or of another type stays zero: the daemon may be of another version
 // than the program that asks.
-func ParseStatus(f ubus.Fields) Status {
+func ParseStatus(f blobmsg.Fields) Status {
 	s := Status{
 		Interface:     f.Text("interface"),
 		State:         f.Text("state"),
@@ -74,7 +74,7 @@ func ParseStatus(f ubus.Fields) Status {
 }
 
 // ParseHistory reads the answer of method history.
-func ParseHistory(f ubus.Fields) []Entry {
+func ParseHistory(f blobmsg.Fields) []Entry {
 	var entries []Entry
 	for _, v := range f.List("events") {
 		e := v.Fields()
@@ -83,24 +83,24 @@ func ParseHistory(f ubus.Fields) []Entry {
 	return entries
 }
 
-func number(f ubus.Fields, name string) int64 {
+func number(f blobmsg.Fields, name string) int64 {
 	n, _ := f.Number(name)
 	return n
 }
 
-func timeOf(f ubus.Fields, name string) time.Time {
+func timeOf(f blobmsg.Fields, name string) time.Time {
 	if n, ok := f.Number(name); ok {
 		return time.Unix(n, 0)
 	}
 	return time.Time{}
 }
 
-func addrOf(f ubus.Fields, name string) netip.Addr {
+func addrOf(f blobmsg.Fields, name string) netip.Addr {
 	a, _ := netip.ParseAddr(f.Text(name))
 	return a
 }
 
-func millis(f ubus.Fields, name string) time.Duration {
+func millis(f blobmsg.Fields, name string) time.Duration {
 	v, _ := f.Get(name)
 	ms, _ := v.Float()
 	return time.Duration(ms * float64(time.Millisecond))

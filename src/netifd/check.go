@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/reach"
-	"sstp/src/ubus"
 )
 
 // Reach is what Check found.
@@ -131,7 +131,7 @@ func (i *Interface) repairAddresses(ctx context.Context, l *Link, now time.Time)
 }
 
 // repairRoutes makes traffic take the tunnel where netifd believes it does, and says why it did not.
-func (i *Interface) repairRoutes(dump ubus.Fields, l *Link, now time.Time) string {
+func (i *Interface) repairRoutes(dump blobmsg.Fields, l *Link, now time.Time) string {
 	r := i.routing(dump, l)
 	ways := i.ownWays(&r, l)
 	other := reach.Foreign(ways, l.Device)
@@ -171,7 +171,7 @@ func (i *Interface) ownWays(r *routing, l *Link) []reach.Way {
 }
 
 // trafficWays returns the ways of this machine's own packets and of those that it forwards for its networks.
-func (i *Interface) trafficWays(dump ubus.Fields, r *routing, l *Link) []reach.Way {
+func (i *Interface) trafficWays(dump blobmsg.Fields, r *routing, l *Link) []reach.Way {
 	ways := i.ownWays(r, l)
 	if !r.active || r.ours.Table != 0 || !reach.All(ways, l.Device) {
 		return ways
@@ -199,7 +199,7 @@ type network struct {
 const maxNetworks = 8
 
 // networks lists the interfaces that are up, have an IPv4 subnet, and no default route.
-func (i *Interface) networks(dump ubus.Fields) (list []network) {
+func (i *Interface) networks(dump blobmsg.Fields) (list []network) {
 	for _, f := range dump.Tables("interface") {
 		p := parsePort(f)
 		if !p.up || p.device == "" || p.device == i.o.Device || len(list) == maxNetworks ||
@@ -223,7 +223,7 @@ func (i *Interface) networks(dump ubus.Fields) (list []network) {
 }
 
 // about is what the judgements need to know of the tunnel.
-func (i *Interface) about(dump ubus.Fields, r *routing, l *Link) reach.Link {
+func (i *Interface) about(dump blobmsg.Fields, r *routing, l *Link) reach.Link {
 	about := reach.Link{
 		Interface: i.name, Device: l.Device, Metric: r.ours.Metric, DefaultRoute: r.active, Refusing: l.Refusing, Contested: i.kernel.repairs.Exhausted,
 		Name: func(device string) string { return interfaceOf(dump, device) },
@@ -235,7 +235,7 @@ func (i *Interface) about(dump ubus.Fields, r *routing, l *Link) reach.Link {
 }
 
 // interfaceOf returns the name of the interface that has a device, or else the device's.
-func interfaceOf(dump ubus.Fields, device string) string {
+func interfaceOf(dump blobmsg.Fields, device string) string {
 	for _, f := range dump.Tables("interface") {
 		if up, _ := f.Flag("up"); up && f.Text("l3_device") == device {
 			return f.Text("interface")

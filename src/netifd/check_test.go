@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/fault"
 	"sstp/src/netifd/netifdtest"
 	"sstp/src/reach"
@@ -202,7 +203,7 @@ func TestPacketsOfTheLANAreLookedAtToo(t *testing.T) {
 	play(t, nil, func(w *world) {
 		w.wan(10)
 		lan := &netifdtest.Iface{Name: "lan", Proto: "static", Device: "br-lan", Up: true, Based: true,
-			Addresses: []ubus.Fields{{ubus.F("address", ubus.String("192.168.1.254")), ubus.F("mask", ubus.Int(24))}}}
+			Addresses: []blobmsg.Fields{{blobmsg.F("address", blobmsg.String("192.168.1.254")), blobmsg.F("mask", blobmsg.Int(24))}}}
 		w.netifd.Set(lan)
 		w.up(testLink())
 		w.wantInternet("no rule", reach.Tunnel)

@@ -5,14 +5,14 @@ import (
 	"slices"
 	"strings"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
-	"sstp/src/ubus"
 )
 
 // updateChild adds the interface NAME_6, which asks for addresses and prefixes by DHCPv6 on our device, after each
 // link-up: netifd removes it with the link. Without IPv6 on the link it is removed. status is our interface's. Nothing of
 // this makes the tunnel fail.
-func (i *Interface) updateChild(ctx context.Context, l *Link, status ubus.Fields) {
+func (i *Interface) updateChild(ctx context.Context, l *Link, status blobmsg.Fields) {
 	if !i.o.IPv6 {
 		return
 	}
@@ -38,7 +38,7 @@ func (i *Interface) updateChild(ctx context.Context, l *Link, status ubus.Fields
 	i.childCall(ctx, "add", objectNetwork, "add_dynamic", append(child, i.o.Child...))
 }
 
-func (i *Interface) childCall(ctx context.Context, what, object, method string, args ubus.Fields) {
+func (i *Interface) childCall(ctx context.Context, what, object, method string, args blobmsg.Fields) {
 	if _, err := i.call(ctx, object, method, args); err != nil {
 		i.o.Log(config.LogWarn, "netifd did not %s the interface %s: %s", what, i.child(), i.reason(err))
 	}
@@ -56,7 +56,7 @@ func (i *Interface) knowsProtocol(ctx context.Context, proto string) bool {
 
 // zone finds the firewall zone of our interface, in which the child belongs too: as netifd has it from option zone of the
 // interface, as a zone of the firewall's configuration lists it, and as the caller's last resort knows it.
-func (i *Interface) zone(ctx context.Context, status ubus.Fields) string {
+func (i *Interface) zone(ctx context.Context, status blobmsg.Fields) string {
 	if zone := status.Table("data").Text("zone"); zone != "" {
 		return zone
 	}
@@ -70,8 +70,8 @@ func (i *Interface) zone(ctx context.Context, status ubus.Fields) string {
 }
 
 // zoneOf returns the name of the zone that lists an interface or its device.
-func zoneOf(zones []ubus.Fields, iface, device string) string {
-	lists := func(zone ubus.Fields, option, name string) bool {
+func zoneOf(zones []blobmsg.Fields, iface, device string) string {
+	lists := func(zone blobmsg.Fields, option, name string) bool {
 		return slices.Contains(strings.Fields(strings.Join(zone.Texts(option), " ")), name)
 	}
 	for _, zone := range zones {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"sstp/src/blobmsg"
 	"sstp/src/netifd/netifdtest"
 	"sstp/src/ubus"
 )
@@ -18,7 +19,7 @@ func (w *world) up(l Link) {
 }
 
 func TestIPv6HasAChildThatIsMadeAgainAfterEachLinkUp(t *testing.T) {
-	play(t, func(o *Options) { o.Child = ubus.Fields{ubus.F("peerdns", ubus.Bool(false))} }, func(w *world) {
+	play(t, func(o *Options) { o.Child = blobmsg.Fields{blobmsg.F("peerdns", blobmsg.Bool(false))} }, func(w *world) {
 		for range 2 {
 			w.up(testLink())
 			c := w.netifd.Iface("vpn_6")
@@ -95,10 +96,10 @@ func TestTheChildIsInTheZoneOfItsParent(t *testing.T) {
 		"by option zone, which netifd shows": {func(n *netifdtest.Netifd) {
 			i := n.Iface("vpn")
 			n.Change(func() { n.Spoil = nil })
-			i.Data = ubus.Fields{ubus.F("zone", ubus.String("office"))}
+			i.Data = blobmsg.Fields{blobmsg.F("zone", blobmsg.String("office"))}
 			n.Set(i)
 			n.Change(func() {
-				n.Spoil = func(l ubus.Fields) ubus.Fields { return append(l, ubus.F("data", ubus.Tab(i.Data...))) }
+				n.Spoil = func(l blobmsg.Fields) blobmsg.Fields { return append(l, blobmsg.F("data", blobmsg.Tab(i.Data...))) }
 			})
 		}, "file", "office"},
 		"by a list of the firewall": {func(n *netifdtest.Netifd) {

@@ -3,9 +3,9 @@ package netifd
 import (
 	"context"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/reach"
-	"sstp/src/ubus"
 )
 
 // MendRoutes lays those default routes of other interfaces again that netifd believes to be there and the kernel does not
@@ -35,7 +35,7 @@ func (i *Interface) MendRoutes(ctx context.Context) {
 }
 
 // defaultRoutes lists the IPv4 default routes in the main table of all interfaces that are up, but for what is ours.
-func (i *Interface) defaultRoutes(dump ubus.Fields) (list []reach.Route) {
+func (i *Interface) defaultRoutes(dump blobmsg.Fields) (list []reach.Route) {
 	for _, f := range dump.Tables("interface") {
 		name, device := f.Text("interface"), f.Text("l3_device")
 		if up, _ := f.Flag("up"); !up || device == "" || device == i.o.Device || name == i.name || name == i.child() {
@@ -56,7 +56,7 @@ func (i *Interface) defaultRoutes(dump ubus.Fields) (list []reach.Route) {
 }
 
 // defaultRoute reads a route of an interface; ok is false where it is another than an IPv4 default route of the main table.
-func defaultRoute(t ubus.Fields, metric int64) (r reach.Route, ok bool) {
+func defaultRoute(t blobmsg.Fields, metric int64) (r reach.Route, ok bool) {
 	to, ok := prefix(t, "target")
 	_, table := t.Get("table")
 	_, typed := t.Get("type") // such as unreachable

@@ -9,14 +9,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sstp/src/blobmsg"
 	"sstp/src/reach"
-	"sstp/src/ubus"
 )
 
 // dumpOf reads what netifd 25.12 answers to dump.
-func dumpOf(t *testing.T, text string) ubus.Fields {
+func dumpOf(t *testing.T, text string) blobmsg.Fields {
 	t.Helper()
-	v, err := ubus.ParseJSON([]byte(text))
+	v, err := blobmsg.ParseJSON([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,10 +82,10 @@ func (k *layingKernel) AddRoute(r reach.Route) (bool, error) {
 // fixedBus answers each call alike.
 type fixedBus struct {
 	Bus
-	reply ubus.Fields
+	reply blobmsg.Fields
 	err   error
 }
 
-func (b *fixedBus) Call(context.Context, string, string, ubus.Fields) (ubus.Fields, error) {
+func (b *fixedBus) Call(context.Context, string, string, blobmsg.Fields) (blobmsg.Fields, error) {
 	return b.reply, b.err
 }

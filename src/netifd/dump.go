@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/netip"
 
-	"sstp/src/ubus"
+	"sstp/src/blobmsg"
 )
 
 // port is what matters of an interface of netifd for one that looks for an uplink.
@@ -44,7 +44,7 @@ func (i *Interface) ports(ctx context.Context) ([]*port, error) {
 }
 
 // parsePort reads one interface of a dump. What it cannot read it leaves out.
-func parsePort(f ubus.Fields) *port {
+func parsePort(f blobmsg.Fields) *port {
 	p := &port{name: f.Text("interface"), proto: f.Text("proto"), device: f.Text("l3_device"), based: f.Text("device") != ""}
 	p.up, _ = f.Flag("up")
 	p.pending, _ = f.Flag("pending")
@@ -72,7 +72,7 @@ func parsePort(f ubus.Fields) *port {
 }
 
 // nextHop returns the gateway of a route, the invalid address where it has none.
-func nextHop(t ubus.Fields) (gateway netip.Addr) {
+func nextHop(t blobmsg.Fields) (gateway netip.Addr) {
 	if via, err := netip.ParseAddr(t.Text("nexthop")); err == nil && !via.IsUnspecified() {
 		gateway = via
 	}
@@ -81,7 +81,7 @@ func nextHop(t ubus.Fields) (gateway netip.Addr) {
 
 // source returns the address of ours that packets by an IPv4 route are to have, the invalid address where netifd demands
 // none. In IPv6 it is the network whose packets may take the route.
-func source(t ubus.Fields) (own netip.Addr) {
+func source(t blobmsg.Fields) (own netip.Addr) {
 	if from, err := netip.ParsePrefix(t.Text("source")); err == nil && from.IsSingleIP() && from.Addr().Is4() {
 		own = from.Addr()
 	}
@@ -89,7 +89,7 @@ func source(t ubus.Fields) (own netip.Addr) {
 }
 
 // address takes an address of the interface, or a prefix of which it has one.
-func (p *port) address(t ubus.Fields, own bool) {
+func (p *port) address(t blobmsg.Fields, own bool) {
 	subnet, ok := prefix(t, "address")
 	if !ok {
 		return
@@ -104,7 +104,7 @@ func (p *port) address(t ubus.Fields, own bool) {
 }
 
 // prefix reads an address and the length beside it.
-func prefix(t ubus.Fields, name string) (netip.Prefix, bool) {
+func prefix(t blobmsg.Fields, name string) (netip.Prefix, bool) {
 	a, err := netip.ParseAddr(t.Text(name))
 	bits, ok := t.Number("mask")
 	if err != nil || !ok || bits < 0 || bits > int64(a.BitLen()) {

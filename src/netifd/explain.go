@@ -3,6 +3,7 @@ package netifd
 import (
 	"context"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
@@ -53,14 +54,14 @@ func Explain(ctx context.Context, bus Bus, name string) Explanation {
 }
 
 // section reads the interface's options; configured is false where there are none, or nobody who reads them for us.
-func (i *Interface) section(ctx context.Context) (section ubus.Fields, configured bool) {
+func (i *Interface) section(ctx context.Context) (section blobmsg.Fields, configured bool) {
 	reply, err := i.call(ctx, objectUCI, "get", args("config", "network", "section", i.name))
 	section = reply.Table("values")
 	return section, err == nil && section.Text(".type") == "interface"
 }
 
 // explainUnknown is about an interface that netifd does not have.
-func (i *Interface) explainUnknown(section ubus.Fields, configured bool) Explanation {
+func (i *Interface) explainUnknown(section blobmsg.Fields, configured bool) Explanation {
 	proto := section.Text("proto")
 	switch disabled := section.Text("disabled"); {
 	case !configured:
@@ -80,7 +81,7 @@ func (i *Interface) foreign(proto string) Explanation {
 }
 
 // explainKnown is about an interface that netifd has.
-func (i *Interface) explainKnown(s, section ubus.Fields) Explanation {
+func (i *Interface) explainKnown(s, section blobmsg.Fields) Explanation {
 	flag := func(name string) bool { v, _ := s.Flag(name); return v }
 	proto := s.Text("proto")
 	switch {
@@ -105,7 +106,7 @@ func (i *Interface) explainKnown(s, section ubus.Fields) Explanation {
 }
 
 // lastError returns the last failure in a status, as Failed wrote it.
-func lastError(s ubus.Fields) *LastError {
+func lastError(s blobmsg.Fields) *LastError {
 	errs := s.Tables("errors")
 	if len(errs) == 0 {
 		return nil

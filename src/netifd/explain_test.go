@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"sstp/src/blobmsg"
 	"sstp/src/netifd/netifdtest"
 	"sstp/src/ubus"
 )
@@ -41,14 +42,14 @@ func TestATunnelThatIsNotThereIsExplained(t *testing.T) {
 		}, StateStopped, "option auto", "ifup vpn", ""},
 		"it gave up": {func(n *netifdtest.Netifd) {
 			sstp(n)
-			iface(n, netifdtest.Iface{NoAutostart: true, Errors: []ubus.Fields{{ubus.F("subsystem", ubus.String("sstp")), ubus.F("code", ubus.String("AUTH_FAILED")),
-				ubus.F("data", ubus.Array(ubus.String("The server refused the password."), ubus.String("Check it.")))}}})
+			iface(n, netifdtest.Iface{NoAutostart: true, Errors: []blobmsg.Fields{{blobmsg.F("subsystem", blobmsg.String("sstp")), blobmsg.F("code", blobmsg.String("AUTH_FAILED")),
+				blobmsg.F("data", blobmsg.Array(blobmsg.String("The server refused the password."), blobmsg.String("Check it.")))}}})
 		}, StateStopped, "was stopped", "ifup vpn", "AUTH_FAILED/The server refused the password./Check it."},
 		"an error of netifd's own": {func(n *netifdtest.Netifd) {
-			iface(n, netifdtest.Iface{Errors: []ubus.Fields{{ubus.F("subsystem", ubus.String("interface")), ubus.F("code", ubus.String("NO_DEVICE"))}}})
+			iface(n, netifdtest.Iface{Errors: []blobmsg.Fields{{blobmsg.F("subsystem", blobmsg.String("interface")), blobmsg.F("code", blobmsg.String("NO_DEVICE"))}}})
 		}, StateDown, "is down", "logread", ""},
 		"an error without a sentence": {func(n *netifdtest.Netifd) {
-			iface(n, netifdtest.Iface{Errors: []ubus.Fields{{ubus.F("subsystem", ubus.String("sstp")), ubus.F("code", ubus.String("TUN_FAILED"))}}})
+			iface(n, netifdtest.Iface{Errors: []blobmsg.Fields{{blobmsg.F("subsystem", blobmsg.String("sstp")), blobmsg.F("code", blobmsg.String("TUN_FAILED"))}}})
 		}, StateDown, "is down", "logread", "TUN_FAILED//"},
 		"it is being started": {func(n *netifdtest.Netifd) {}, StateStarting, "being started", "logread", ""},
 		"its program hangs":   {func(n *netifdtest.Netifd) { iface(n, netifdtest.Iface{Up: true}) }, StateUp, "does not answer", "logread", ""},

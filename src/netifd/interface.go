@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/fault"
 	"sstp/src/ubus"
@@ -15,10 +16,10 @@ import (
 
 // Bus is what this package needs of the message bus.
 type Bus interface {
-	Call(ctx context.Context, object, method string, args ubus.Fields) (ubus.Fields, error)
-	Listen(pattern string, f func(event string, data ubus.Fields))
+	Call(ctx context.Context, object, method string, args blobmsg.Fields) (blobmsg.Fields, error)
+	Listen(pattern string, f func(event string, data blobmsg.Fields))
 	Unlisten(pattern string)
-	Subscribe(path string, f func(kind string, data ubus.Fields))
+	Subscribe(path string, f func(kind string, data blobmsg.Fields))
 	Unsubscribe(path string)
 }
 
@@ -28,7 +29,7 @@ type Options struct {
 	Tunlink string // the only interface that may be the uplink; empty: the best
 	IPv6    bool   // add the child interface NAME_6
 	// Child holds options of the child interface beside those that are made here, such as ip6table.
-	Child ubus.Fields
+	Child blobmsg.Fields
 	// Carrier says whether a network device is connected: netifd keeps an interface with static addresses up without. It
 	// may be nil.
 	Carrier func(device string) bool
@@ -93,14 +94,14 @@ const (
 // callLimit bounds one call of netifd, which answers all of these at once or hangs.
 const callLimit = 4 * time.Second
 
-func (i *Interface) call(ctx context.Context, object, method string, args ubus.Fields) (ubus.Fields, error) {
+func (i *Interface) call(ctx context.Context, object, method string, args blobmsg.Fields) (blobmsg.Fields, error) {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	return i.bus.Call(ctx, object, method, args)
 }
 
 // notify tells netifd of our interface.
-func (i *Interface) notify(ctx context.Context, action int64, args ubus.Fields) error {
+func (i *Interface) notify(ctx context.Context, action int64, args blobmsg.Fields) error {
 	args.AddNumber("action", action)
 	args.AddText("interface", i.name)
 	_, err := i.call(ctx, objectInterface, "notify_proto", args)
@@ -108,12 +109,12 @@ func (i *Interface) notify(ctx context.Context, action int64, args ubus.Fields) 
 }
 
 // status returns netifd's picture of an interface.
-func (i *Interface) status(ctx context.Context, name string) (ubus.Fields, error) {
+func (i *Interface) status(ctx context.Context, name string) (blobmsg.Fields, error) {
 	return i.call(ctx, objectInterface, "status", args("interface", name))
 }
 
 // args returns a table of texts: name, text, name, text and so on.
-func args(pairs ...string) (t ubus.Fields) {
+func args(pairs ...string) (t blobmsg.Fields) {
 	for n := 0; n+1 < len(pairs); n += 2 {
 		t.AddText(pairs[n], pairs[n+1])
 	}

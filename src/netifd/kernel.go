@@ -4,9 +4,9 @@ import (
 	"context"
 	"net/netip"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/reach"
-	"sstp/src/ubus"
 )
 
 // Kernel is what this package needs of the machine's own network, as opposed to what netifd believes it to be.
@@ -61,7 +61,7 @@ type routing struct {
 }
 
 // routing reads netifd's interfaces.
-func (i *Interface) routing(dump ubus.Fields, l *Link) (r routing) {
+func (i *Interface) routing(dump blobmsg.Fields, l *Link) (r routing) {
 	own := interfaceIn(dump, i.name)
 	metric, _ := own.Number("metric")
 	for _, t := range own.Tables("route") {
@@ -156,7 +156,7 @@ func (i *Interface) keepUplink(r *routing) {
 }
 
 // interfaceIn returns one interface of a dump.
-func interfaceIn(dump ubus.Fields, name string) ubus.Fields {
+func interfaceIn(dump blobmsg.Fields, name string) blobmsg.Fields {
 	for _, f := range dump.Tables("interface") {
 		if f.Text("interface") == name {
 			return f

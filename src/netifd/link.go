@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/fault"
 	"sstp/src/ubus"
@@ -22,7 +23,7 @@ type Link struct {
 	Refusing      bool       // the call is lost, and packets into the device are refused until the next one is up
 	// Data is shown to whoever asks netifd for the interface's status. Only what never changes while the interface is up
 	// belongs there: each change makes OpenWrt load its firewall anew.
-	Data ubus.Fields
+	Data blobmsg.Fields
 }
 
 // peer returns the far end's address where the kernel may have a route to it by the device. A server that gives as its
@@ -80,7 +81,7 @@ const (
 // netifd of OpenWrt 21.02 and 22.03 may say that the link is up, with all addresses and routes, and leave the kernel's device
 // down and without any: an alias of an earlier device of the same name still claims that one. It lets go when the link goes
 // down.
-func (i *Interface) announce(ctx context.Context, l *Link) (ubus.Fields, error) {
+func (i *Interface) announce(ctx context.Context, l *Link) (blobmsg.Fields, error) {
 	for n := 1; ; n++ {
 		if err := i.notify(ctx, actionLink, linkFields(l)); err != nil {
 			what := "the link"
@@ -121,7 +122,7 @@ func (i *Interface) announce(ctx context.Context, l *Link) (ubus.Fields, error) 
 
 // linkFields is the link as netifd wants it: complete, with real booleans, prefix lengths as text. netifd ignores a list
 // item that is written in any other way, and answers that all is well.
-func linkFields(l *Link) (t ubus.Fields) {
+func linkFields(l *Link) (t blobmsg.Fields) {
 	addr, route := args("ipaddr", l.Local.String(), "mask", "32"), args("target", "0.0.0.0", "netmask", "0")
 	if p := l.peer(); p.IsValid() {
 		addr.AddText("ptp", p.String())
@@ -130,11 +131,11 @@ func linkFields(l *Link) (t ubus.Fields) {
 	t.AddFlag("link-up", true)
 	t.AddFlag("keep", false)
 	t.AddText("ifname", l.Device)
-	t.AddTables("ipaddr", []ubus.Fields{addr})
-	t.AddTables("routes", []ubus.Fields{route})
+	t.AddTables("ipaddr", []blobmsg.Fields{addr})
+	t.AddTables("routes", []blobmsg.Fields{route})
 	if l.Local6.IsValid() {
 		// A whole /64, so that the far end's address is on the link.
-		t.AddTables("ip6addr", []ubus.Fields{args("ipaddr", l.Local6.String(), "mask", "64")})
+		t.AddTables("ip6addr", []blobmsg.Fields{args("ipaddr", l.Local6.String(), "mask", "64")})
 	}
 	if len(l.DNS) > 0 {
 		var servers []string
@@ -150,13 +151,13 @@ func linkFields(l *Link) (t ubus.Fields) {
 }
 
 // linkDown is the link as netifd wants it when it is gone.
-func linkDown() (t ubus.Fields) {
+func linkDown() (t blobmsg.Fields) {
 	t.AddFlag("link-up", false)
 	return t
 }
 
 // notTaken lists what of a link is missing in netifd's status. What the user's options make inactive is there too.
-func notTaken(s ubus.Fields, l *Link) (missing []string) {
+func notTaken(s blobmsg.Fields, l *Link) (missing []string) {
 	want := func(has bool, what string) {
 		if !has {
 			missing = append(missing, what)

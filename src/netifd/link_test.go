@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"sstp/src/blobmsg"
 	"sstp/src/fault"
 	"sstp/src/netifd/netifdtest"
 	"sstp/src/ubus"
@@ -95,8 +96,8 @@ func TestWhatNetifdRefusesIsNamed(t *testing.T) {
 	}
 }
 
-func without(name string) func(ubus.Fields) ubus.Fields {
-	return func(link ubus.Fields) (rest ubus.Fields) {
+func without(name string) func(blobmsg.Fields) blobmsg.Fields {
+	return func(link blobmsg.Fields) (rest blobmsg.Fields) {
 		for _, f := range link {
 			if f.Name != name {
 				rest = append(rest, f)
@@ -110,7 +111,7 @@ func TestWhatAnOptionOfTheUserMakesInactiveIsTaken(t *testing.T) {
 	play(t, nil, func(w *world) {
 		w.netifd.Change(func() { w.netifd.Spoil = without("routes") })
 		i := w.netifd.Iface("vpn")
-		i.Inactive = []ubus.Fields{netifdtest.Route("0.0.0.0/0", "10.99.0.1")}
+		i.Inactive = []blobmsg.Fields{netifdtest.Route("0.0.0.0/0", "10.99.0.1")}
 		w.netifd.Set(i)
 		if err := w.iface.Up(w.Context(), testLink()); err != nil {
 			w.Errorf("with defaultroute 0: %v", err)

@@ -7,12 +7,12 @@ import (
 	"strconv"
 	"strings"
 
+	"sstp/src/blobmsg"
 	"sstp/src/reach"
-	"sstp/src/ubus"
 )
 
 // lookIPv6 finds where IPv6 goes.
-func (i *Interface) lookIPv6(own ubus.Fields, about reach.Link, l *Link) reach.Finding {
+func (i *Interface) lookIPv6(own blobmsg.Fields, about reach.Link, l *Link) reach.Finding {
 	about.Partial, about.Table = about.Table != "", ""
 	if table, has := own.Number("ip6table"); has && table != reach.MainTable {
 		about.Table = strconv.FormatInt(table, 10)
@@ -58,7 +58,7 @@ func generalServers(list []string) (servers []netip.Addr) {
 
 // lookFirewall finds the firewall's zone of our interface and whether others may send packets there. Without a firewall, or
 // somebody who reads its configuration for us, it finds nothing.
-func (i *Interface) lookFirewall(ctx context.Context, own ubus.Fields, l *Link) reach.Finding {
+func (i *Interface) lookFirewall(ctx context.Context, own blobmsg.Fields, l *Link) reach.Finding {
 	zones, _ := i.sections(ctx, "firewall", "zone")
 	if len(zones) == 0 {
 		return reach.Finding{}
@@ -78,7 +78,7 @@ func (i *Interface) lookFirewall(ctx context.Context, own ubus.Fields, l *Link) 
 }
 
 // sections reads the sections of a type of a UCI file. The error says that there is no such file, or nobody to read it.
-func (i *Interface) sections(ctx context.Context, config, typ string) (list []ubus.Fields, err error) {
+func (i *Interface) sections(ctx context.Context, config, typ string) (list []blobmsg.Fields, err error) {
 	reply, err := i.call(ctx, objectUCI, "get", args("config", config, "type", typ))
 	for _, s := range reply.Table("values") {
 		list = append(list, s.Value.Fields())

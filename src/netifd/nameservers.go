@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"sstp/src/ubus"
+	"sstp/src/blobmsg"
 )
 
 // maxNameServers is how many name servers of the uplinks are worth asking.
@@ -82,7 +82,7 @@ func (p *port) wayOut() (best *way) {
 }
 
 // nameServers reads the name servers of an interface, those in use first.
-func nameServers(f ubus.Fields) (servers []netip.Addr) {
+func nameServers(f blobmsg.Fields) (servers []netip.Addr) {
 	return addresses(append(f.Texts("dns-server"), f.Table("inactive").Texts("dns-server")...))
 }
 

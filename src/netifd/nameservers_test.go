@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"sstp/src/blobmsg"
 	"sstp/src/netifd/netifdtest"
-	"sstp/src/ubus"
 )
 
 func TestTheUplinksNameServersAreAskedByTheUplink(t *testing.T) {
@@ -16,7 +16,7 @@ func TestTheUplinksNameServersAreAskedByTheUplink(t *testing.T) {
 		return i
 	}
 	lan := &netifdtest.Iface{Name: "lan", Proto: "static", Device: "br-lan", Up: true, Based: true, DNS: []string{"192.168.1.5"},
-		Addresses: []ubus.Fields{{ubus.F("address", ubus.String("192.168.1.1")), ubus.F("mask", ubus.Int(24))}}}
+		Addresses: []blobmsg.Fields{{blobmsg.F("address", blobmsg.String("192.168.1.1")), blobmsg.F("mask", blobmsg.Int(24))}}}
 	hidden := wan("wan", "eth1", "203.0.113.2/24", 0)
 	hidden.InactiveDNS = []string{"198.51.100.53", "2001:db8::53"}
 	down := wan("wanb", "eth2", "203.0.113.3/24", 0, "192.0.2.53")

@@ -3,9 +3,9 @@ package netifd
 import (
 	"context"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/fault"
-	"sstp/src/ubus"
 )
 
 // Failed shows a failure in the interface's status: its code, which LuCI translates, its sentence and its hint. While
@@ -25,7 +25,7 @@ func (i *Interface) Failed(ctx context.Context, f *fault.Error) {
 	if f.Hint != "" {
 		details = append(details, f.Hint)
 	}
-	var report ubus.Fields
+	var report blobmsg.Fields
 	report.AddTexts("error", details)
 	if err := i.notify(ctx, actionError, report); err != nil {
 		i.o.Log(config.LogDebug, "netifd was not told of %s: %v", f.Code, err)

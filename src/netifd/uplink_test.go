@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/fault"
 	"sstp/src/netifd/netifdtest"
 	"sstp/src/ubus"
@@ -15,13 +16,13 @@ import (
 const testServer = "198.51.100.7"
 
 // withRoutes adds routes to an interface.
-func withRoutes(i *netifdtest.Iface, routes ...ubus.Fields) *netifdtest.Iface {
+func withRoutes(i *netifdtest.Iface, routes ...blobmsg.Fields) *netifdtest.Iface {
 	i.Routes = append(i.Routes, routes...)
 	return i
 }
 
-func with(r ubus.Fields, name string, n int64) ubus.Fields {
-	return append(r, ubus.F(name, ubus.Int(n)))
+func with(r blobmsg.Fields, name string, n int64) blobmsg.Fields {
+	return append(r, blobmsg.F(name, blobmsg.Int(n)))
 }
 
 func TestTheUplinkIsChosenAsTheKernelChoosesARoute(t *testing.T) {
@@ -33,7 +34,7 @@ func TestTheUplinkIsChosenAsTheKernelChoosesARoute(t *testing.T) {
 	bare := wan("a", "wwan0", 10)
 	bare.Based = false
 	other := &netifdtest.Iface{Name: "lan", Proto: "static", Device: "br-lan", Up: true, Based: true,
-		Addresses: []ubus.Fields{{ubus.F("address", ubus.String("198.51.100.1")), ubus.F("mask", ubus.Int(24))}}}
+		Addresses: []blobmsg.Fields{{blobmsg.F("address", blobmsg.String("198.51.100.1")), blobmsg.F("mask", blobmsg.Int(24))}}}
 	tunnel := wan("a", "wg0", 1)
 	tunnel.Proto = "wireguard"
 	ours := wan("vpn_6", "sstp-vpn", 0)
@@ -44,7 +45,7 @@ func TestTheUplinkIsChosenAsTheKernelChoosesARoute(t *testing.T) {
 	}{
 		"the smaller metric, not the first by name": {[]*netifdtest.Iface{wan("wana", "eth1", 20), wan("wanb", "eth2", 10)}, "eth2"},
 		"a metric of the route's own counts before the interface's": {[]*netifdtest.Iface{wan("wana", "eth1", 5),
-			{Name: "wanb", Device: "eth2", Up: true, Metric: 9, Routes: []ubus.Fields{with(netifdtest.Route("0.0.0.0/0", "192.0.2.1"), "metric", 3)}}}, "eth2"},
+			{Name: "wanb", Device: "eth2", Up: true, Metric: 9, Routes: []blobmsg.Fields{with(netifdtest.Route("0.0.0.0/0", "192.0.2.1"), "metric", 3)}}}, "eth2"},
 		"the more specific way, whatever its metric": {[]*netifdtest.Iface{wan("wana", "eth1", 0),
 			withRoutes(wan("wanb", "eth2", 50), netifdtest.Route("198.51.100.0/25", "203.0.113.9"))}, "eth2"},
 		"a server in a network of ours needs no router":         {[]*netifdtest.Iface{wan("wana", "eth1", 0), other}, "br-lan"},
@@ -52,8 +53,8 @@ func TestTheUplinkIsChosenAsTheKernelChoosesARoute(t *testing.T) {
 		"of equals the one with a device of its own":            {[]*netifdtest.Iface{bare, wan("wanb", "eth2", 10)}, "eth2"},
 		"another tunnel may stand on ours":                      {[]*netifdtest.Iface{tunnel, wan("wanb", "eth2", 10)}, "eth2"},
 		"what stands on our device is ours":                     {[]*netifdtest.Iface{ours, alias, wan("wanb", "eth2", 10)}, "eth2"},
-		"a route of another table is for what rules send there": {[]*netifdtest.Iface{wan("wana", "eth1", 20), {Name: "wanb", Device: "eth2", Up: true, Routes: []ubus.Fields{with(netifdtest.Route("0.0.0.0/0", ""), "table", 100)}}}, "eth1"},
-		"a route to nowhere is none":                            {[]*netifdtest.Iface{wan("wana", "eth1", 20), {Name: "wanb", Device: "eth2", Up: true, Routes: []ubus.Fields{with(netifdtest.Route("0.0.0.0/0", ""), "type", 7)}}}, "eth1"},
+		"a route of another table is for what rules send there": {[]*netifdtest.Iface{wan("wana", "eth1", 20), {Name: "wanb", Device: "eth2", Up: true, Routes: []blobmsg.Fields{with(netifdtest.Route("0.0.0.0/0", ""), "table", 100)}}}, "eth1"},
+		"a route to nowhere is none":                            {[]*netifdtest.Iface{wan("wana", "eth1", 20), {Name: "wanb", Device: "eth2", Up: true, Routes: []blobmsg.Fields{with(netifdtest.Route("0.0.0.0/0", ""), "type", 7)}}}, "eth1"},
 		"none at all":                                           {nil, ""},
 	} {
 		t.Run(why, func(t *testing.T) {
@@ -108,7 +109,7 @@ func TestIPv6HasItsOwnWay(t *testing.T) {
 	play(t, nil, func(w *world) {
 		w.netifd.Set(netifdtest.Uplink("wana", "eth1", "203.0.113.2/24", "203.0.113.1", 0))
 		v6 := netifdtest.Uplink("wan6", "eth2", "192.0.2.2/24", "192.0.2.1", 50)
-		v6.Addresses6 = []ubus.Fields{{ubus.F("address", ubus.String("2001:db8::2")), ubus.F("mask", ubus.Int(64))}}
+		v6.Addresses6 = []blobmsg.Fields{{blobmsg.F("address", blobmsg.String("2001:db8::2")), blobmsg.F("mask", blobmsg.Int(64))}}
 		w.netifd.Set(withRoutes(v6, netifdtest.Route("::/0", "fe80::1")))
 		if device, err := w.dial("2001:db8:1::7"); device != "eth2" || err != nil {
 			w.Errorf("%q, %v", device, err)
@@ -227,7 +228,7 @@ func FuzzDump(f *testing.F) {
 	f.Add([]byte(`{"interface":[{"interface":"wan","up":true,"l3_device":"eth1","metric":1,"ipv4-address":[{"address":"192.0.2.2","mask":24}],"route":[{"target":"0.0.0.0","mask":0}]}]}`))
 	f.Add([]byte(`{"interface":[{"interface":"wan","up":true,"l3_device":"eth1","route":[{"target":"::","mask":300},{"target":7}],"ipv6-prefix-assignment":[{"address":"x"}]}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		v, err := ubus.ParseJSON(b)
+		v, err := blobmsg.ParseJSON(b)
 		if err != nil {
 			return
 		}

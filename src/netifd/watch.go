@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"sstp/src/ubus"
+	"sstp/src/blobmsg"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 // none, and when a better one than that in use is there to stay. reason says so in a few words. Both are called from
 // Watch's own goroutine.
 func (i *Interface) Watch(ctx context.Context, lost, better func(reason string)) {
-	news := func(string, ubus.Fields) { i.Recheck() }
+	news := func(string, blobmsg.Fields) { i.Recheck() }
 	i.bus.Listen(objectInterface, news)
 	i.bus.Subscribe(objectInterface, news)
 	defer i.bus.Unlisten(objectInterface)

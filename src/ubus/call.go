@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+
+	"sstp/src/blobmsg"
 )
 
 // maxListed limits what one lookup may find.
@@ -12,7 +14,7 @@ const maxListed = 1 << 12
 // Call invokes a method and returns its reply, nil where it gave none and the last one where it gave several. Every call
 // ends: with ctx, or after 10 s where that has no deadline. Without a connection it waits for one. The object's id is
 // looked up once; a provider that has come back with another id is found again. The error is a *CallError.
-func (c *Client) Call(ctx context.Context, object, method string, args Fields) (Fields, error) {
+func (c *Client) Call(ctx context.Context, object, method string, args blobmsg.Fields) (blobmsg.Fields, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	reply, err := c.call(ctx, object, method, args)
@@ -22,7 +24,7 @@ func (c *Client) Call(ctx context.Context, object, method string, args Fields) (
 	return reply, nil
 }
 
-func (c *Client) call(ctx context.Context, object, method string, args Fields) (Fields, error) {
+func (c *Client) call(ctx context.Context, object, method string, args blobmsg.Fields) (blobmsg.Fields, error) {
 	k, err := c.connection(ctx)
 	if err != nil {
 		return nil, err
@@ -42,7 +44,7 @@ func (c *Client) call(ctx context.Context, object, method string, args Fields) (
 }
 
 // invoke calls a method of the object with that id.
-func (k *conn) invoke(ctx context.Context, id uint32, method string, args Fields) (reply Fields, byOwner bool, err error) {
+func (k *conn) invoke(ctx context.Context, id uint32, method string, args blobmsg.Fields) (reply blobmsg.Fields, byOwner bool, err error) {
 	body := AppendNumber(nil, AttrObject, id)
 	body = AppendText(body, AttrMethod, method)
 	body = AppendTable(body, AttrData, args) // even if it is empty: libubus demands it
@@ -51,7 +53,7 @@ func (k *conn) invoke(ctx context.Context, id uint32, method string, args Fields
 	if err := k.ask(ctx, MessageInvoke, body, r); err != nil {
 		return nil, r.byOwner, err
 	}
-	if reply, err = ParseFields(data); err != nil {
+	if reply, err = blobmsg.ParseFields(data); err != nil {
 		return nil, true, fmt.Errorf("%w: %w", StatusParseError, err)
 	}
 	return reply, true, nil
@@ -125,12 +127,12 @@ func (c *Client) list(ctx context.Context, pattern string) (infos []ObjectInfo, 
 }
 
 // Send sends an event to all who listen for it, except ourselves. Names that begin with "ubus." are ubusd's own.
-func (c *Client) Send(ctx context.Context, event string, data Fields) error {
+func (c *Client) Send(ctx context.Context, event string, data blobmsg.Fields) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	k, err := c.connection(ctx)
 	if err == nil {
-		_, _, err = k.invoke(ctx, ObjectEvent, "send", Fields{F("id", String(event)), F("data", Tab(data...))})
+		_, _, err = k.invoke(ctx, ObjectEvent, "send", blobmsg.Fields{blobmsg.F("id", blobmsg.String(event)), blobmsg.F("data", blobmsg.Tab(data...))})
 	}
 	if err != nil {
 		return &CallError{event, "send", err}
@@ -140,14 +142,14 @@ func (c *Client) Send(ctx context.Context, event string, data Fields) error {
 
 // Notify tells the subscribers of our object with that path, if it is registered and has any. It does not wait: for the
 // subscribers, who are not asked for an answer, nor for room towards ubusd.
-func (c *Client) Notify(path, kind string, data Fields) error {
+func (c *Client) Notify(path, kind string, data blobmsg.Fields) error {
 	if err := c.notify(path, kind, data); err != nil {
 		return &CallError{path, "notify " + kind, err}
 	}
 	return nil
 }
 
-func (c *Client) notify(path, kind string, data Fields) error {
+func (c *Client) notify(path, kind string, data blobmsg.Fields) error {
 	k := c.current()
 	if k == nil {
 		return StatusConnectionFailed
@@ -162,7 +164,7 @@ func (c *Client) notify(path, kind string, data Fields) error {
 	body = AppendText(body, AttrMethod, kind)
 	body = AppendTable(body, AttrData, data)
 	body = AppendFlag(body, AttrNoReply, true)
-	if attrHeaderLen+len(body) > MaxMessage {
+	if blobmsg.HeaderLen+len(body) > MaxMessage {
 		return errTooLong
 	}
 	if k.backlog() > waitBacklog {
@@ -172,4 +174,103 @@ func (c *Client) notify(path, kind string, data Fields) error {
 		k.post(MessageNotify, seq, id, body)
 	}
 	return nil
+}
+
+// request is a question of ours that waits for its status. The functions may be nil. The reader calls them in the order in
+// which ubusd sent its messages, with conn.mu held, and never after the asker has given up.
+type request struct {
+	peer     uint32              // the header's: the object's id in a call, 0 otherwise
+	data     func(a *Attributes) // a DATA message has come
+	accepted func()              // STATUS 0 has come
+
+	over    chan struct{} // closed with the answer
+	ended   bool          // the rest is the answer
+	status  Status
+	byOwner bool // the object's owner gave the status; otherwise ubusd did
+}
+
+// ask sends a request and waits for its end. The error is a Status other than 0, that of ctx, or a *LostError.
+func (k *conn) ask(ctx context.Context, typ MessageType, body []byte, r *request) error {
+	if blobmsg.HeaderLen+len(body) > MaxMessage {
+		return errTooLong
+	}
+	if err := k.waitForRoom(ctx); err != nil {
+		return err
+	}
+	seq, free := k.freeSeq()
+	if !free {
+		k.mu.Unlock()
+		return StatusNoMemory
+	}
+	r.over = make(chan struct{})
+	k.pending[seq] = r
+	k.post(typ, seq, r.peer, body)
+	k.mu.Unlock()
+
+	select {
+	case <-r.over:
+	case <-ctx.Done():
+	case <-k.ctx.Done():
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch { // an answer counts even if the time or the connection ended together with it
+	case r.ended && r.status != StatusOK:
+		return r.status
+	case r.ended:
+		return nil
+	}
+	delete(k.pending, seq)
+	if k.err != nil {
+		return &LostError{k.err}
+	}
+	return ctx.Err()
+}
+
+// freeSeq returns the next number with which no request waits. The caller holds k.mu.
+func (k *conn) freeSeq() (seq uint16, ok bool) {
+	for range 1 << 16 {
+		k.lastSeq++
+		if _, busy := k.pending[k.lastSeq]; !busy {
+			return k.lastSeq, true
+		}
+	}
+	return 0, false
+}
+
+// answered hands a message to the request that it belongs to, by number and peer: the answer to a request that was given
+// up may come while its number already serves another.
+func (k *conn) answered(m Message, a *Attributes) {
+	r := k.pending[m.Seq]
+	if r == nil || r.peer != m.Peer {
+		return
+	}
+	if m.Type == MessageData {
+		if r.data != nil {
+			r.data(a)
+		}
+		return
+	}
+	delete(k.pending, m.Seq)
+	r.ended, r.status, r.byOwner = true, a.Status, a.Has(AttrObject)
+	if !a.Has(AttrStatus) {
+		r.status = StatusParseError
+	}
+	if r.status == StatusOK && r.accepted != nil {
+		r.accepted()
+	}
+	close(r.over)
+}
+
+// askUbusd asks what ubusd answers by itself. A ubusd that does not do so in time is none: with it, what it has registered
+// for us and what not would remain unknown.
+func (k *conn) askUbusd(typ MessageType, body []byte, r *request) error {
+	ctx, cancel := context.WithTimeout(k.ctx, callTimeout)
+	defer cancel()
+	err := k.ask(ctx, typ, body, r)
+	if err == context.DeadlineExceeded {
+		k.fail(errSilent)
+		return k.cause()
+	}
+	return err
 }

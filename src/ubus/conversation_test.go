@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
@@ -44,10 +45,10 @@ func TestACallLooksAsItDoesFromTheUbusTool(t *testing.T) {
 		}
 
 		done = calling(t.Context(), c, "vec.test", "echo",
-			ubus.F("str", ubus.String("grüß")), ubus.F("flag", ubus.Bool(true)), ubus.F("i32", ubus.Int(-5)),
-			ubus.F("i64", ubus.Int(5000000000)), ubus.F("dbl", ubus.Double(2.25)),
-			ubus.F("arr", ubus.Array(ubus.Int(1), ubus.String("a"), ubus.Array(), ubus.Tab())),
-			ubus.F("tbl", ubus.Tab(ubus.F("x", ubus.Value{}))))
+			blobmsg.F("str", blobmsg.String("grüß")), blobmsg.F("flag", blobmsg.Bool(true)), blobmsg.F("i32", blobmsg.Int(-5)),
+			blobmsg.F("i64", blobmsg.Int(5000000000)), blobmsg.F("dbl", blobmsg.Double(2.25)),
+			blobmsg.F("arr", blobmsg.Array(blobmsg.Int(1), blobmsg.String("a"), blobmsg.Array(), blobmsg.Tab())),
+			blobmsg.F("tbl", blobmsg.Tab(blobmsg.F("x", blobmsg.Value{}))))
 		m = s.wantVector("invoke_request_args")
 		s.sendVector("reply_status_permission_denied_by_method", m.Seq)
 		if r := <-done; !errors.Is(r.err, ubus.StatusPermissionDenied) || r.reply != nil {
@@ -93,19 +94,19 @@ func TestAnObjectLooksAsItDoesFromLibubus(t *testing.T) {
 		active := make(chan bool)
 		o := vecObject()
 		o.Subscribers = func(now bool) { active <- now }
-		o.Methods[0].Handler = func(_ context.Context, r *ubus.Request) (ubus.Fields, error) {
+		o.Methods[0].Handler = func(_ context.Context, r *ubus.Request) (blobmsg.Fields, error) {
 			if r.User != "root" || r.Group != "root" || r.Object != "vec.test" || r.Method != "types" || len(r.Args) != 0 {
 				t.Errorf("the handler was given %+v", r)
 			}
 			return everyType(t), nil
 		}
-		o.Methods[2].Handler = func(context.Context, *ubus.Request) (ubus.Fields, error) {
+		o.Methods[2].Handler = func(context.Context, *ubus.Request) (blobmsg.Fields, error) {
 			return nil, fmt.Errorf("not for you: %w", ubus.StatusPermissionDenied)
 		}
 		late := make(chan struct{})
-		o.Methods[3].Handler = func(context.Context, *ubus.Request) (ubus.Fields, error) {
+		o.Methods[3].Handler = func(context.Context, *ubus.Request) (blobmsg.Fields, error) {
 			<-late
-			return ubus.Fields{ubus.F("late", ubus.Bool(true))}, nil
+			return blobmsg.Fields{blobmsg.F("late", blobmsg.Bool(true))}, nil
 		}
 		c.Publish(o)
 		s.accept()
@@ -140,7 +141,7 @@ func TestAnObjectLooksAsItDoesFromLibubus(t *testing.T) {
 		if !<-active {
 			t.Error("somebody has subscribed")
 		}
-		if err := c.Notify("vec.test", "tick", ubus.Fields{ubus.F("n", ubus.Int(7))}); err != nil {
+		if err := c.Notify("vec.test", "tick", blobmsg.Fields{blobmsg.F("n", blobmsg.Int(7))}); err != nil {
 			t.Error(err)
 		}
 		s.wantVector("notify_noreply")
@@ -161,7 +162,7 @@ func TestAnObjectLooksAsItDoesFromLibubus(t *testing.T) {
 func TestListeningLooksAsItDoesFromLibubus(t *testing.T) {
 	scripted(t, func(t *testing.T, s *script, c *ubus.Client) {
 		heard := make(chan string, 9)
-		c.Listen("vec.ev*", func(event string, data ubus.Fields) { heard <- event + asJSON(data) })
+		c.Listen("vec.ev*", func(event string, data blobmsg.Fields) { heard <- event + asJSON(data) })
 		s.accept()
 		m := s.wantVector("add_object_anonymous")
 		s.sendVector("add_object_anonymous_reply", m.Seq)
@@ -174,13 +175,13 @@ func TestListeningLooksAsItDoesFromLibubus(t *testing.T) {
 		}
 
 		sent := make(chan error)
-		go func() { sent <- c.Send(t.Context(), "vec.event", ubus.Fields{ubus.F("a", ubus.Int(1))}) }()
+		go func() { sent <- c.Send(t.Context(), "vec.event", blobmsg.Fields{blobmsg.F("a", blobmsg.Int(1))}) }()
 		m = s.wantVector("event_send")
 		s.sendVector("event_register_status", m.Seq)
 		if err := <-sent; err != nil {
 			t.Error(err)
 		}
-		go func() { sent <- c.Send(t.Context(), "vec.event", ubus.Fields{ubus.F("a", ubus.Int(1))}) }()
+		go func() { sent <- c.Send(t.Context(), "vec.event", blobmsg.Fields{blobmsg.F("a", blobmsg.Int(1))}) }()
 		m = s.wantVector("event_send")
 		s.sendVector("event_send_denied", m.Seq)
 		if err := <-sent; !errors.Is(err, ubus.StatusPermissionDenied) {
@@ -192,12 +193,12 @@ func TestListeningLooksAsItDoesFromLibubus(t *testing.T) {
 func TestSubscribingLooksAsItDoesFromLibubus(t *testing.T) {
 	scripted(t, func(t *testing.T, s *script, c *ubus.Client) {
 		heard := make(chan string, 9)
-		c.Subscribe("vec.test", func(kind string, data ubus.Fields) { heard <- kind + asJSON(data) })
+		c.Subscribe("vec.test", func(kind string, data blobmsg.Fields) { heard <- kind + asJSON(data) })
 		s.accept()
 		// The client also wants to hear of objects that come, for the time when this one is gone.
 		s.added(0x4ee4ecf7)
 		m, a := s.next(ubus.MessageInvoke)
-		if args, _ := ubus.ParseFields(a.Data); a.Object != 1 || a.Method != "register" || args.Text("pattern") != "ubus.object.add" {
+		if args, _ := blobmsg.ParseFields(a.Data); a.Object != 1 || a.Method != "register" || args.Text("pattern") != "ubus.object.add" {
 			t.Errorf("%+v", a)
 		}
 		s.status(m, ubus.StatusOK)
@@ -259,7 +260,7 @@ func (s *script) wantStatus(seq uint16, peer, object uint32, status ubus.Status)
 }
 
 // invocation is the body of a call as ubusd delivers it.
-func invocation(object uint32, method string, args ...ubus.Field) []byte {
+func invocation(object uint32, method string, args ...blobmsg.Field) []byte {
 	body := ubus.AppendNumber(nil, ubus.AttrObject, object)
 	body = ubus.AppendText(body, ubus.AttrMethod, method)
 	body = ubus.AppendText(body, ubus.AttrUser, "root")
@@ -268,11 +269,11 @@ func invocation(object uint32, method string, args ...ubus.Field) []byte {
 }
 
 // everyType returns the fields of the captured reply with all types.
-func everyType(t *testing.T) ubus.Fields {
+func everyType(t *testing.T) blobmsg.Fields {
 	b, _ := hex.DecodeString(vectors(t)["reply_data_all_types"])
 	m, _, _ := ubus.CutMessage(b)
 	a := ubus.ParseAttributes(m.Body)
-	fields, err := ubus.ParseFields(a.Data)
+	fields, err := blobmsg.ParseFields(a.Data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,17 +282,17 @@ func everyType(t *testing.T) ubus.Fields {
 
 // vecObject is the object of the server with which the messages were captured.
 func vecObject() *ubus.Object {
-	none := func(context.Context, *ubus.Request) (ubus.Fields, error) { return nil, nil }
+	none := func(context.Context, *ubus.Request) (blobmsg.Fields, error) { return nil, nil }
 	method := func(name string, args ...ubus.Arg) ubus.Method {
 		return ubus.Method{Name: name, Args: args, Handler: none}
 	}
-	arg := func(name string, typ ubus.Type) ubus.Arg { return ubus.Arg{Name: name, Type: typ} }
+	arg := func(name string, typ blobmsg.Type) ubus.Arg { return ubus.Arg{Name: name, Type: typ} }
 	return &ubus.Object{Path: "vec.test", Methods: []ubus.Method{
 		method("types"),
 		method("echo",
-			arg("str", ubus.TypeString), arg("flag", ubus.TypeBool), arg("i16", ubus.TypeInt16), arg("i32", ubus.TypeInt32),
-			arg("i64", ubus.TypeInt64), arg("dbl", ubus.TypeDouble), arg("arr", ubus.TypeArray), arg("tbl", ubus.TypeTable),
-			arg("any", ubus.TypeUnspec)),
+			arg("str", blobmsg.TypeString), arg("flag", blobmsg.TypeBool), arg("i16", blobmsg.TypeInt16), arg("i32", blobmsg.TypeInt32),
+			arg("i64", blobmsg.TypeInt64), arg("dbl", blobmsg.TypeDouble), arg("arr", blobmsg.TypeArray), arg("tbl", blobmsg.TypeTable),
+			arg("any", blobmsg.TypeUnspec)),
 		method("fail"), method("defer"), method("fd"), method("multi"),
 		method("notify"), method("notify_reply"),
 		method("quit"), method("die"),

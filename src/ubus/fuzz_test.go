@@ -3,15 +3,14 @@ package ubus
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
-	"math"
 	"net"
-	"reflect"
 	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
+
+	"sstp/src/blobmsg"
 )
 
 // addVectors makes the captured messages seeds.
@@ -25,37 +24,6 @@ func addVectors(f *testing.F, add func(message []byte)) {
 			add(unhex(f, e.Request))
 		}
 	}
-}
-
-// FuzzFields: what can be read is written so that it reads the same, and makes JSON.
-func FuzzFields(f *testing.F) {
-	addVectors(f, func(message []byte) {
-		if m, n, _ := CutMessage(message); n > 0 {
-			a := ParseAttributes(m.Body)
-			f.Add(a.Data)
-			f.Add(a.Signature)
-		}
-	})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		fields, err := ParseFields(b)
-		if err != nil {
-			if fields != nil {
-				t.Fatalf("an error and %d fields", len(fields))
-			}
-			return
-		}
-		written := AppendFields(nil, fields)
-		if len(written) > len(b) {
-			t.Fatalf("%d bytes become %d", len(b), len(written))
-		}
-		again, err := ParseFields(written)
-		if err != nil || !reflect.DeepEqual(fields, again) {
-			t.Fatalf("written and read again: %v\n%+v\n%+v", err, fields, again)
-		}
-		if text := AppendJSON(nil, Tab(fields...)); !json.Valid(text) {
-			t.Fatalf("no JSON: %q", text)
-		}
-	})
 }
 
 // FuzzCutMessage: what was cut is the beginning of the input, and nothing is cut too early or too late.
@@ -173,56 +141,6 @@ func sameAttributes(a, b *Attributes) bool {
 	return same
 }
 
-// FuzzJSON: we read what encoding/json takes for JSON, as far as blobmsg can hold it, and write what we read.
-func FuzzJSON(f *testing.F) {
-	for _, text := range []string{
-		`{"a":[1,-2,3.5e-1,true,false,null,"x\u00fc\ud83d\ude00\n"],"b":{}}`, `99999999999999999999`, `1000000000000000.125`, `1e300`, `0.0000000000000000000001`, `1e-400`, `"\ud800"`, `[[[]]]`, ` 1 `, `01`, `{"a":1,}`,
-	} {
-		f.Add([]byte(text))
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		v, err := ParseJSON(text)
-		valid := json.Valid(text)
-		if err != nil {
-			beyond := bytes.Contains(text, []byte(`\u0000`)) || bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) > maxDepth || len(text) > maxValues
-			if valid && !beyond {
-				t.Fatalf("%q: %v", text, err)
-			}
-			return
-		}
-		if !valid {
-			t.Fatalf("%q was read as %+v", text, v)
-		}
-		written := AppendJSON(nil, v)
-		again, err := ParseJSON(written)
-		if err != nil || !bytes.Equal(AppendJSON(nil, again), written) && !holdsHuge(v) {
-			t.Fatalf("%q: %v, %q", written, err, AppendJSON(nil, again))
-		}
-		fields := Fields{F("v", v)}
-		if back, err := ParseFields(AppendFields(nil, fields)); err != nil || !bytes.Equal(AppendJSON(nil, back[0].Value), written) {
-			t.Fatalf("%q does not survive the bus: %v", written, err)
-		}
-	})
-}
-
-// holdsHuge says whether a value has a double from 2^53, whose digits are not all kept.
-func holdsHuge(v Value) bool {
-	if f, ok := v.Float(); ok && v.Type() == TypeDouble {
-		return math.Abs(f) >= 1<<53
-	}
-	for _, item := range v.Items() {
-		if holdsHuge(item) {
-			return true
-		}
-	}
-	for _, field := range v.Fields() {
-		if holdsHuge(field.Value) {
-			return true
-		}
-	}
-	return false
-}
-
 // FuzzUbusd: whatever ubusd says, the client neither crashes nor hangs, and ends with the connection.
 func FuzzUbusd(f *testing.F) {
 	hello := AppendMessage(nil, Message{Type: MessageHello, Peer: 5000})
@@ -235,9 +153,9 @@ func FuzzUbusd(f *testing.F) {
 		lost := make(chan error, 1)
 		c := New(Options{Lost: func(err error) { lost <- err }})
 		c.opt.Dial = func(context.Context) (net.Conn, error) { return here, nil }
-		c.Publish(&Object{Path: "o", Methods: []Method{{Name: "types", Handler: func(_ context.Context, r *Request) (Fields, error) { return r.Args, nil }}}})
-		c.Listen("e", func(string, Fields) {})
-		c.Subscribe("p", func(string, Fields) {})
+		c.Publish(&Object{Path: "o", Methods: []Method{{Name: "types", Handler: func(_ context.Context, r *Request) (blobmsg.Fields, error) { return r.Args, nil }}}})
+		c.Listen("e", func(string, blobmsg.Fields) {})
+		c.Subscribe("p", func(string, blobmsg.Fields) {})
 		var peer sync.WaitGroup
 		peer.Go(func() { io.Copy(io.Discard, there) })
 		peer.Go(func() {

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
@@ -131,7 +132,7 @@ func TestAProviderThatDiesInACallCostsTheCallersTimeOnly(t *testing.T) {
 		s.status(ubus.Message{Seq: last.Seq + 1, Peer: last.Peer}, ubus.StatusPermissionDenied)
 		s.status(ubus.Message{Seq: last.Seq, Peer: last.Peer + 1}, ubus.StatusPermissionDenied)
 		s.status(ubus.Message{Seq: last.Seq}, ubus.StatusPermissionDenied)
-		s.send(ubus.MessageData, last.Seq, last.Peer+1, ubus.AppendTable(nil, ubus.AttrData, ubus.Fields{ubus.F("wrong", ubus.Bool(true))}))
+		s.send(ubus.MessageData, last.Seq, last.Peer+1, ubus.AppendTable(nil, ubus.AttrData, blobmsg.Fields{blobmsg.F("wrong", blobmsg.Bool(true))}))
 		s.status(last, ubus.StatusOK)
 		if r := <-done; r.err != nil || r.reply != nil {
 			t.Errorf("got %s, %v", asJSON(r.reply), r.err)
@@ -147,7 +148,7 @@ func TestADamagedReplyIsAnErrorOfThatCallAlone(t *testing.T) {
 			"an unknown type":   {0x99, 0, 0, 8, 0, 1, 'a', 0},
 			"a wrong length":    {0x85, 0, 0, 9, 0, 1, 'a', 0, 1, 0, 0, 0},
 			"no fields at all":  {1, 2, 3, 4, 5},
-			"too deep a nest":   ubus.AppendFields(nil, ubus.Fields{ubus.F("", deep(40))}),
+			"too deep a nest":   blobmsg.AppendFields(nil, blobmsg.Fields{blobmsg.F("", deep(40))}),
 			"too much of it":    make([]byte, 1<<19),
 			"an unnamed string": {0x83, 0, 0, 4},
 		}
@@ -177,10 +178,10 @@ func TestADamagedReplyIsAnErrorOfThatCallAlone(t *testing.T) {
 	})
 }
 
-func deep(n int) ubus.Value {
-	v := ubus.Array()
+func deep(n int) blobmsg.Value {
+	v := blobmsg.Array()
 	for range n {
-		v = ubus.Array(v)
+		v = blobmsg.Array(v)
 	}
 	return v
 }
@@ -285,9 +286,11 @@ func TestNumbersOfRequestsWrapAndSkipThoseInUse(t *testing.T) {
 
 func TestWhatIsTooLongIsNotSent(t *testing.T) {
 	scripted(t, func(t *testing.T, s *script, c *ubus.Client) {
-		long := ubus.String(strings.Repeat("x", ubus.MaxMessage))
+		long := blobmsg.String(strings.Repeat("x", ubus.MaxMessage))
 		o := &ubus.Object{Path: "o", Methods: []ubus.Method{{Name: "long",
-			Handler: func(context.Context, *ubus.Request) (ubus.Fields, error) { return ubus.Fields{ubus.F("x", long)}, nil },
+			Handler: func(context.Context, *ubus.Request) (blobmsg.Fields, error) {
+				return blobmsg.Fields{blobmsg.F("x", long)}, nil
+			},
 		}}}
 		c.Publish(o)
 		s.accept()
@@ -295,12 +298,12 @@ func TestWhatIsTooLongIsNotSent(t *testing.T) {
 		s.send(ubus.MessageData, m.Seq, m.Peer, ubus.AppendNumber(nil, ubus.AttrObject, 9000))
 		s.status(m, ubus.StatusOK)
 
-		done := calling(t.Context(), c, "a", "b", ubus.F("x", long))
+		done := calling(t.Context(), c, "a", "b", blobmsg.F("x", long))
 		s.found(5000)
 		if r := <-done; r.err == nil || !strings.Contains(r.err.Error(), "1 MiB") {
 			t.Errorf("ubusd would have ended the connection: %v", r.err)
 		}
-		if err := c.Notify("o", "n", ubus.Fields{ubus.F("x", long)}); err == nil || !strings.Contains(err.Error(), "1 MiB") {
+		if err := c.Notify("o", "n", blobmsg.Fields{blobmsg.F("x", long)}); err == nil || !strings.Contains(err.Error(), "1 MiB") {
 			t.Errorf("ubusd would have ended the connection: %v", err)
 		}
 		s.send(ubus.MessageInvoke, 1, caller, invocation(9000, "long"))
@@ -311,14 +314,14 @@ func TestWhatIsTooLongIsNotSent(t *testing.T) {
 func TestAUbusdThatDoesNotReadIsLeftAndStillHeard(t *testing.T) {
 	scripted(t, func(t *testing.T, s *script, c *ubus.Client) {
 		heard := make(chan string, ubus.MaxInbox)
-		c.Listen("e", func(event string, _ ubus.Fields) { heard <- event })
+		c.Listen("e", func(event string, _ blobmsg.Fields) { heard <- event })
 		s.accept()
 		s.added(9000)
 		m, _ := s.next(ubus.MessageInvoke)
 		s.status(m, ubus.StatusOK)
 
 		began := time.Now()
-		big := ubus.F("x", ubus.String(strings.Repeat("x", 100<<10)))
+		big := blobmsg.F("x", blobmsg.String(strings.Repeat("x", 100<<10)))
 		var calls []<-chan result
 		for range 20 { // their lookups fill the socket, and nothing is read any more
 			calls = append(calls, calling(t.Context(), c, "a", "b", big))
@@ -361,7 +364,7 @@ func TestASlowListenerLosesEventsAndHoldsUpNobody(t *testing.T) {
 	scripted(t, func(t *testing.T, s *script, c *ubus.Client) {
 		gate := make(chan struct{})
 		var heard []int64
-		c.Listen("e", func(_ string, data ubus.Fields) {
+		c.Listen("e", func(_ string, data blobmsg.Fields) {
 			<-gate
 			n, _ := data.Number("n")
 			heard = append(heard, n)
@@ -371,7 +374,7 @@ func TestASlowListenerLosesEventsAndHoldsUpNobody(t *testing.T) {
 		m, _ := s.next(ubus.MessageInvoke)
 		s.status(m, ubus.StatusOK)
 		for n := range 1000 {
-			s.send(ubus.MessageInvoke, 1, 0, invocation(9000, "e", ubus.F("n", ubus.Int(int64(n)))))
+			s.send(ubus.MessageInvoke, 1, 0, invocation(9000, "e", blobmsg.F("n", blobmsg.Int(int64(n)))))
 			if n == 0 {
 				synctest.Wait() // the listener is at work on it
 			}
@@ -396,7 +399,7 @@ func TestASlowListenerLosesEventsAndHoldsUpNobody(t *testing.T) {
 		if len(s.lines) != 1 || !strings.Contains(s.lines[0], "lost") {
 			t.Errorf("logged %q", s.lines)
 		}
-		s.send(ubus.MessageInvoke, 1, 0, invocation(9000, "e", ubus.F("n", ubus.Int(1000))))
+		s.send(ubus.MessageInvoke, 1, 0, invocation(9000, "e", blobmsg.F("n", blobmsg.Int(1000))))
 		synctest.Wait()
 		if heard[len(heard)-1] != 1000 {
 			t.Error("it does not recover")
@@ -414,8 +417,8 @@ func TestHandlersAreBoundedAndEndWithTheConnection(t *testing.T) {
 	scripted(t, func(t *testing.T, s *script, c *ubus.Client) {
 		ended := make(chan error, ubus.MaxHandlers)
 		c.Publish(&ubus.Object{Path: "o", Methods: []ubus.Method{{Name: "wait",
-			Args: []ubus.Arg{{Name: "n", Type: ubus.TypeInt32}, {Name: "name", Type: ubus.TypeString}},
-			Handler: func(ctx context.Context, _ *ubus.Request) (ubus.Fields, error) {
+			Args: []ubus.Arg{{Name: "n", Type: blobmsg.TypeInt32}, {Name: "name", Type: blobmsg.TypeString}},
+			Handler: func(ctx context.Context, _ *ubus.Request) (blobmsg.Fields, error) {
 				<-ctx.Done()
 				ended <- ctx.Err()
 				return nil, ctx.Err()
@@ -439,8 +442,8 @@ func TestHandlersAreBoundedAndEndWithTheConnection(t *testing.T) {
 		s.send(ubus.MessageData, m.Seq, m.Peer, ubus.AppendNumber(nil, ubus.AttrObject, 9000))
 		s.status(m, ubus.StatusOK)
 		for why, args := range map[string][]byte{
-			"a number in place of a string": ubus.AppendFields(nil, ubus.Fields{ubus.F("name", ubus.Int(1))}),
-			"a string in place of a number": ubus.AppendFields(nil, ubus.Fields{ubus.F("n", ubus.String("1"))}),
+			"a number in place of a string": blobmsg.AppendFields(nil, blobmsg.Fields{blobmsg.F("name", blobmsg.Int(1))}),
+			"a string in place of a number": blobmsg.AppendFields(nil, blobmsg.Fields{blobmsg.F("n", blobmsg.String("1"))}),
 			"damaged arguments":             {0x85, 0, 0, 9, 0, 1, 'n', 0, 1},
 		} {
 			body := ubus.AppendText(ubus.AppendNumber(nil, ubus.AttrObject, 9000), ubus.AttrMethod, "wait")

@@ -3,6 +3,8 @@ package ubus
 import (
 	"encoding/binary"
 	"errors"
+
+	"sstp/src/blobmsg"
 )
 
 // MessageType is the kind of a message on the socket (ubusmsg.h).
@@ -59,21 +61,21 @@ func AppendMessage(dst []byte, m Message) []byte {
 	dst = append(dst, m.Version, byte(m.Type))
 	dst = binary.BigEndian.AppendUint16(dst, m.Seq)
 	dst = binary.BigEndian.AppendUint32(dst, m.Peer)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(attrHeaderLen+len(m.Body))&lengthMask)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(blobmsg.HeaderLen+len(m.Body)))
 	return append(dst, m.Body...)
 }
 
 // CutMessage finds the first message in b and returns the number of bytes that it takes; the body aliases b. With 0 bytes
 // and no error, more bytes are needed. The length is taken as claimed, without padding, as ubusd does.
 func CutMessage(b []byte) (m Message, n int, err error) {
-	if len(b) < messageHeaderLen+attrHeaderLen {
+	if len(b) < messageHeaderLen+blobmsg.HeaderLen {
 		return Message{}, 0, nil
 	}
-	claimed := int(binary.BigEndian.Uint32(b[messageHeaderLen:]) & lengthMask)
+	claimed := blobmsg.WordLen(b[messageHeaderLen:])
 	switch {
-	case claimed < attrHeaderLen:
+	case claimed < blobmsg.HeaderLen:
 		return Message{}, 0, errMessageShort
-	case padded(claimed) > MaxMessage:
+	case blobmsg.Padded(claimed) > MaxMessage:
 		return Message{}, 0, errMessageLong
 	case len(b) < messageHeaderLen+claimed:
 		return Message{}, 0, nil
@@ -84,6 +86,142 @@ func CutMessage(b []byte) (m Message, n int, err error) {
 		Type:    MessageType(b[1]),
 		Seq:     binary.BigEndian.Uint16(b[2:]),
 		Peer:    binary.BigEndian.Uint32(b[4:]),
-		Body:    b[messageHeaderLen+attrHeaderLen : n : n],
+		Body:    b[messageHeaderLen+blobmsg.HeaderLen : n : n],
 	}, n, nil
+}
+
+// AttrID is the id of an attribute of a message (ubusmsg.h). These are plain blob attributes, not blobmsg fields.
+type AttrID uint8
+
+// The attributes of messages.
+const (
+	AttrStatus      AttrID = 1
+	AttrPath        AttrID = 2
+	AttrObject      AttrID = 3
+	AttrMethod      AttrID = 4
+	AttrObjectType  AttrID = 5
+	AttrSignature   AttrID = 6
+	AttrData        AttrID = 7
+	AttrTarget      AttrID = 8
+	AttrActive      AttrID = 9
+	AttrNoReply     AttrID = 10
+	AttrSubscribers AttrID = 11
+	AttrUser        AttrID = 12
+	AttrGroup       AttrID = 13
+)
+
+// Attributes are the attributes of a message. Has tells one that is missing from one that is zero.
+type Attributes struct {
+	present     uint16
+	Status      Status
+	Path        string
+	Object      uint32
+	Method      string
+	ObjectType  uint32
+	Signature   []byte // for ParseSignature
+	Data        []byte // for ParseFields
+	Target      uint32
+	Active      bool
+	NoReply     bool
+	Subscribers []byte // attributes of id 0
+	User, Group string
+}
+
+// Has says whether the message carries the attribute, with a payload of the right form.
+func (a *Attributes) Has(id AttrID) bool { return a.present&(1<<id) != 0 }
+
+// ParseAttributes reads the body of a message as ubusd and libubus do: an attribute that is unknown, or whose payload has
+// not the form that its id demands, is as good as missing, and a length that does not fit ends the message. The byte
+// slices alias body.
+func ParseAttributes(body []byte) (a Attributes) {
+	for {
+		at, rest, err := blobmsg.CutAttr(body)
+		if err != nil {
+			return a
+		}
+		body = rest
+		if id := AttrID(at.ID); id <= AttrGroup && a.set(id, at.Payload) {
+			a.present |= 1 << id
+		}
+	}
+}
+
+// set stores one attribute and says whether its payload is sound.
+func (a *Attributes) set(id AttrID, payload []byte) (ok bool) {
+	switch id {
+	case AttrStatus:
+		var n uint32
+		n, ok = number(payload)
+		a.Status = Status(n)
+	case AttrObject:
+		a.Object, ok = number(payload)
+	case AttrObjectType:
+		a.ObjectType, ok = number(payload)
+	case AttrTarget:
+		a.Target, ok = number(payload)
+	case AttrPath:
+		a.Path, ok = blobmsg.Text(payload)
+	case AttrMethod:
+		a.Method, ok = blobmsg.Text(payload)
+	case AttrUser:
+		a.User, ok = blobmsg.Text(payload)
+	case AttrGroup:
+		a.Group, ok = blobmsg.Text(payload)
+	case AttrActive:
+		a.Active, ok = flag(payload)
+	case AttrNoReply:
+		a.NoReply, ok = flag(payload)
+	case AttrSignature:
+		a.Signature, ok = payload, true
+	case AttrData:
+		a.Data, ok = payload, true
+	case AttrSubscribers:
+		a.Subscribers, ok = payload, true
+	}
+	return ok
+}
+
+func number(payload []byte) (uint32, bool) {
+	if len(payload) != 4 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(payload), true
+}
+
+func flag(payload []byte) (value, ok bool) {
+	return len(payload) == 1 && payload[0] != 0, len(payload) == 1
+}
+
+// AppendNumber appends an attribute that holds an id or a status.
+func AppendNumber(dst []byte, id AttrID, n uint32) []byte {
+	dst, start := blobmsg.BeginAttr(dst)
+	return blobmsg.EndAttr(binary.BigEndian.AppendUint32(dst, n), start, uint8(id))
+}
+
+// AppendText appends an attribute that holds a name.
+func AppendText(dst []byte, id AttrID, s string) []byte {
+	dst, start := blobmsg.BeginAttr(dst)
+	return blobmsg.EndAttr(append(append(dst, blobmsg.CutNUL(s)...), 0), start, uint8(id))
+}
+
+// AppendFlag appends an attribute that holds a truth.
+func AppendFlag(dst []byte, id AttrID, b bool) []byte {
+	dst, start := blobmsg.BeginAttr(dst)
+	value := byte(0)
+	if b {
+		value = 1
+	}
+	return blobmsg.EndAttr(append(dst, value), start, uint8(id))
+}
+
+// AppendNested appends an attribute that holds others, already encoded.
+func AppendNested(dst []byte, id AttrID, payload []byte) []byte {
+	dst, start := blobmsg.BeginAttr(dst)
+	return blobmsg.EndAttr(append(dst, payload...), start, uint8(id))
+}
+
+// AppendTable appends an attribute that holds fields.
+func AppendTable(dst []byte, id AttrID, t blobmsg.Fields) []byte {
+	dst, start := blobmsg.BeginAttr(dst)
+	return blobmsg.EndAttr(blobmsg.AppendFields(dst, t), start, uint8(id))
 }

@@ -11,6 +11,8 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 	"time"
+
+	"sstp/src/blobmsg"
 )
 
 // streamConn is a connection that only reads.
@@ -88,9 +90,9 @@ func TestAClaimedLengthCostsNoMemory(t *testing.T) {
 }
 
 func TestTheLongestMessageIsRead(t *testing.T) {
-	b := AppendMessage(nil, Message{Type: MessagePing, Body: make([]byte, MaxMessage-attrHeaderLen)})
+	b := AppendMessage(nil, Message{Type: MessagePing, Body: make([]byte, MaxMessage-blobmsg.HeaderLen)})
 	m, err := readerOf(bytes.NewReader(b)).Next()
-	if err != nil || len(m.Body) != MaxMessage-attrHeaderLen {
+	if err != nil || len(m.Body) != MaxMessage-blobmsg.HeaderLen {
 		t.Errorf("%d bytes, %v", len(m.Body), err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
@@ -127,8 +128,8 @@ func TestEverythingIsRegisteredAgainWithTheNextUbusd(t *testing.T) {
 	scripted(t, func(t *testing.T, s *script, c *ubus.Client) {
 		heard := make(chan string, 9)
 		c.Publish(vecObject())
-		c.Listen("vec.ev*", func(event string, data ubus.Fields) { heard <- "event " + event })
-		c.Subscribe("vec.test", func(kind string, data ubus.Fields) { heard <- "notification " + kind })
+		c.Listen("vec.ev*", func(event string, data blobmsg.Fields) { heard <- "event " + event })
+		c.Subscribe("vec.test", func(kind string, data blobmsg.Fields) { heard <- "notification " + kind })
 		for base := uint32(2000); base < 5000; base += 1000 {
 			s.accept()
 			m := s.wantVector("add_object_request")
@@ -137,7 +138,7 @@ func TestEverythingIsRegisteredAgainWithTheNextUbusd(t *testing.T) {
 			for id := base + 1; id <= base+2; id++ { // the pattern, and that objects come
 				s.added(id)
 				m, a := s.next(ubus.MessageInvoke)
-				args, _ := ubus.ParseFields(a.Data)
+				args, _ := blobmsg.ParseFields(a.Data)
 				if n, _ := args.Number("object"); uint32(n) != id {
 					t.Errorf("registered for %x", n)
 				}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
@@ -171,12 +172,12 @@ func TestUbusdSpeaksAsCaptured(t *testing.T) {
 		want(caller, "event_delivered")
 		send(caller, "event_ack")
 		caller.wantNothing("event_ack")
-		owner.send(message(ubus.MessageInvoke, 1, 1, eventCall("send", ubus.F("id", ubus.String("ubus.event")), ubus.F("data", ubus.Tab()))))
+		owner.send(message(ubus.MessageInvoke, 1, 1, eventCall("send", blobmsg.F("id", blobmsg.String("ubus.event")), blobmsg.F("data", blobmsg.Tab()))))
 		want(owner, "event_send_denied")
 
 		// The watcher hears of objects with one object, and is subscribed with another.
 		watcher.addAnonymous(watching)
-		watcher.send(message(ubus.MessageInvoke, 2, 1, eventCall("register", ubus.F("object", ubus.Int(int64(watching))), ubus.F("pattern", ubus.String("ubus.object.*")))))
+		watcher.send(message(ubus.MessageInvoke, 2, 1, eventCall("register", blobmsg.F("object", blobmsg.Int(int64(watching))), blobmsg.F("pattern", blobmsg.String("ubus.object.*")))))
 		want(watcher, "event_register_status")
 		watcher.addAnonymous(subscriber)
 		send(watcher, "subscribe")
@@ -217,7 +218,7 @@ func message(typ ubus.MessageType, seq uint16, peer uint32, body []byte) string 
 }
 
 // eventCall is the body of a call of ubusd's event object.
-func eventCall(method string, args ...ubus.Field) []byte {
+func eventCall(method string, args ...blobmsg.Field) []byte {
 	body := ubus.AppendText(ubus.AppendNumber(nil, ubus.AttrObject, ubus.ObjectEvent), ubus.AttrMethod, method)
 	return ubus.AppendTable(body, ubus.AttrData, args)
 }
@@ -249,7 +250,7 @@ func TestUbusdAnswersEdgeCasesAsCaptured(t *testing.T) {
 		}
 		types := everyType(t)
 		vec := vecObject()
-		vec.Methods[0].Handler = func(context.Context, *ubus.Request) (ubus.Fields, error) { return types, nil }
+		vec.Methods[0].Handler = func(context.Context, *ubus.Request) (blobmsg.Fields, error) { return types, nil }
 		b.provider(t, vec)
 		r := newReplay(t)
 		p := r.connect(b, "client", 0x188020f0)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
@@ -185,12 +186,12 @@ func run(t *testing.T, c *ubus.Client) {
 
 // result is what a call in the background returned.
 type result struct {
-	reply ubus.Fields
+	reply blobmsg.Fields
 	err   error
 }
 
 // calling makes a call in the background.
-func calling(ctx context.Context, c *ubus.Client, object, method string, args ...ubus.Field) <-chan result {
+func calling(ctx context.Context, c *ubus.Client, object, method string, args ...blobmsg.Field) <-chan result {
 	done := make(chan result, 1)
 	go func() {
 		reply, err := c.Call(ctx, object, method, args)
@@ -199,4 +200,4 @@ func calling(ctx context.Context, c *ubus.Client, object, method string, args ..
 	return done
 }
 
-func asJSON(f ubus.Fields) string { return string(ubus.AppendJSON(nil, ubus.Tab(f...))) }
+func asJSON(f blobmsg.Fields) string { return string(blobmsg.AppendJSON(nil, blobmsg.Tab(f...))) }

@@ -10,48 +10,49 @@ import (
 	"sync"
 	"testing"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
 // method returns a method without declared arguments.
-func method(name string, handler func(context.Context, *ubus.Request) (ubus.Fields, error)) ubus.Method {
+func method(name string, handler func(context.Context, *ubus.Request) (blobmsg.Fields, error)) ubus.Method {
 	return ubus.Method{Name: name, Handler: handler}
 }
 
 // echo answers with its arguments.
-func echo(_ context.Context, r *ubus.Request) (ubus.Fields, error) { return r.Args, nil }
+func echo(_ context.Context, r *ubus.Request) (blobmsg.Fields, error) { return r.Args, nil }
 
 // nothing answers without data.
-func nothing(context.Context, *ubus.Request) (ubus.Fields, error) { return nil, nil }
+func nothing(context.Context, *ubus.Request) (blobmsg.Fields, error) { return nil, nil }
 
 func TestCallsAreAnswered(t *testing.T) {
 	onEachBus(t, func(t *testing.T, b *bus) {
 		b.provider(t, &ubus.Object{Path: "sstp.test", Methods: []ubus.Method{
 			method("echo", echo),
 			method("nothing", nothing),
-			method("empty", func(context.Context, *ubus.Request) (ubus.Fields, error) { return ubus.Fields{}, nil }),
-			method("who", func(_ context.Context, r *ubus.Request) (ubus.Fields, error) {
-				return ubus.Fields{ubus.F("user", ubus.String(r.User)), ubus.F("group", ubus.String(r.Group))}, nil
+			method("empty", func(context.Context, *ubus.Request) (blobmsg.Fields, error) { return blobmsg.Fields{}, nil }),
+			method("who", func(_ context.Context, r *ubus.Request) (blobmsg.Fields, error) {
+				return blobmsg.Fields{blobmsg.F("user", blobmsg.String(r.User)), blobmsg.F("group", blobmsg.String(r.Group))}, nil
 			}),
-			method("refuse", func(_ context.Context, r *ubus.Request) (ubus.Fields, error) {
+			method("refuse", func(_ context.Context, r *ubus.Request) (blobmsg.Fields, error) {
 				n, _ := r.Args.Number("status")
-				return ubus.Fields{ubus.F("unseen", ubus.Bool(true))}, ubus.Status(n)
+				return blobmsg.Fields{blobmsg.F("unseen", blobmsg.Bool(true))}, ubus.Status(n)
 			}),
-			method("wrapped", func(context.Context, *ubus.Request) (ubus.Fields, error) {
+			method("wrapped", func(context.Context, *ubus.Request) (blobmsg.Fields, error) {
 				return nil, &ubus.CallError{Object: "network", Method: "x", Err: ubus.StatusNoData}
 			}),
-			method("late", func(context.Context, *ubus.Request) (ubus.Fields, error) {
+			method("late", func(context.Context, *ubus.Request) (blobmsg.Fields, error) {
 				return nil, fmt.Errorf("the server: %w", context.DeadlineExceeded)
 			}),
-			method("broken", func(context.Context, *ubus.Request) (ubus.Fields, error) { return nil, errors.New("broken") }),
-			{Name: "typed", Args: []ubus.Arg{{Name: "n", Type: ubus.TypeInt32}, {Name: "on", Type: ubus.TypeBool}, {Name: "any"}}, Handler: echo},
+			method("broken", func(context.Context, *ubus.Request) (blobmsg.Fields, error) { return nil, errors.New("broken") }),
+			{Name: "typed", Args: []ubus.Arg{{Name: "n", Type: blobmsg.TypeInt32}, {Name: "on", Type: blobmsg.TypeBool}, {Name: "any"}}, Handler: echo},
 		}})
 		c := b.client(t)
 		all := everyType(t)
 		if reply, err := c.Call(t.Context(), "sstp.test", "echo", all); err != nil || !reflect.DeepEqual(reply, all) {
 			t.Errorf("echo: %s, %v", asJSON(reply), err)
 		}
-		long := ubus.Fields{ubus.F("long", ubus.String(strings.Repeat("x", 900<<10)))}
+		long := blobmsg.Fields{blobmsg.F("long", blobmsg.String(strings.Repeat("x", 900<<10)))}
 		if reply, err := c.Call(t.Context(), "sstp.test", "echo", long); err != nil || !reflect.DeepEqual(reply, long) {
 			t.Errorf("echo of 900 KiB: %d fields, %v", len(reply), err)
 		}
@@ -63,18 +64,18 @@ func TestCallsAreAnswered(t *testing.T) {
 		if reply, err := c.Call(t.Context(), "sstp.test", "who", nil); reply.Text("user") == "" || reply.Text("group") == "" || err != nil {
 			t.Errorf("who: %s, %v", asJSON(reply), err)
 		}
-		typed := ubus.Fields{ubus.F("n", ubus.Int64(5)), ubus.F("on", ubus.Int(1)), ubus.F("any", ubus.Tab()), ubus.F("on", ubus.Value{}), ubus.F("unknown", ubus.String("ignored"))}
+		typed := blobmsg.Fields{blobmsg.F("n", blobmsg.Int64(5)), blobmsg.F("on", blobmsg.Int(1)), blobmsg.F("any", blobmsg.Tab()), blobmsg.F("on", blobmsg.Value{}), blobmsg.F("unknown", blobmsg.String("ignored"))}
 		if reply, err := c.Call(t.Context(), "sstp.test", "typed", typed); err != nil || !reflect.DeepEqual(reply, typed) {
 			t.Errorf("typed: %s, %v", asJSON(reply), err)
 		}
 		for _, tt := range []struct {
 			object, method string
-			args           ubus.Fields
+			args           blobmsg.Fields
 			want           ubus.Status
 		}{
-			{"sstp.test", "refuse", ubus.Fields{ubus.F("status", ubus.Int(6))}, ubus.StatusPermissionDenied},
-			{"sstp.test", "refuse", ubus.Fields{ubus.F("status", ubus.Int(13))}, ubus.StatusSystemError},
-			{"sstp.test", "refuse", ubus.Fields{ubus.F("status", ubus.Int(0))}, ubus.StatusUnknownError},
+			{"sstp.test", "refuse", blobmsg.Fields{blobmsg.F("status", blobmsg.Int(6))}, ubus.StatusPermissionDenied},
+			{"sstp.test", "refuse", blobmsg.Fields{blobmsg.F("status", blobmsg.Int(13))}, ubus.StatusSystemError},
+			{"sstp.test", "refuse", blobmsg.Fields{blobmsg.F("status", blobmsg.Int(0))}, ubus.StatusUnknownError},
 			{"sstp.test", "wrapped", nil, ubus.StatusNoData},
 			{"sstp.test", "late", nil, ubus.StatusTimeout},
 			{"sstp.test", "broken", nil, ubus.StatusUnknownError},
@@ -82,8 +83,8 @@ func TestCallsAreAnswered(t *testing.T) {
 			{"sstp.none", "echo", nil, ubus.StatusNotFound},
 			{"sstp.tes*", "echo", nil, ubus.StatusNotFound},
 			{"", "echo", nil, ubus.StatusInvalidArgument},
-			{"sstp.test", "typed", ubus.Fields{ubus.F("n", ubus.String("5"))}, ubus.StatusInvalidArgument},
-			{"sstp.test", "typed", ubus.Fields{ubus.F("on", ubus.String("yes"))}, ubus.StatusInvalidArgument},
+			{"sstp.test", "typed", blobmsg.Fields{blobmsg.F("n", blobmsg.String("5"))}, ubus.StatusInvalidArgument},
+			{"sstp.test", "typed", blobmsg.Fields{blobmsg.F("on", blobmsg.String("yes"))}, ubus.StatusInvalidArgument},
 		} {
 			if reply, err := c.Call(t.Context(), tt.object, tt.method, tt.args); !errors.Is(err, tt.want) || reply != nil {
 				t.Errorf("%s %s %s: %s, %v; want %v", tt.object, tt.method, asJSON(tt.args), asJSON(reply), err, tt.want)
@@ -100,7 +101,7 @@ func TestCallsOfManyAreKeptApart(t *testing.T) {
 		for n := range 15 { // all at once, but no more than are served at a time
 			wg.Go(func() {
 				for i := range 50 {
-					args := ubus.Fields{ubus.F("n", ubus.Int(int64(1000*n+i)))}
+					args := blobmsg.Fields{blobmsg.F("n", blobmsg.Int(int64(1000*n+i)))}
 					reply, err := clients[n%3].Call(t.Context(), "echo", "echo", args)
 					if err != nil || !reflect.DeepEqual(reply, args) {
 						t.Errorf("asked %s, was told %s, %v", asJSON(args), asJSON(reply), err)
@@ -116,10 +117,10 @@ func TestAReplyMayComeLater(t *testing.T) {
 	onEachBus(t, func(t *testing.T, b *bus) {
 		gate, entered := make(chan struct{}), make(chan struct{})
 		b.provider(t, &ubus.Object{Path: "o", Methods: []ubus.Method{
-			method("late", func(context.Context, *ubus.Request) (ubus.Fields, error) {
+			method("late", func(context.Context, *ubus.Request) (blobmsg.Fields, error) {
 				close(entered)
 				<-gate
-				return ubus.Fields{ubus.F("late", ubus.Bool(true))}, nil
+				return blobmsg.Fields{blobmsg.F("late", blobmsg.Bool(true))}, nil
 			}),
 			method("echo", echo),
 		}})
@@ -138,7 +139,7 @@ func TestAReplyMayComeLater(t *testing.T) {
 
 func TestObjectsAreListedWithTheirMethods(t *testing.T) {
 	onEachBus(t, func(t *testing.T, b *bus) {
-		args := []ubus.Arg{{Name: "n", Type: ubus.TypeInt32}, {Name: "any", Type: ubus.TypeUnspec}}
+		args := []ubus.Arg{{Name: "n", Type: blobmsg.TypeInt32}, {Name: "any", Type: blobmsg.TypeUnspec}}
 		b.client(t, func(c *ubus.Client) {
 			c.Publish(&ubus.Object{Path: "list.b", Methods: []ubus.Method{{Name: "x", Args: args, Handler: echo}, method("y", echo)}})
 			c.Publish(&ubus.Object{Path: "list.a"})
@@ -187,7 +188,7 @@ func TestAProviderThatComesBackIsFoundAgain(t *testing.T) {
 				last = infos[0].ID
 			}
 			gone := make(chan bool, 9)
-			w := b.client(t, func(w *ubus.Client) { w.Listen("ubus.object.remove", func(string, ubus.Fields) { gone <- true }) })
+			w := b.client(t, func(w *ubus.Client) { w.Listen("ubus.object.remove", func(string, blobmsg.Fields) { gone <- true }) })
 			cancel()
 			<-ended
 			<-gone
@@ -204,7 +205,7 @@ func TestAProviderThatDiesDoesNotAnswer(t *testing.T) {
 		ctx, die := context.WithCancel(t.Context())
 		entered, connected := make(chan bool, 1), make(chan bool, 1)
 		p := ubus.New(ubus.Options{Dial: b.dial, Connected: func() { connected <- true }})
-		p.Publish(&ubus.Object{Path: "o", Methods: []ubus.Method{method("die", func(ctx context.Context, _ *ubus.Request) (ubus.Fields, error) {
+		p.Publish(&ubus.Object{Path: "o", Methods: []ubus.Method{method("die", func(ctx context.Context, _ *ubus.Request) (blobmsg.Fields, error) {
 			entered <- true
 			<-ctx.Done()
 			return nil, nil
@@ -231,13 +232,13 @@ func TestEventsReachAllWhoListen(t *testing.T) {
 		heard := make(chan string, 99)
 		listen := func(who, pattern string) func(*ubus.Client) {
 			return func(c *ubus.Client) {
-				c.Listen(pattern, func(event string, data ubus.Fields) { heard <- who + " " + event + asJSON(data) })
+				c.Listen(pattern, func(event string, data blobmsg.Fields) { heard <- who + " " + event + asJSON(data) })
 			}
 		}
 		sender := b.client(t, listen("sender", "*"))
 		b.client(t, listen("all", "*"), listen("prefix", "sstp.*"), listen("exact", "sstp"))
 		send := func(event string) {
-			if err := sender.Send(t.Context(), event, ubus.Fields{ubus.F("a", ubus.Int(1))}); err != nil {
+			if err := sender.Send(t.Context(), event, blobmsg.Fields{blobmsg.F("a", blobmsg.Int(1))}); err != nil {
 				t.Errorf("%s: %v", event, err)
 			}
 		}
@@ -279,8 +280,8 @@ func TestListeningEnds(t *testing.T) {
 		heard := make(chan string, 99)
 		sender := b.client(t)
 		c := b.client(t, func(c *ubus.Client) {
-			c.Listen("a", func(event string, _ ubus.Fields) { heard <- event })
-			c.Listen("b", func(event string, _ ubus.Fields) { heard <- event })
+			c.Listen("a", func(event string, _ blobmsg.Fields) { heard <- event })
+			c.Listen("b", func(event string, _ blobmsg.Fields) { heard <- event })
 		})
 		c.Unlisten("a")
 		for _, event := range []string{"a", "b"} {
@@ -302,7 +303,7 @@ func TestNotificationsReachTheSubscribers(t *testing.T) {
 		}
 		subscribe := func(who string) func(*ubus.Client) {
 			return func(c *ubus.Client) {
-				c.Subscribe("o", func(kind string, data ubus.Fields) { heard <- who + " " + kind + asJSON(data) })
+				c.Subscribe("o", func(kind string, data blobmsg.Fields) { heard <- who + " " + kind + asJSON(data) })
 			}
 		}
 		want := func(wants ...string) {
@@ -318,7 +319,7 @@ func TestNotificationsReachTheSubscribers(t *testing.T) {
 		}
 		notify := func(c *ubus.Client, n int64) {
 			t.Helper()
-			if err := c.Notify("o", "tick", ubus.Fields{ubus.F("n", ubus.Int(n))}); err != nil {
+			if err := c.Notify("o", "tick", blobmsg.Fields{blobmsg.F("n", blobmsg.Int(n))}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -365,13 +366,13 @@ func TestNotificationsReachTheSubscribers(t *testing.T) {
 func TestAPathIsTakenOnceAndPassedOn(t *testing.T) {
 	onEachBus(t, func(t *testing.T, b *bus) {
 		said := func(text string) *ubus.Object {
-			return &ubus.Object{Path: "o", Methods: []ubus.Method{method("who", func(context.Context, *ubus.Request) (ubus.Fields, error) {
-				return ubus.Fields{ubus.F("who", ubus.String(text))}, nil
+			return &ubus.Object{Path: "o", Methods: []ubus.Method{method("who", func(context.Context, *ubus.Request) (blobmsg.Fields, error) {
+				return blobmsg.Fields{blobmsg.F("who", blobmsg.String(text))}, nil
 			})}}
 		}
 		first := b.provider(t, said("first"))
 		added := make(chan bool, 9)
-		c := b.client(t, func(c *ubus.Client) { c.Listen("ubus.object.add", func(string, ubus.Fields) { added <- true }) })
+		c := b.client(t, func(c *ubus.Client) { c.Listen("ubus.object.add", func(string, blobmsg.Fields) { added <- true }) })
 		b.provider(t, said("second"))
 		ask := func() string {
 			reply, err := c.Call(t.Context(), "o", "who", nil)
@@ -396,7 +397,7 @@ func TestAnObjectIsReplaced(t *testing.T) {
 		old := &ubus.Object{Path: "o", Methods: []ubus.Method{method("old", echo)}}
 		p := b.provider(t, old)
 		added := make(chan bool, 9)
-		c := b.client(t, func(c *ubus.Client) { c.Listen("ubus.object.add", func(string, ubus.Fields) { added <- true }) })
+		c := b.client(t, func(c *ubus.Client) { c.Listen("ubus.object.add", func(string, blobmsg.Fields) { added <- true }) })
 		p.Publish(&ubus.Object{Path: "o", Methods: []ubus.Method{method("new", echo)}})
 		<-added
 		infos, err := c.List(t.Context(), "o")
@@ -412,10 +413,10 @@ func TestUbusdMayBeRestarted(t *testing.T) {
 		subscribed := make(chan bool, 9)
 		p, providerBack := b.member(t, func(c *ubus.Client) {
 			c.Publish(&ubus.Object{Path: "o", Methods: []ubus.Method{method("echo", echo)}, Subscribers: func(now bool) { subscribed <- now }})
-			c.Listen("e", func(event string, _ ubus.Fields) { heard <- event })
+			c.Listen("e", func(event string, _ blobmsg.Fields) { heard <- event })
 		})
 		c, clientBack := b.member(t, func(c *ubus.Client) {
-			c.Subscribe("o", func(kind string, _ ubus.Fields) { heard <- kind })
+			c.Subscribe("o", func(kind string, _ blobmsg.Fields) { heard <- kind })
 		})
 		<-subscribed
 		for range 2 {

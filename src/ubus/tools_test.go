@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
@@ -39,18 +40,18 @@ func TestTheUbusToolUnderstandsUsAndTheFakeUbusd(t *testing.T) {
 			}
 			return strings.TrimSpace(string(out)), code
 		}
-		received := make(chan ubus.Fields, 1)
+		received := make(chan blobmsg.Fields, 1)
 		heard := make(chan string, 9)
 		b.client(t, func(c *ubus.Client) {
 			c.Publish(&ubus.Object{Path: "sstp.test", Methods: []ubus.Method{
-				{Name: "echo", Args: []ubus.Arg{{Name: "n", Type: ubus.TypeInt32}, {Name: "on", Type: ubus.TypeBool}, {Name: "any"}},
-					Handler: func(_ context.Context, r *ubus.Request) (ubus.Fields, error) {
+				{Name: "echo", Args: []ubus.Arg{{Name: "n", Type: blobmsg.TypeInt32}, {Name: "on", Type: blobmsg.TypeBool}, {Name: "any"}},
+					Handler: func(_ context.Context, r *ubus.Request) (blobmsg.Fields, error) {
 						received <- r.Args
 						return r.Args, nil
 					}},
-				method("refuse", func(context.Context, *ubus.Request) (ubus.Fields, error) { return nil, ubus.StatusPermissionDenied }),
+				method("refuse", func(context.Context, *ubus.Request) (blobmsg.Fields, error) { return nil, ubus.StatusPermissionDenied }),
 			}})
-			c.Listen("sstp*", func(event string, data ubus.Fields) { heard <- event + asJSON(data) })
+			c.Listen("sstp*", func(event string, data blobmsg.Fields) { heard <- event + asJSON(data) })
 		})
 		for _, text := range []string{
 			`{"a":1,"b":-1,"c":2147483647,"d":2147483648,"e":-2147483649,"f":9223372036854775807,"g":99999999999999999999}`,
@@ -63,11 +64,11 @@ func TestTheUbusToolUnderstandsUsAndTheFakeUbusd(t *testing.T) {
 				t.Fatalf("%s: %d, %s", text, code, out)
 			}
 			args := <-received
-			v, err := ubus.ParseJSON([]byte(text))
+			v, err := blobmsg.ParseJSON([]byte(text))
 			if err != nil || !reflect.DeepEqual(v.Fields(), args) {
 				t.Errorf("%s: the tool sends %s, we read %s, %v", text, asJSON(args), asJSON(v.Fields()), err)
 			}
-			if want := string(ubus.AppendJSON(nil, v)); out != want {
+			if want := string(blobmsg.AppendJSON(nil, v)); out != want {
 				t.Errorf("%s: the tool writes\n%s, we write\n%s", text, out, want)
 			}
 		}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"sstp/src/blobmsg"
 )
 
 // The messages of testdata/ubus-vectors.json were captured between the ubus tools and ubusd (openwrt/ubus 3cc98db).
@@ -79,7 +81,7 @@ func TestCapturedMessagesAreReadAsTheyWereMeant(t *testing.T) {
 				return // its attributes are others
 			}
 			if v.Name == "monitor_start" {
-				if _, err := ParseFields(ParseAttributes(m.Body).Data); err == nil {
+				if _, err := blobmsg.ParseFields(ParseAttributes(m.Body).Data); err == nil {
 					t.Error("the arguments are attributes, no fields: want an error")
 				}
 				return
@@ -127,11 +129,11 @@ func attributeAsJSON(t *testing.T, a *Attributes, name string, dst []byte) (text
 	t.Helper()
 	quotedID := func(n uint32) string { return strconv.Quote(peerText(n)) }
 	fields := func(b []byte, id AttrID) (string, []byte) {
-		parsed, err := ParseFields(b)
+		parsed, err := blobmsg.ParseFields(b)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		return string(AppendJSON(nil, Tab(parsed...))), AppendTable(dst, id, parsed)
+		return string(blobmsg.AppendJSON(nil, blobmsg.Tab(parsed...))), AppendTable(dst, id, parsed)
 	}
 	switch name {
 	case "STATUS":
@@ -149,7 +151,7 @@ func attributeAsJSON(t *testing.T, a *Attributes, name string, dst []byte) (text
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := AppendFields(nil, signature(methods)); !bytes.Equal(got, a.Signature) {
+		if got := blobmsg.AppendFields(nil, signature(methods)); !bytes.Equal(got, a.Signature) {
 			t.Errorf("signature\n%x, want\n%x", got, a.Signature)
 		}
 		return fields(a.Signature, AttrSignature)
@@ -158,17 +160,17 @@ func attributeAsJSON(t *testing.T, a *Attributes, name string, dst []byte) (text
 	case "TARGET":
 		return quotedID(a.Target), AppendNumber(dst, AttrTarget, a.Target)
 	case "ACTIVE":
-		return strconv.Itoa(int(Bool(a.Active).num)), AppendFlag(dst, AttrActive, a.Active)
+		return flagText(a.Active), AppendFlag(dst, AttrActive, a.Active)
 	case "NO_REPLY":
-		return strconv.Itoa(int(Bool(a.NoReply).num)), AppendFlag(dst, AttrNoReply, a.NoReply)
+		return flagText(a.NoReply), AppendFlag(dst, AttrNoReply, a.NoReply)
 	case "SUBSCRIBERS":
 		var ids []string
 		for rest := a.Subscribers; len(rest) > 0; {
-			one, more, err := cutAttr(rest)
+			one, more, err := blobmsg.CutAttr(rest)
 			if err != nil {
 				t.Fatal(err)
 			}
-			ids = append(ids, quotedID(binary.BigEndian.Uint32(one.payload)))
+			ids = append(ids, quotedID(binary.BigEndian.Uint32(one.Payload)))
 			rest = more
 		}
 		return "[" + strings.Join(ids, ",") + "]", AppendNested(dst, AttrSubscribers, a.Subscribers)
@@ -223,4 +225,12 @@ func TestEdgeCasesAreReadByteForByte(t *testing.T) {
 			}
 		}
 	}
+}
+
+// flagText returns a boolean as blobmsg_json writes an INT8 of a plain attribute.
+func flagText(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/godbus/dbus/v5"
 	"github.com/godbus/dbus/v5/introspect"
 
-	"sstp/src/ubus"
+	"sstp/src/blobmsg"
 )
 
 // What the bus knows us by.
@@ -171,7 +171,7 @@ func (b *bridge) remove(t *tunnel) error {
 }
 
 // status asks the tunnel itself.
-func (t *tunnel) status(ctx context.Context) (ubus.Fields, error) {
+func (t *tunnel) status(ctx context.Context) (blobmsg.Fields, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	return t.from.call(ctx, t.name, "status")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"sstp/src/blobmsg"
 	"sstp/src/control"
 	"sstp/src/ubus"
 	"sstp/src/ubus/ubustest"
@@ -187,7 +188,7 @@ func TestATunnelOfUbusComesChangesAndGoesOnDBus(t *testing.T) {
 	worse.State, worse.Counters.RxBytes = "holding", 6<<32
 	worse.LastError = &control.Error{Code: "PEER_SILENT", Message: "The server does not answer any more."}
 	tunnel.set(worse)
-	if err := daemon.Send(t.Context(), control.Event, ubus.Fields{ubus.F("interface", ubus.String("vpn")), ubus.F("state", ubus.String("holding"))}); err != nil {
+	if err := daemon.Send(t.Context(), control.Event, blobmsg.Fields{blobmsg.F("interface", blobmsg.String("vpn")), blobmsg.F("state", blobmsg.String("holding"))}); err != nil {
 		t.Fatal(err)
 	}
 	change := s.wait("the daemon has told a change of state", propertiesInterface+".PropertiesChanged")
@@ -277,11 +278,11 @@ func (s *slowSource) watch(ctx context.Context, news func(change)) {
 	<-ctx.Done()
 }
 
-func (s *slowSource) call(context.Context, string, string) (ubus.Fields, error) {
+func (s *slowSource) call(context.Context, string, string) (blobmsg.Fields, error) {
 	if s.late--; s.late >= 0 {
 		return nil, context.DeadlineExceeded
 	}
-	return ubus.Fields{ubus.F("state", ubus.String("up"))}, nil
+	return blobmsg.Fields{blobmsg.F("state", blobmsg.String("up"))}, nil
 }
 
 func TestATunnelTooBusyToAnswerIsAskedAgain(t *testing.T) {

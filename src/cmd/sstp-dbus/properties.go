@@ -7,7 +7,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	"sstp/src/ubus"
+	"sstp/src/blobmsg"
 )
 
 // property is what the bus shows of a tunnel under one name.
@@ -57,12 +57,12 @@ var properties = []property{
 }
 
 // reader takes a property's value out of a status.
-type reader func(status ubus.Fields) any
+type reader func(status blobmsg.Fields) any
 
-func text(field string) reader { return func(s ubus.Fields) any { return valid(s.Text(field)) } }
+func text(field string) reader { return func(s blobmsg.Fields) any { return valid(s.Text(field)) } }
 
 func texts(field string) reader {
-	return func(s ubus.Fields) any {
+	return func(s blobmsg.Fields) any {
 		list := []string{}
 		for _, v := range s.List(field) {
 			item, _ := v.Str()
@@ -73,15 +73,17 @@ func texts(field string) reader {
 }
 
 func count(field string) reader {
-	return func(s ubus.Fields) any { return uint32(min(max(number(s, field), 0), math.MaxUint32)) }
+	return func(s blobmsg.Fields) any { return uint32(min(max(number(s, field), 0), math.MaxUint32)) }
 }
 
-func moment(field string) reader { return func(s ubus.Fields) any { return number(s, field) } }
+func moment(field string) reader { return func(s blobmsg.Fields) any { return number(s, field) } }
 
-func total(field string) reader { return func(s ubus.Fields) any { return uint64(number(s, field)) } }
+func total(field string) reader {
+	return func(s blobmsg.Fields) any { return uint64(number(s, field)) }
+}
 
 func milliseconds(field string) reader {
-	return func(s ubus.Fields) any {
+	return func(s blobmsg.Fields) any {
 		v, _ := s.Get(field)
 		if f, ok := v.Float(); ok {
 			return f
@@ -92,21 +94,21 @@ func milliseconds(field string) reader {
 }
 
 func dictionary(field string) reader {
-	return func(s ubus.Fields) any { return variants(s.Table(field)) }
+	return func(s blobmsg.Fields) any { return variants(s.Table(field)) }
 }
 
 // in reads from a table inside of the status.
 func in(table string, inner reader) reader {
-	return func(s ubus.Fields) any { return inner(s.Table(table)) }
+	return func(s blobmsg.Fields) any { return inner(s.Table(table)) }
 }
 
-func number(s ubus.Fields, field string) int64 {
+func number(s blobmsg.Fields, field string) int64 {
 	n, _ := s.Number(field)
 	return n
 }
 
 // values returns all properties of a status.
-func values(status ubus.Fields) map[string]dbus.Variant {
+func values(status blobmsg.Fields) map[string]dbus.Variant {
 	all := make(map[string]dbus.Variant, len(properties))
 	for _, p := range properties {
 		all[p.name] = dbus.MakeVariant(p.value(status))
@@ -126,7 +128,7 @@ func changed(before, now map[string]dbus.Variant) map[string]dbus.Variant {
 }
 
 // variants turns a table of ubus into a dictionary of D-Bus, and what is in it likewise.
-func variants(t ubus.Fields) map[string]dbus.Variant {
+func variants(t blobmsg.Fields) map[string]dbus.Variant {
 	d := make(map[string]dbus.Variant, len(t))
 	for _, f := range slices.Backward(t) { // of two fields with a name, the first counts
 		d[f.Name] = variant(f.Value)
@@ -134,23 +136,23 @@ func variants(t ubus.Fields) map[string]dbus.Variant {
 	return d
 }
 
-func variant(v ubus.Value) dbus.Variant {
+func variant(v blobmsg.Value) dbus.Variant {
 	switch v.Type() {
-	case ubus.TypeTable:
+	case blobmsg.TypeTable:
 		return dbus.MakeVariant(variants(v.Fields()))
-	case ubus.TypeArray:
+	case blobmsg.TypeArray:
 		items := make([]dbus.Variant, 0, len(v.Items()))
 		for _, item := range v.Items() {
 			items = append(items, variant(item))
 		}
 		return dbus.MakeVariant(items)
-	case ubus.TypeString:
+	case blobmsg.TypeString:
 		s, _ := v.Str()
 		return dbus.MakeVariant(valid(s))
-	case ubus.TypeBool:
+	case blobmsg.TypeBool:
 		b, _ := v.Truth()
 		return dbus.MakeVariant(b)
-	case ubus.TypeDouble:
+	case blobmsg.TypeDouble:
 		f, _ := v.Float()
 		return dbus.MakeVariant(f)
 	}

@@ -6,8 +6,8 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"sstp/src/blobmsg"
 	"sstp/src/control"
-	"sstp/src/ubus"
 )
 
 func TestEveryPropertyHasTheTypeItIsDescribedWith(t *testing.T) {
@@ -23,10 +23,10 @@ func TestEveryPropertyHasTheTypeItIsDescribedWith(t *testing.T) {
 }
 
 func TestTablesOfUbusBecomeDictionaries(t *testing.T) {
-	d := variants(ubus.Fields{
-		ubus.F("text", ubus.String("a\xffb")), ubus.F("number", ubus.Int64(1<<40)), ubus.F("small", ubus.Int(7)), ubus.F("yes", ubus.Bool(true)),
-		ubus.F("ms", ubus.Double(1.5)), ubus.F("list", ubus.Array(ubus.String("x"), ubus.Int(1))), ubus.F("table", ubus.Tab(ubus.F("in", ubus.Int(1)))),
-		ubus.F("small", ubus.Int(8)),
+	d := variants(blobmsg.Fields{
+		blobmsg.F("text", blobmsg.String("a\xffb")), blobmsg.F("number", blobmsg.Int64(1<<40)), blobmsg.F("small", blobmsg.Int(7)), blobmsg.F("yes", blobmsg.Bool(true)),
+		blobmsg.F("ms", blobmsg.Double(1.5)), blobmsg.F("list", blobmsg.Array(blobmsg.String("x"), blobmsg.Int(1))), blobmsg.F("table", blobmsg.Tab(blobmsg.F("in", blobmsg.Int(1)))),
+		blobmsg.F("small", blobmsg.Int(8)),
 	})
 	for name, want := range map[string]any{"text": "a?b", "number": int64(1 << 40), "small": int64(7), "yes": true, "ms": 1.5} {
 		if got := d[name].Value(); got != want {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/control"
 	"sstp/src/ubus"
 )
@@ -13,7 +14,7 @@ import (
 type source interface {
 	// watch tells of the tunnels that are there, that come, change and go, until ctx ends.
 	watch(ctx context.Context, news func(change))
-	call(ctx context.Context, tunnel, method string) (ubus.Fields, error)
+	call(ctx context.Context, tunnel, method string) (blobmsg.Fields, error)
 }
 
 // change says that something is to be learned of a tunnel, or that there is none any more.
@@ -45,17 +46,17 @@ func newUbusSource(o ubus.Options) *ubusSource {
 
 func (s *ubusSource) watch(ctx context.Context, news func(change)) {
 	s.news = news
-	s.client.Listen(control.Event, func(_ string, data ubus.Fields) {
+	s.client.Listen(control.Event, func(_ string, data blobmsg.Fields) {
 		if name := data.Text("interface"); name != "" {
 			s.tell(name)
 		}
 	})
-	s.client.Listen("ubus.object.add", func(_ string, data ubus.Fields) {
+	s.client.Listen("ubus.object.add", func(_ string, data blobmsg.Fields) {
 		if name, ours := strings.CutPrefix(data.Text("path"), control.PathPrefix); ours {
 			s.tell(name)
 		}
 	})
-	s.client.Listen("ubus.object.remove", func(_ string, data ubus.Fields) {
+	s.client.Listen("ubus.object.remove", func(_ string, data blobmsg.Fields) {
 		if name, ours := strings.CutPrefix(data.Text("path"), control.PathPrefix); ours {
 			s.drop(name)
 		}
@@ -63,7 +64,7 @@ func (s *ubusSource) watch(ctx context.Context, news func(change)) {
 	s.client.Run(ctx)
 }
 
-func (s *ubusSource) call(ctx context.Context, tunnel, method string) (ubus.Fields, error) {
+func (s *ubusSource) call(ctx context.Context, tunnel, method string) (blobmsg.Fields, error) {
 	return s.client.Call(ctx, control.PathPrefix+tunnel, method, nil)
 }
 
@@ -167,12 +168,12 @@ func (s *localSource) hear(ctx context.Context, name string, news func(change)) 
 	control.HearLocal(ctx, control.LocalSocket(s.folder, name), func() {
 		there = true
 		news(change{tunnel: name, from: s})
-	}, func(string, ubus.Fields) { news(change{tunnel: name, from: s}) })
+	}, func(string, blobmsg.Fields) { news(change{tunnel: name, from: s}) })
 	if there {
 		news(change{tunnel: name, from: s, gone: true})
 	}
 }
 
-func (s *localSource) call(ctx context.Context, tunnel, method string) (ubus.Fields, error) {
+func (s *localSource) call(ctx context.Context, tunnel, method string) (blobmsg.Fields, error) {
 	return control.CallLocal(ctx, control.LocalSocket(s.folder, tunnel), method, nil)
 }

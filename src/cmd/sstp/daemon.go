@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/control"
 	"sstp/src/fault"
@@ -154,7 +155,7 @@ func (d *daemonRun) pause(ctx context.Context) {
 }
 
 // tunnel runs the session with everything around it. background outlives ctx.
-func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, warnings []config.Warning, child ubus.Fields) error {
+func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, warnings []config.Warning, child blobmsg.Fields) error {
 	ctx, forgotten := context.WithCancel(ctx)
 	defer forgotten()
 	ways := &dialWays{table: d.machine.ways(d.name)}

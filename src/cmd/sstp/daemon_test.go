@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/control"
 	"sstp/src/fault"
@@ -348,7 +349,7 @@ func TestNoSecretIsEverShown(t *testing.T) {
 		w.wait(10 * time.Second)
 		status, _ := w.client.Call(w.Context(), "sstp.vpn", "status", nil)
 		history, _ := w.client.Call(w.Context(), "sstp.vpn", "history", nil)
-		shown := w.output.String() + string(ubus.AppendJSON(nil, ubus.Tab(status...))) + string(ubus.AppendJSON(nil, ubus.Tab(history...)))
+		shown := w.output.String() + string(blobmsg.AppendJSON(nil, blobmsg.Tab(status...))) + string(blobmsg.AppendJSON(nil, blobmsg.Tab(history...)))
 		for _, secret := range []string{password, "hidden-path"} {
 			if strings.Contains(shown, secret) {
 				w.Errorf("%q is shown in\n%s", secret, shown)
@@ -542,7 +543,7 @@ func TestEachChangeOfStateIsToldOnce(t *testing.T) {
 	play(t, lab.Config{}, nil, func(w *world) {
 		var mu sync.Mutex
 		var events []string
-		w.client.Listen(control.Event, func(_ string, f ubus.Fields) {
+		w.client.Listen(control.Event, func(_ string, f blobmsg.Fields) {
 			mu.Lock()
 			defer mu.Unlock()
 			events = append(events, f.Text("state")+" "+f.Text("code"))

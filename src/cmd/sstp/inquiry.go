@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/control"
 	"sstp/src/netifd"
 	"sstp/src/ubus"
@@ -37,7 +38,7 @@ func (q inquirer) close() {
 }
 
 // call calls a method of a tunnel that runs; ubus.StatusNotFound says that there is none of that name.
-func (q inquirer) call(ctx context.Context, name, method string) (ubus.Fields, error) {
+func (q inquirer) call(ctx context.Context, name, method string) (blobmsg.Fields, error) {
 	if q.bus != nil {
 		if fields, err := q.bus.Call(ctx, control.PathPrefix+name, method, nil); !errors.Is(err, ubus.StatusNotFound) {
 			return fields, err
@@ -49,7 +50,7 @@ func (q inquirer) call(ctx context.Context, name, method string) (ubus.Fields, e
 // answer is what is known of one tunnel: its daemon's status, or where there is none, what netifd and the configuration say.
 type answer struct {
 	name   string
-	fields ubus.Fields
+	fields blobmsg.Fields
 	runs   bool // it has a daemon
 }
 
@@ -82,13 +83,13 @@ func (q inquirer) explain(ctx context.Context, name string) netifd.Explanation {
 }
 
 // explained writes down what is known of a tunnel without a daemon, as far as it can in the words of a status.
-func explained(name string, e netifd.Explanation) (f ubus.Fields) {
+func explained(name string, e netifd.Explanation) (f blobmsg.Fields) {
 	f.AddText("interface", name)
 	f.AddText("state", e.State)
 	f.AddText("explanation", e.Text)
 	f.AddSome("hint", e.Hint)
 	if e.Error != nil {
-		var last ubus.Fields
+		var last blobmsg.Fields
 		last.AddText("code", e.Error.Code)
 		last.AddSome("message", e.Error.Message)
 		last.AddSome("hint", e.Error.Hint)
@@ -158,8 +159,8 @@ func (q inquirer) tunnels(ctx context.Context) ([]string, error) {
 }
 
 // sstpSections reads the configured interfaces of protocol sstp.
-func sstpSections(ctx context.Context, bus caller) (sections []ubus.Fields) {
-	var match, args ubus.Fields
+func sstpSections(ctx context.Context, bus caller) (sections []blobmsg.Fields) {
+	var match, args blobmsg.Fields
 	match.AddText("proto", "sstp")
 	args.AddText("config", "network")
 	args.AddText("type", "interface")

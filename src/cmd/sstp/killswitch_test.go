@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/killswitch"
 	"sstp/src/netifd"
 	"sstp/src/netifd/netifdtest"
@@ -207,9 +208,9 @@ func TestWhatSpeaksAgainstTheKillSwitchChangesNothing(t *testing.T) {
 		{"fw4 without nft", "vpn on", "nft is missing", func(b *switchBench) { os.Remove(filepath.Join(b.board.firewall.root, "usr/sbin/nft")) }},
 		{"no rpcd", "vpn on", "The configuration cannot be read", func(b *switchBench) { b.refuse("get", ubus.StatusNotFound) }},
 		{"unsaved changes of somebody", "vpn on", "configuration firewall that are not saved", func(b *switchBench) {
-			var args ubus.Fields
+			var args blobmsg.Fields
 			args.AddText("section", "cfg1")
-			args.AddTable("values", ubus.Fields{ubus.F("input", ubus.String("DROP"))})
+			args.AddTable("values", blobmsg.Fields{blobmsg.F("input", blobmsg.String("DROP"))})
 			if _, err := b.board.uci.call(b.Context(), "set", "firewall", args); err != nil {
 				b.Fatal(err)
 			}

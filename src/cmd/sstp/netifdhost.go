@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/fault"
 	"sstp/src/hostnet"
@@ -13,7 +14,6 @@ import (
 	"sstp/src/netifd"
 	"sstp/src/session"
 	"sstp/src/transport"
-	"sstp/src/ubus"
 )
 
 // netifdHost lets netifd give the tunnel's addresses and routes to the machine.
@@ -96,7 +96,7 @@ func setDevice(name string, logf session.Logf) {
 
 // childFields are those of our interface's options that its IPv6 child has to follow. netifd acts on them by itself for ours;
 // the child is another interface to it.
-func childFields(v config.Values) (child ubus.Fields) {
+func childFields(v config.Values) (child blobmsg.Fields) {
 	for _, name := range []string{"defaultroute", "peerdns", "delegate"} {
 		if value := last(v, name); value == "0" || value == "1" {
 			child.AddFlag(name, value == "1")

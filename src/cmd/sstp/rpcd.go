@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/control"
 	"sstp/src/fault"
@@ -48,7 +49,7 @@ func rpcd(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	defer bus.Close()
-	var reply ubus.Fields
+	var reply blobmsg.Fields
 	switch args[1] {
 	case "tunnels":
 		reply = rpcdTunnels(ctx, bus)
@@ -63,7 +64,7 @@ func rpcd(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-func readRequest(r io.Reader) (ubus.Fields, error) {
+func readRequest(r io.Reader) (blobmsg.Fields, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxRPCD+1))
 	if err != nil {
 		return nil, err
@@ -71,8 +72,8 @@ func readRequest(r io.Reader) (ubus.Fields, error) {
 	if len(text) == 0 {
 		return nil, nil
 	}
-	v, err := ubus.ParseJSON(text)
-	if err != nil || len(text) > maxRPCD || v.Type() != ubus.TypeTable && v.Type() != ubus.TypeUnspec {
+	v, err := blobmsg.ParseJSON(text)
+	if err != nil || len(text) > maxRPCD || v.Type() != blobmsg.TypeTable && v.Type() != blobmsg.TypeUnspec {
 		return nil, invalid("The arguments are not a JSON object of at most 256 KiB.")
 	}
 	return v.Fields(), nil
@@ -83,12 +84,12 @@ func invalid(message string) *fault.Error {
 }
 
 // failure is the answer to a call that failed as a whole.
-func failure(err error) (reply ubus.Fields) {
+func failure(err error) (reply blobmsg.Fields) {
 	reply.AddTable("error", faultFields(fault.Of(err, fault.InvalidOptions, fault.StageConfig)))
 	return reply
 }
 
-func faultFields(f *fault.Error) (t ubus.Fields) {
+func faultFields(f *fault.Error) (t blobmsg.Fields) {
 	t.AddText("code", string(f.Code))
 	t.AddText("stage", string(f.Stage))
 	t.AddText("message", f.Message)
@@ -97,19 +98,19 @@ func faultFields(f *fault.Error) (t ubus.Fields) {
 }
 
 // callerSession is the caller's rpcd session; its rights are the caller's. A caller on the bus itself, root, has none.
-func callerSession(request ubus.Fields) string { return request.Text("ubus_rpc_session") }
+func callerSession(request blobmsg.Fields) string { return request.Text("ubus_rpc_session") }
 
 // rpcdTunnels lists the configured tunnels, with what a page needs to show them and no secret: who may see their status need
 // not be allowed to read the configuration. What is there of a kill switch belongs to it, because that holds without a daemon.
-func rpcdTunnels(ctx context.Context, bus caller) (reply ubus.Fields) {
+func rpcdTunnels(ctx context.Context, bus caller) (reply blobmsg.Fields) {
 	switches := switchboard{uci: uciStore{bus}, firewall: routerFirewall()}
-	var list []ubus.Fields
+	var list []blobmsg.Fields
 	for _, section := range sstpSections(ctx, bus) {
 		verify, disabled, auto := section.Text("verify"), section.Text("disabled"), section.Text("auto")
 		if verify == "" {
 			verify = "full"
 		}
-		var t ubus.Fields
+		var t blobmsg.Fields
 		t.AddText("interface", section.Text(".name"))
 		t.AddFlag("disabled", disabled == "1" || disabled == "true")
 		t.AddFlag("auto", auto != "0" && auto != "false")
@@ -127,7 +128,7 @@ func rpcdTunnels(ctx context.Context, bus caller) (reply ubus.Fields) {
 
 // rpcdTrust stores a fingerprint of a server's certificate as cert_pin, by the rights of the caller's session, and commits
 // it, which makes netifd start the tunnel anew.
-func rpcdTrust(ctx context.Context, bus caller, request ubus.Fields) ubus.Fields {
+func rpcdTrust(ctx context.Context, bus caller, request blobmsg.Fields) blobmsg.Fields {
 	name, pin := request.Text("interface"), request.Text("fingerprint")
 	if err := trust(ctx, bus, name, pin, request); err != nil {
 		return failure(err)
@@ -135,7 +136,7 @@ func rpcdTrust(ctx context.Context, bus caller, request ubus.Fields) ubus.Fields
 	return nil
 }
 
-func trust(ctx context.Context, bus caller, name, pin string, request ubus.Fields) error {
+func trust(ctx context.Context, bus caller, name, pin string, request blobmsg.Fields) error {
 	// The options' own reader says what a pin is.
 	if _, _, err := config.Parse("trust", config.Values{"server": {"localhost"}, "cert_pin": {pin}}); err != nil || pin == "" {
 		return invalid("The fingerprint must be sha256: and 64 hexadecimal digits, or spki-sha256: and the base64 of the key's hash.")
@@ -155,7 +156,7 @@ func trust(ctx context.Context, bus caller, name, pin string, request ubus.Field
 	if !slices.Contains(pins, pin) {
 		pins = append(slices.Clone(pins), pin)
 	}
-	var change, set, commit ubus.Fields
+	var change, set, commit blobmsg.Fields
 	change.AddTexts("cert_pin", pins)
 	if last(values, "verify") == "none" {
 		change.AddText("verify", "pin") // with none, a fingerprint has no effect

@@ -13,11 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/control"
 	"sstp/src/lab"
 	"sstp/src/netifd/netifdtest"
-	"sstp/src/ubus"
 )
 
 // bench is a bus with a netifd behind a socket, as commands find it.
@@ -544,8 +544,8 @@ func TestATunnelThatDoesNotRunIsExplained(t *testing.T) {
 	b := newBench(t)
 	i := b.netifd.Iface("vpn")
 	i.Pending, i.NoAutostart = false, true
-	i.Errors = []ubus.Fields{{ubus.F("subsystem", ubus.String("sstp")), ubus.F("code", ubus.String("AUTH_FAILED")),
-		ubus.F("data", ubus.Array(ubus.String("The server refused the password."), ubus.String("Check it.")))}}
+	i.Errors = []blobmsg.Fields{{blobmsg.F("subsystem", blobmsg.String("sstp")), blobmsg.F("code", blobmsg.String("AUTH_FAILED")),
+		blobmsg.F("data", blobmsg.Array(blobmsg.String("The server refused the password."), blobmsg.String("Check it.")))}}
 	b.netifd.Set(i)
 	want := `vpn: stopped
               The interface vpn was stopped and does not start by itself.
@@ -609,7 +609,7 @@ func TestTheChildFollowsTheOptionsThatAreNetifds(t *testing.T) {
 	got := childFields(config.Values{
 		"defaultroute": {"0"}, "peerdns": {"1"}, "delegate": {"maybe"}, "metric": {"7"}, "dns_metric": {"x"}, "ip6table": {"vpn"}, "mtu": {"1400"},
 	})
-	if text := string(ubus.AppendJSON(nil, ubus.Tab(got...))); text != `{"defaultroute":false,"peerdns":true,"metric":7,"ip6table":"vpn"}` {
+	if text := string(blobmsg.AppendJSON(nil, blobmsg.Tab(got...))); text != `{"defaultroute":false,"peerdns":true,"metric":7,"ip6table":"vpn"}` {
 		t.Errorf("%s", text)
 	}
 }

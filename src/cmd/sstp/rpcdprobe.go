@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/session"
 	"sstp/src/text"
@@ -16,15 +17,15 @@ import (
 // rpcdProbe tries the servers of a tunnel stage by stage. The options of the call go before those of the interface, so that
 // a form can be tried before it is saved. Where the login may end the call of a running tunnel, it is tried only with the
 // argument anyway.
-func rpcdProbe(ctx context.Context, bus *ubus.Client, request ubus.Fields) ubus.Fields {
+func rpcdProbe(ctx context.Context, bus *ubus.Client, request blobmsg.Fields) blobmsg.Fields {
 	t, warnings, err := probeOptions(ctx, bus, request)
-	var reply ubus.Fields
+	var reply blobmsg.Fields
 	if err != nil {
 		reply = failure(err)
 	}
-	var warned []ubus.Fields
+	var warned []blobmsg.Fields
 	for _, w := range warnings {
-		var f ubus.Fields
+		var f blobmsg.Fields
 		f.AddText("option", w.Option)
 		f.AddText("text", w.Text)
 		warned = append(warned, f)
@@ -37,7 +38,7 @@ func rpcdProbe(ctx context.Context, bus *ubus.Client, request ubus.Fields) ubus.
 	if anyway, _ := request.Flag("anyway"); !anyway {
 		running = inquirer{bus: bus, folder: localFolder(), limit: commandLimit / 3}.runningLogins(ctx, t)
 	}
-	var servers []ubus.Fields
+	var servers []blobmsg.Fields
 	for _, server := range t.Servers {
 		guard := loginGuard{running: running, server: server}
 		report := session.Probe(ctx, session.ProbeConfig{
@@ -57,7 +58,7 @@ func rpcdProbe(ctx context.Context, bus *ubus.Client, request ubus.Fields) ubus.
 }
 
 // probeOptions puts the options of a probe together.
-func probeOptions(ctx context.Context, bus caller, request ubus.Fields) (*config.Tunnel, []config.Warning, error) {
+func probeOptions(ctx context.Context, bus caller, request blobmsg.Fields) (*config.Tunnel, []config.Warning, error) {
 	name, stored := request.Text("interface"), config.Values{}
 	if name != "" {
 		var err error
@@ -72,8 +73,8 @@ func probeOptions(ctx context.Context, bus caller, request ubus.Fields) (*config
 	}
 	given := config.Values{}
 	for _, f := range request.Table("options") {
-		list, ok := texts(f.Value)
-		if !ok {
+		list, typ := f.Value.Texts(), f.Value.Type()
+		if typ != blobmsg.TypeString && (typ != blobmsg.TypeArray || len(list) != len(f.Value.Items())) {
 			return nil, nil, invalid("Option " + f.Name + " must be a text or a list of texts.")
 		}
 		given[f.Name] = list
@@ -98,10 +99,10 @@ func overlay(stored, given config.Values) config.Values {
 	return v
 }
 
-func reportFields(r *session.Report) (t ubus.Fields) {
-	var stages, chain []ubus.Fields
+func reportFields(r *session.Report) (t blobmsg.Fields) {
+	var stages, chain []blobmsg.Fields
 	for _, s := range r.Steps {
-		var f ubus.Fields
+		var f blobmsg.Fields
 		f.AddText("stage", string(s.Stage))
 		f.AddFlag("ok", s.Err == nil)
 		f.AddDouble("ms", float64(s.Took)/float64(time.Millisecond))
@@ -125,7 +126,7 @@ func reportFields(r *session.Report) (t ubus.Fields) {
 	return t
 }
 
-func certificateFields(c *x509.Certificate) (t ubus.Fields) {
+func certificateFields(c *x509.Certificate) (t blobmsg.Fields) {
 	t.AddText("subject", nameText(c, true))
 	t.AddText("issuer", nameText(c, false))
 	t.AddCount("not_before", c.NotBefore.Unix())

@@ -6,9 +6,9 @@ import (
 	"net/netip"
 	"strings"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/transport"
-	"sstp/src/ubus"
 )
 
 // runningLogin is a tunnel that is logged in, or about to be. A server that allows one login of a user ends it when the same
@@ -89,7 +89,7 @@ func (g *loginGuard) mayLogIn(info transport.Info) bool {
 }
 
 // fields writes the tunnel down for the plugin's answer.
-func (l runningLogin) fields() (f ubus.Fields) {
+func (l runningLogin) fields() (f blobmsg.Fields) {
 	f.AddText("interface", l.name)
 	f.AddText("state", l.state)
 	f.AddSome("auth", l.auth)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/control"
 	"sstp/src/fault"
@@ -21,7 +22,7 @@ const (
 
 // caller is what the commands need of the bus.
 type caller interface {
-	Call(ctx context.Context, object, method string, args ubus.Fields) (ubus.Fields, error)
+	Call(ctx context.Context, object, method string, args blobmsg.Fields) (blobmsg.Fields, error)
 }
 
 // options reads the options of an interface from the best source there is: what netifd handed over, which is what it goes
@@ -39,7 +40,7 @@ func options(ctx context.Context, bus caller, name string) (config.Values, error
 // uciOptions reads an interface section through rpcd. With a session, rpcd's rules for it apply, and its changes that are not
 // saved yet are there.
 func uciOptions(ctx context.Context, bus caller, name, session string) (config.Values, error) {
-	var args ubus.Fields
+	var args blobmsg.Fields
 	args.AddText("config", "network")
 	args.AddText("section", name)
 	args.AddSome("ubus_rpc_session", session)
@@ -51,39 +52,7 @@ func uciOptions(ctx context.Context, bus caller, name, session string) (config.V
 	if section == nil {
 		return nil, ubus.StatusNotFound // rpcd answers so for a section that does not exist: with nothing
 	}
-	return uciValues(section), nil
-}
-
-// uciValues turns a section as rpcd gives it into options. What begins with a dot is about the section.
-func uciValues(section ubus.Fields) config.Values {
-	values := config.Values{}
-	for _, f := range section {
-		if strings.HasPrefix(f.Name, ".") {
-			continue
-		}
-		if list, ok := texts(f.Value); ok {
-			values[f.Name] = list
-		}
-	}
-	return values
-}
-
-// texts returns the values of an option, which is a text or a list of texts.
-func texts(v ubus.Value) (list []string, ok bool) {
-	if s, ok := v.Str(); ok {
-		return []string{s}, true
-	}
-	if v.Type() != ubus.TypeArray {
-		return nil, false
-	}
-	for _, item := range v.Items() {
-		s, ok := item.Str()
-		if !ok {
-			return nil, false
-		}
-		list = append(list, s)
-	}
-	return list, true
+	return config.FromFields(section), nil
 }
 
 func checkProto(v config.Values, name string) error {

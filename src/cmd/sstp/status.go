@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/control"
 	"sstp/src/ubus"
 )
@@ -57,7 +58,7 @@ func status(args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	code := exitOK
-	var list []ubus.Fields
+	var list []blobmsg.Fields
 	for i, a := range answers {
 		if !a.up() {
 			code = exitFailed
@@ -74,7 +75,7 @@ func status(args []string, stdout, stderr io.Writer) int {
 	case json && name != "":
 		printJSON(stdout, list[0])
 	case json:
-		var all ubus.Fields
+		var all blobmsg.Fields
 		all.AddTables("tunnels", list)
 		printJSON(stdout, all)
 	}
@@ -95,8 +96,8 @@ func unlessRoot() string {
 	return ", or only root may ask for it"
 }
 
-func printJSON(w io.Writer, f ubus.Fields) {
-	w.Write(append(ubus.AppendJSON(nil, ubus.Tab(f...)), '\n'))
+func printJSON(w io.Writer, f blobmsg.Fields) {
+	w.Write(append(blobmsg.AppendJSON(nil, blobmsg.Tab(f...)), '\n'))
 }
 
 // watch prints the status again and again: on a terminal as a page that is kept up to date, otherwise a line for each change.
@@ -111,7 +112,7 @@ func watch(args []string, stdout *os.File, stderr io.Writer) int {
 	defer q.close()
 	changed := make(chan struct{}, 1)
 	if q.bus != nil {
-		q.bus.Listen(control.Event, func(string, ubus.Fields) {
+		q.bus.Listen(control.Event, func(string, blobmsg.Fields) {
 			select {
 			case changed <- struct{}{}:
 			default:

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/text"
 	"sstp/src/transport"
-	"sstp/src/ubus"
 )
 
 // statusRows is how a status is laid out for people: a label and, behind "=", pieces between semicolons. Each piece names one
@@ -119,7 +119,7 @@ func printRow(w io.Writer, label, value string) {
 }
 
 // fieldText writes a field for people, "" where it is not there or nothing worth a word.
-func fieldText(f ubus.Fields, path string, now time.Time) string {
+func fieldText(f blobmsg.Fields, path string, now time.Time) string {
 	table, name, inner := strings.Cut(path, ".")
 	if inner {
 		f = f.Table(table)
@@ -146,7 +146,7 @@ func fieldText(f ubus.Fields, path string, now time.Time) string {
 		return ""
 	case number:
 		return strconv.FormatInt(n, 10)
-	case v.Type() == ubus.TypeDouble:
+	case v.Type() == blobmsg.TypeDouble:
 		d, _ := v.Float()
 		return strconv.FormatFloat(d, 'f', 1, 64)
 	}

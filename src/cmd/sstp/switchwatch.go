@@ -7,11 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/control"
 	"sstp/src/killswitch"
 	"sstp/src/session"
-	"sstp/src/ubus"
 )
 
 const (
@@ -100,7 +100,7 @@ func problemTexts(s *killswitch.Status) string {
 }
 
 // killSwitch returns the field of a status that tells of a kill switch, for a tunnel whose daemon does not.
-func (q inquirer) killSwitch(ctx context.Context, name string) (f ubus.Fields) {
+func (q inquirer) killSwitch(ctx context.Context, name string) (f blobmsg.Fields) {
 	if q.bus == nil {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"sstp/src/blobmsg"
 	"sstp/src/killswitch"
 	"sstp/src/ubus"
 )
@@ -16,8 +17,8 @@ var switchConfigs = []string{"firewall", "network"}
 type uciStore struct{ bus caller }
 
 // call calls a method of rpcd's object uci for a configuration.
-func (u uciStore) call(ctx context.Context, method, config string, args ubus.Fields) (ubus.Fields, error) {
-	var all ubus.Fields
+func (u uciStore) call(ctx context.Context, method, config string, args blobmsg.Fields) (blobmsg.Fields, error) {
+	var all blobmsg.Fields
 	all.AddText("config", config)
 	return u.bus.Call(ctx, "uci", method, append(all, args...))
 }
@@ -37,7 +38,7 @@ func (u uciStore) state(ctx context.Context) (s killswitch.State, err error) {
 
 // sections reads the sections of a configuration that are of a type; "" stands for any.
 func (u uciStore) sections(ctx context.Context, config, typ string) (sections []killswitch.Section, err error) {
-	var args ubus.Fields
+	var args blobmsg.Fields
 	args.AddSome("type", typ)
 	reply, err := u.call(ctx, "get", config, args)
 	if err != nil {
@@ -47,8 +48,8 @@ func (u uciStore) sections(ctx context.Context, config, typ string) (sections []
 		t := f.Value.Fields()
 		s := killswitch.Section{Type: t.Text(".type"), Name: t.Text(".name")}
 		for _, o := range t {
-			if values, ok := texts(o.Value); ok && !strings.HasPrefix(o.Name, ".") {
-				s.Options = append(s.Options, killswitch.Option{Name: o.Name, Values: values, List: o.Value.Type() == ubus.TypeArray})
+			if values := o.Value.Texts(); values != nil && !strings.HasPrefix(o.Name, ".") {
+				s.Options = append(s.Options, killswitch.Option{Name: o.Name, Values: values, List: o.Value.Type() == blobmsg.TypeArray})
 			}
 		}
 		sections = append(sections, s)
@@ -117,8 +118,8 @@ func (u uciStore) revert(ctx context.Context) {
 }
 
 // changeArgs are the arguments of rpcd's method that makes a change.
-func changeArgs(c killswitch.Change) (args ubus.Fields) {
-	var values ubus.Fields
+func changeArgs(c killswitch.Change) (args blobmsg.Fields) {
+	var values blobmsg.Fields
 	var names []string
 	for _, o := range c.Section.Options {
 		names = append(names, o.Name)

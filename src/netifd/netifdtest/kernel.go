@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sstp/src/blobmsg"
 	"sstp/src/reach"
-	"sstp/src/ubus"
 )
 
 // Kernel is the network of the router's kernel: devices, addresses, routes, and rules for source addresses. It does as Linux
@@ -104,7 +104,7 @@ func (k *Kernel) configure(i *Iface, lie bool) {
 }
 
 // routeOf reads a route as a status shows it.
-func routeOf(f ubus.Fields, i *Iface) reach.Route {
+func routeOf(f blobmsg.Fields, i *Iface) reach.Route {
 	bits, _ := f.Number("mask")
 	to, _ := netip.ParsePrefix(f.Text("target") + "/" + strconv.FormatInt(bits, 10))
 	r := reach.Route{Dst: to, Device: i.Device, Metric: int(i.Metric), Table: uint32(i.Table)}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 	"sstp/src/ubus/ubustest"
 )
@@ -23,14 +24,14 @@ type Netifd struct {
 	client *ubus.Client
 	mu     sync.Mutex
 	ifaces []*Iface
-	config map[string][]ubus.Fields            // UCI: sections by package, with .name and .type
-	staged map[string]map[string][]ubus.Fields // what sessions have changed and not saved, by session and package
+	config map[string][]blobmsg.Fields            // UCI: sections by package, with .name and .type
+	staged map[string]map[string][]blobmsg.Fields // what sessions have changed and not saved, by session and package
 
 	// What happens in the tests' world. All may be changed under Change.
 	Devices   map[string]bool        // network devices that exist
 	Protocols []string               // with a handler
 	Refuse    map[string]ubus.Status // answers by method, or by method of uci and package, in place of what would happen
-	Spoil     func(link ubus.Fields) ubus.Fields
+	Spoil     func(link blobmsg.Fields) blobmsg.Fields
 	Lies      int      // so many link-ups are said to be up with all addresses while the kernel's device stays down
 	Calls     []string // methods called, with "notify_proto" followed by its action
 	Committed int      // of UCI
@@ -47,24 +48,24 @@ type Iface struct {
 	Parent              string // of an alias
 	Based               bool   // it shows its device: its protocol needs one
 	Metric              int64
-	Table               int64         // of option ip4table
-	Addresses           []ubus.Fields // IPv4, as in a status
-	Addresses6          []ubus.Fields
-	Routes              []ubus.Fields
-	Inactive            []ubus.Fields // routes that an option of the user keeps from being installed
+	Table               int64            // of option ip4table
+	Addresses           []blobmsg.Fields // IPv4, as in a status
+	Addresses6          []blobmsg.Fields
+	Routes              []blobmsg.Fields
+	Inactive            []blobmsg.Fields // routes that an option of the user keeps from being installed
 	DNS                 []string
 	InactiveDNS         []string // name servers that option peerdns keeps from everybody
-	Data                ubus.Fields
-	Errors              []ubus.Fields
-	Options             ubus.Fields // of add_dynamic
-	Ups                 int         // link-ups that were taken
+	Data                blobmsg.Fields
+	Errors              []blobmsg.Fields
+	Options             blobmsg.Fields // of add_dynamic
+	Ups                 int            // link-ups that were taken
 }
 
 // Start runs a netifd on a bus of its own until the test ends. It has an interface vpn of protocol sstp that is being set up.
 func Start(t testing.TB) *Netifd {
 	n := &Netifd{
 		Bus: ubustest.New(), Kernel: newKernel(), Devices: map[string]bool{}, Protocols: []string{"static", "dhcp", "dhcpv6", "sstp"},
-		Refuse: map[string]ubus.Status{}, config: map[string][]ubus.Fields{}, staged: map[string]map[string][]ubus.Fields{},
+		Refuse: map[string]ubus.Status{}, config: map[string][]blobmsg.Fields{}, staged: map[string]map[string][]blobmsg.Fields{},
 		ifaces: []*Iface{{Name: "vpn", Proto: "sstp", Pending: true}},
 	}
 	n.client = ubus.New(ubus.Options{Dial: n.Bus.Dial})
@@ -118,13 +119,13 @@ func Uplink(name, device, address, gateway string, metric int64) *Iface {
 	a := netip.MustParsePrefix(address)
 	return &Iface{
 		Name: name, Proto: "dhcp", Device: device, Up: true, Based: true, Metric: metric,
-		Addresses: []ubus.Fields{{ubus.F("address", ubus.String(a.Addr().String())), ubus.F("mask", ubus.Int(int64(a.Bits())))}},
-		Routes:    []ubus.Fields{Route("0.0.0.0/0", gateway)},
+		Addresses: []blobmsg.Fields{{blobmsg.F("address", blobmsg.String(a.Addr().String())), blobmsg.F("mask", blobmsg.Int(int64(a.Bits())))}},
+		Routes:    []blobmsg.Fields{Route("0.0.0.0/0", gateway)},
 	}
 }
 
 // Route returns a route as a status shows it.
-func Route(to, gateway string) ubus.Fields {
+func Route(to, gateway string) blobmsg.Fields {
 	p := netip.MustParsePrefix(to)
 	any := "0.0.0.0"
 	if p.Addr().Is6() {
@@ -133,9 +134,9 @@ func Route(to, gateway string) ubus.Fields {
 	if gateway == "" {
 		gateway = any
 	}
-	return ubus.Fields{
-		ubus.F("target", ubus.String(p.Addr().String())), ubus.F("mask", ubus.Int(int64(p.Bits()))),
-		ubus.F("nexthop", ubus.String(gateway)), ubus.F("source", ubus.String(any+"/0")),
+	return blobmsg.Fields{
+		blobmsg.F("target", blobmsg.String(p.Addr().String())), blobmsg.F("mask", blobmsg.Int(int64(p.Bits()))),
+		blobmsg.F("nexthop", blobmsg.String(gateway)), blobmsg.F("source", blobmsg.String(any+"/0")),
 	}
 }
 
@@ -207,9 +208,9 @@ func (n *Netifd) tell(name string, up bool) {
 	if up {
 		action, kind = "ifup", "interface.update"
 	}
-	data := ubus.Fields{ubus.F("action", ubus.String(action)), ubus.F("interface", ubus.String(name))}
+	data := blobmsg.Fields{blobmsg.F("action", blobmsg.String(action)), blobmsg.F("interface", blobmsg.String(name))}
 	n.client.Send(context.Background(), "network.interface", data)
-	n.client.Notify("network.interface", kind, ubus.Fields{ubus.F("interface", ubus.String(name))})
+	n.client.Notify("network.interface", kind, blobmsg.Fields{blobmsg.F("interface", blobmsg.String(name))})
 }
 
 // CallsOf returns how often a method was called.

@@ -6,18 +6,19 @@ import (
 	"strconv"
 	"strings"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
 // exactly returns a field if it is of the type that netifd's policy wants: it takes one of another type for missing.
-func exactly(args ubus.Fields, name string, t ubus.Type) (ubus.Value, bool) {
+func exactly(args blobmsg.Fields, name string, t blobmsg.Type) (blobmsg.Value, bool) {
 	v, ok := args.Get(name)
 	return v, ok && v.Type() == t
 }
 
 // notifyProto is what a protocol's program tells of its interface (proto-shell.c).
-func (n *Netifd) notifyProto(i *Iface, args ubus.Fields) (ubus.Fields, error) {
-	action, ok := exactly(args, "action", ubus.TypeInt32)
+func (n *Netifd) notifyProto(i *Iface, args blobmsg.Fields) (blobmsg.Fields, error) {
+	action, ok := exactly(args, "action", blobmsg.TypeInt32)
 	if !ok {
 		return nil, ubus.StatusInvalidArgument
 	}
@@ -35,11 +36,11 @@ func (n *Netifd) notifyProto(i *Iface, args ubus.Fields) (ubus.Fields, error) {
 }
 
 // link is action 0.
-func (n *Netifd) link(i *Iface, args ubus.Fields) error {
+func (n *Netifd) link(i *Iface, args blobmsg.Fields) error {
 	if i.TearingDown {
 		return ubus.StatusPermissionDenied
 	}
-	up, ok := exactly(args, "link-up", ubus.TypeBool)
+	up, ok := exactly(args, "link-up", blobmsg.TypeBool)
 	if !ok {
 		return ubus.StatusInvalidArgument
 	}
@@ -90,16 +91,16 @@ func (i *Iface) lose() {
 }
 
 // addresses reads a list of addresses. An item that is no table, or whose prefix length is no text, is left out.
-func addresses(args ubus.Fields, name string) (list []ubus.Fields) {
+func addresses(args blobmsg.Fields, name string) (list []blobmsg.Fields) {
 	for _, item := range args.Tables(name) {
 		addr, err := netip.ParseAddr(item.Text("ipaddr"))
-		mask, given := exactly(item, "mask", ubus.TypeString)
+		mask, given := exactly(item, "mask", blobmsg.TypeString)
 		text, _ := mask.Str()
 		bits, bad := strconv.Atoi(text)
 		if err != nil || !given || bad != nil {
 			continue
 		}
-		f := ubus.Fields{ubus.F("address", ubus.String(addr.String())), ubus.F("mask", ubus.Int(int64(bits)))}
+		f := blobmsg.Fields{blobmsg.F("address", blobmsg.String(addr.String())), blobmsg.F("mask", blobmsg.Int(int64(bits)))}
 		f.AddSome("ptpaddress", item.Text("ptp"))
 		list = append(list, f)
 	}
@@ -107,7 +108,7 @@ func addresses(args ubus.Fields, name string) (list []ubus.Fields) {
 }
 
 // routes reads a list of routes.
-func routes(args ubus.Fields) (list []ubus.Fields) {
+func routes(args blobmsg.Fields) (list []blobmsg.Fields) {
 	for _, item := range args.Tables("routes") {
 		target, mask := item.Text("target"), item.Text("netmask")
 		if p, err := netip.ParsePrefix(target + "/" + mask); err == nil {
@@ -118,22 +119,22 @@ func routes(args ubus.Fields) (list []ubus.Fields) {
 }
 
 // fail is action 3, of a handler with lasterror: one error is kept.
-func (i *Iface) fail(args ubus.Fields) error {
-	list, ok := exactly(args, "error", ubus.TypeArray)
+func (i *Iface) fail(args blobmsg.Fields) error {
+	list, ok := exactly(args, "error", blobmsg.TypeArray)
 	texts := args.Texts("error")
 	if !ok || len(texts) == 0 || len(texts) != len(list.Items()) {
 		return ubus.StatusInvalidArgument
 	}
-	e := ubus.Fields{ubus.F("subsystem", ubus.String(i.Proto)), ubus.F("code", ubus.String(texts[0]))}
+	e := blobmsg.Fields{blobmsg.F("subsystem", blobmsg.String(i.Proto)), blobmsg.F("code", blobmsg.String(texts[0]))}
 	if len(texts) > 1 {
 		e.AddTexts("data", texts[1:])
 	}
-	i.Errors = []ubus.Fields{e}
+	i.Errors = []blobmsg.Fields{e}
 	return nil
 }
 
 // addDynamic makes an interface that is nowhere configured. An old one of that name is replaced.
-func (n *Netifd) addDynamic(args ubus.Fields) (ubus.Fields, error) {
+func (n *Netifd) addDynamic(args blobmsg.Fields) (blobmsg.Fields, error) {
 	name := args.Text("name")
 	if name == "" {
 		return nil, ubus.StatusInvalidArgument

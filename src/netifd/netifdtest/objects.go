@@ -4,20 +4,21 @@ import (
 	"context"
 	"strconv"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
-type handler func(args ubus.Fields) (ubus.Fields, error)
+type handler func(args blobmsg.Fields) (blobmsg.Fields, error)
 
 func (n *Netifd) objects() []*ubus.Object {
 	return []*ubus.Object{
 		{Path: "network", Methods: []ubus.Method{
-			n.method("reload", func(ubus.Fields) (ubus.Fields, error) {
+			n.method("reload", func(blobmsg.Fields) (blobmsg.Fields, error) {
 				n.Reloads++
 				return nil, nil
 			}),
 			n.method("add_dynamic", n.addDynamic),
-			n.method("get_proto_handlers", func(ubus.Fields) (reply ubus.Fields, _ error) {
+			n.method("get_proto_handlers", func(blobmsg.Fields) (reply blobmsg.Fields, _ error) {
 				for _, p := range n.Protocols {
 					reply.AddTable(p, nil)
 				}
@@ -25,18 +26,18 @@ func (n *Netifd) objects() []*ubus.Object {
 			}),
 		}},
 		{Path: "network.interface", Methods: []ubus.Method{
-			n.method("dump", func(ubus.Fields) (reply ubus.Fields, _ error) {
-				var list []ubus.Fields
+			n.method("dump", func(blobmsg.Fields) (reply blobmsg.Fields, _ error) {
+				var list []blobmsg.Fields
 				for _, i := range n.ifaces {
-					f := ubus.Fields{ubus.F("interface", ubus.String(i.Name))}
+					f := blobmsg.Fields{blobmsg.F("interface", blobmsg.String(i.Name))}
 					list = append(list, append(f, i.status()...))
 				}
 				reply.AddTables("interface", list)
 				return reply, nil
 			}),
-			n.method("status", n.onInterface(func(i *Iface, _ ubus.Fields) (ubus.Fields, error) { return i.status(), nil })),
+			n.method("status", n.onInterface(func(i *Iface, _ blobmsg.Fields) (blobmsg.Fields, error) { return i.status(), nil })),
 			n.method("notify_proto", n.onInterface(n.notifyProto)),
-			n.method("remove", n.onInterface(func(i *Iface, _ ubus.Fields) (ubus.Fields, error) {
+			n.method("remove", n.onInterface(func(i *Iface, _ blobmsg.Fields) (blobmsg.Fields, error) {
 				if !i.Dynamic {
 					return nil, ubus.StatusPermissionDenied
 				}
@@ -45,7 +46,7 @@ func (n *Netifd) objects() []*ubus.Object {
 			})),
 		}},
 		{Path: "network.interface.vpn_6", Methods: []ubus.Method{
-			n.method("remove", func(ubus.Fields) (ubus.Fields, error) {
+			n.method("remove", func(blobmsg.Fields) (blobmsg.Fields, error) {
 				if i := n.find("vpn_6"); i != nil {
 					n.remove(i)
 				}
@@ -53,7 +54,7 @@ func (n *Netifd) objects() []*ubus.Object {
 			}),
 		}},
 		{Path: "uci", Methods: []ubus.Method{
-			n.method("ready", func(ubus.Fields) (ubus.Fields, error) { return nil, nil }),
+			n.method("ready", func(blobmsg.Fields) (blobmsg.Fields, error) { return nil, nil }),
 			n.method("get", n.uciGet), n.method("set", n.uciSet), n.method("commit", n.uciCommit), n.method("add", n.uciAdd),
 			n.method("delete", n.uciDelete), n.method("order", n.uciOrder), n.method("changes", n.uciChanges), n.method("revert", n.uciRevert),
 		}},
@@ -62,7 +63,7 @@ func (n *Netifd) objects() []*ubus.Object {
 
 // method runs a handler under the lock and notes that it was called.
 func (n *Netifd) method(name string, h handler) ubus.Method {
-	return ubus.Method{Name: name, Handler: func(_ context.Context, r *ubus.Request) (ubus.Fields, error) {
+	return ubus.Method{Name: name, Handler: func(_ context.Context, r *ubus.Request) (blobmsg.Fields, error) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		call := name
@@ -80,8 +81,8 @@ func (n *Netifd) method(name string, h handler) ubus.Method {
 	}}
 }
 
-func (n *Netifd) onInterface(h func(i *Iface, args ubus.Fields) (ubus.Fields, error)) handler {
-	return func(args ubus.Fields) (ubus.Fields, error) {
+func (n *Netifd) onInterface(h func(i *Iface, args blobmsg.Fields) (blobmsg.Fields, error)) handler {
+	return func(args blobmsg.Fields) (blobmsg.Fields, error) {
 		i := n.find(args.Text("interface"))
 		if i == nil {
 			return nil, ubus.StatusNotFound
@@ -91,7 +92,7 @@ func (n *Netifd) onInterface(h func(i *Iface, args ubus.Fields) (ubus.Fields, er
 }
 
 // status is an interface as "status" shows it. What is only there while it is up is left out otherwise.
-func (i *Iface) status() (f ubus.Fields) {
+func (i *Iface) status() (f blobmsg.Fields) {
 	f.AddFlag("up", i.Up)
 	f.AddFlag("pending", i.Pending)
 	f.AddFlag("available", true)
@@ -114,7 +115,7 @@ func (i *Iface) status() (f ubus.Fields) {
 		f.AddTables("ipv6-address", i.Addresses6)
 		f.AddTables("route", i.Routes)
 		f.AddTexts("dns-server", i.DNS)
-		var inactive ubus.Fields
+		var inactive blobmsg.Fields
 		inactive.AddTables("route", i.Inactive)
 		inactive.AddTexts("dns-server", i.InactiveDNS)
 		f.AddTable("inactive", inactive)

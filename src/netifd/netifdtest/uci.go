@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
@@ -11,8 +12,8 @@ import (
 func (n *Netifd) Configure(config, typ, name string, options ...string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	section := ubus.Fields{
-		ubus.F(".anonymous", ubus.Bool(false)), ubus.F(".type", ubus.String(typ)), ubus.F(".name", ubus.String(name)),
+	section := blobmsg.Fields{
+		blobmsg.F(".anonymous", blobmsg.Bool(false)), blobmsg.F(".type", blobmsg.String(typ)), blobmsg.F(".name", blobmsg.String(name)),
 	}
 	for k := 0; k+1 < len(options); k += 2 {
 		option, value := options[k], options[k+1]
@@ -46,14 +47,14 @@ func (n *Netifd) Configured(config, name, option string) []string {
 }
 
 // allowed says whether a session may do something: the session "full" may do all, "reader" may read.
-func allowed(args ubus.Fields, write bool) bool {
+func allowed(args blobmsg.Fields, write bool) bool {
 	session, given := args.Get("ubus_rpc_session")
 	id, _ := session.Str()
 	return !given || id == "full" || id == "reader" && !write
 }
 
 // visible returns the sections of a configuration as a session sees them: with what it has changed and not saved.
-func (n *Netifd) visible(args ubus.Fields) (sections []ubus.Fields, known bool) {
+func (n *Netifd) visible(args blobmsg.Fields) (sections []blobmsg.Fields, known bool) {
 	config := args.Text("config")
 	if sections, staged := n.staged[args.Text("ubus_rpc_session")][config]; staged {
 		return sections, true
@@ -63,16 +64,16 @@ func (n *Netifd) visible(args ubus.Fields) (sections []ubus.Fields, known bool) 
 }
 
 // stage changes what a session sees of a configuration.
-func (n *Netifd) stage(args ubus.Fields, sections []ubus.Fields) {
+func (n *Netifd) stage(args blobmsg.Fields, sections []blobmsg.Fields) {
 	session := args.Text("ubus_rpc_session")
 	if n.staged[session] == nil {
-		n.staged[session] = map[string][]ubus.Fields{}
+		n.staged[session] = map[string][]blobmsg.Fields{}
 	}
 	n.staged[session][args.Text("config")] = sections
 }
 
 // uciGet answers as rpcd: of a section that does not exist, with nothing.
-func (n *Netifd) uciGet(args ubus.Fields) (ubus.Fields, error) {
+func (n *Netifd) uciGet(args blobmsg.Fields) (blobmsg.Fields, error) {
 	sections, known := n.visible(args)
 	switch {
 	case !allowed(args, false):
@@ -80,7 +81,7 @@ func (n *Netifd) uciGet(args ubus.Fields) (ubus.Fields, error) {
 	case !known:
 		return nil, ubus.StatusNotFound
 	}
-	var reply ubus.Fields
+	var reply blobmsg.Fields
 	if name := args.Text("section"); name != "" {
 		if at := sectionAt(sections, name); at >= 0 {
 			reply.AddTable("values", sections[at])
@@ -88,7 +89,7 @@ func (n *Netifd) uciGet(args ubus.Fields) (ubus.Fields, error) {
 		}
 		return nil, nil
 	}
-	var found ubus.Fields
+	var found blobmsg.Fields
 	for _, s := range sections {
 		if typ := args.Text("type"); typ != "" && s.Text(".type") != typ {
 			continue
@@ -103,12 +104,12 @@ func (n *Netifd) uciGet(args ubus.Fields) (ubus.Fields, error) {
 }
 
 // sectionAt returns where a section stands, -1 where there is none of that name.
-func sectionAt(sections []ubus.Fields, name string) int {
-	return slices.IndexFunc(sections, func(s ubus.Fields) bool { return s.Text(".name") == name })
+func sectionAt(sections []blobmsg.Fields, name string) int {
+	return slices.IndexFunc(sections, func(s blobmsg.Fields) bool { return s.Text(".name") == name })
 }
 
 // changing returns a copy of the sections that may be changed and staged, and where the named section is.
-func (n *Netifd) changing(args ubus.Fields) (sections []ubus.Fields, at int, err error) {
+func (n *Netifd) changing(args blobmsg.Fields) (sections []blobmsg.Fields, at int, err error) {
 	sections, known := n.visible(args)
 	switch at = sectionAt(sections, args.Text("section")); {
 	case !allowed(args, true):
@@ -119,7 +120,7 @@ func (n *Netifd) changing(args ubus.Fields) (sections []ubus.Fields, at int, err
 	return slices.Clone(sections), at, nil
 }
 
-func (n *Netifd) uciSet(args ubus.Fields) (ubus.Fields, error) {
+func (n *Netifd) uciSet(args blobmsg.Fields) (blobmsg.Fields, error) {
 	sections, at, err := n.changing(args)
 	if err != nil || at < 0 {
 		return nil, cmp.Or(err, error(ubus.StatusInvalidArgument))
@@ -131,21 +132,21 @@ func (n *Netifd) uciSet(args ubus.Fields) (ubus.Fields, error) {
 	return nil, nil
 }
 
-func (n *Netifd) uciAdd(args ubus.Fields) (ubus.Fields, error) {
+func (n *Netifd) uciAdd(args blobmsg.Fields) (blobmsg.Fields, error) {
 	sections, _, err := n.changing(args)
 	if err != nil {
 		return nil, err
 	}
 	name := args.Text("name")
-	section := ubus.Fields{ubus.F(".anonymous", ubus.Bool(false)), ubus.F(".type", ubus.String(args.Text("type"))), ubus.F(".name", ubus.String(name))}
+	section := blobmsg.Fields{blobmsg.F(".anonymous", blobmsg.Bool(false)), blobmsg.F(".type", blobmsg.String(args.Text("type"))), blobmsg.F(".name", blobmsg.String(name))}
 	n.stage(args, append(sections, append(section, args.Table("values")...)))
-	var reply ubus.Fields
+	var reply blobmsg.Fields
 	reply.AddText("section", name)
 	return reply, nil
 }
 
 // uciDelete deletes a section, or some of its options. Where none of the options is there, it is an error.
-func (n *Netifd) uciDelete(args ubus.Fields) (ubus.Fields, error) {
+func (n *Netifd) uciDelete(args blobmsg.Fields) (blobmsg.Fields, error) {
 	sections, at, err := n.changing(args)
 	if err != nil || at < 0 {
 		return nil, cmp.Or(err, error(ubus.StatusInvalidArgument))
@@ -165,7 +166,7 @@ func (n *Netifd) uciDelete(args ubus.Fields) (ubus.Fields, error) {
 	return nil, err
 }
 
-func (n *Netifd) uciOrder(args ubus.Fields) (ubus.Fields, error) {
+func (n *Netifd) uciOrder(args blobmsg.Fields) (blobmsg.Fields, error) {
 	sections, _, err := n.changing(args)
 	if err != nil {
 		return nil, err
@@ -182,7 +183,7 @@ func (n *Netifd) uciOrder(args ubus.Fields) (ubus.Fields, error) {
 	return nil, nil
 }
 
-func (n *Netifd) uciChanges(args ubus.Fields) (ubus.Fields, error) {
+func (n *Netifd) uciChanges(args blobmsg.Fields) (blobmsg.Fields, error) {
 	if !allowed(args, false) {
 		return nil, ubus.StatusPermissionDenied
 	}
@@ -190,12 +191,12 @@ func (n *Netifd) uciChanges(args ubus.Fields) (ubus.Fields, error) {
 	if _, staged := n.staged[args.Text("ubus_rpc_session")][args.Text("config")]; staged {
 		changes = append(changes, "something") // what, nobody here asks
 	}
-	var reply ubus.Fields
+	var reply blobmsg.Fields
 	reply.AddTexts("changes", changes)
 	return reply, nil
 }
 
-func (n *Netifd) uciRevert(args ubus.Fields) (ubus.Fields, error) {
+func (n *Netifd) uciRevert(args blobmsg.Fields) (blobmsg.Fields, error) {
 	if !allowed(args, true) {
 		return nil, ubus.StatusPermissionDenied
 	}
@@ -203,7 +204,7 @@ func (n *Netifd) uciRevert(args ubus.Fields) (ubus.Fields, error) {
 	return nil, nil
 }
 
-func (n *Netifd) uciCommit(args ubus.Fields) (ubus.Fields, error) {
+func (n *Netifd) uciCommit(args blobmsg.Fields) (blobmsg.Fields, error) {
 	if !allowed(args, true) {
 		return nil, ubus.StatusPermissionDenied
 	}
@@ -216,7 +217,7 @@ func (n *Netifd) uciCommit(args ubus.Fields) (ubus.Fields, error) {
 }
 
 // without returns a table without the fields of a name.
-func without(t ubus.Fields, name string) (rest ubus.Fields) {
+func without(t blobmsg.Fields, name string) (rest blobmsg.Fields) {
 	for _, f := range t {
 		if f.Name != name {
 			rest = append(rest, f)

@@ -5,12 +5,13 @@ import (
 	"slices"
 	"strings"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
 // eventObject serves ubusd's object 1 (ubusd_event.c).
 func (s *Server) eventObject(c *client, a *ubus.Attributes) ubus.Status {
-	args, err := ubus.ParseFields(a.Data)
+	args, err := blobmsg.ParseFields(a.Data)
 	if err != nil {
 		return ubus.StatusInvalidArgument
 	}
@@ -20,7 +21,7 @@ func (s *Server) eventObject(c *client, a *ubus.Attributes) ubus.Status {
 	case "send":
 		name, named := args.Get("id")
 		data, given := args.Get("data")
-		if !named || name.Type() != ubus.TypeString || !given || data.Type() != ubus.TypeTable {
+		if !named || name.Type() != blobmsg.TypeString || !given || data.Type() != blobmsg.TypeTable {
 			return ubus.StatusInvalidArgument
 		}
 		event, _ := name.Str()
@@ -33,11 +34,11 @@ func (s *Server) eventObject(c *client, a *ubus.Attributes) ubus.Status {
 	return ubus.StatusInvalidCommand
 }
 
-func (s *Server) listenFor(c *client, args ubus.Fields) ubus.Status {
+func (s *Server) listenFor(c *client, args blobmsg.Fields) ubus.Status {
 	id, given := args.Get("object")
 	n, _ := id.Num()
 	pattern, patterned := args.Get("pattern")
-	if !given || id.Type() != ubus.TypeInt32 || !patterned || pattern.Type() != ubus.TypeString {
+	if !given || id.Type() != blobmsg.TypeInt32 || !patterned || pattern.Type() != blobmsg.TypeString {
 		return ubus.StatusInvalidArgument
 	}
 	if uint32(n) < 1024 {
@@ -56,7 +57,7 @@ func (s *Server) listenFor(c *client, args ubus.Fields) ubus.Status {
 }
 
 // event delivers an event to all who listen for it, once to each object, and not to the sender.
-func (s *Server) event(from *client, name string, data ubus.Fields) {
+func (s *Server) event(from *client, name string, data blobmsg.Fields) {
 	var listeners []*object
 	for _, o := range s.objects {
 		if o.owner != from && slices.ContainsFunc(o.patterns, func(p string) bool { return matches(p, name) }) {
@@ -80,6 +81,6 @@ func matches(pattern, name string) bool {
 // announce tells the listeners that an object with a path has come or gone.
 func (s *Server) announce(o *object, event string) {
 	if o.path != "" {
-		s.event(nil, event, ubus.Fields{ubus.F("id", ubus.Int(int64(int32(o.id)))), ubus.F("path", ubus.String(o.path))})
+		s.event(nil, event, blobmsg.Fields{blobmsg.F("id", blobmsg.Int(int64(int32(o.id)))), blobmsg.F("path", blobmsg.String(o.path))})
 	}
 }

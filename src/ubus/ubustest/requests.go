@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 )
 
@@ -136,7 +137,7 @@ func aclObject(c *client, m ubus.Message, a *ubus.Attributes) ubus.Status {
 		return ubus.StatusInvalidCommand
 	}
 	body := ubus.AppendNumber(nil, ubus.AttrObject, ubus.ObjectACL)
-	rules := ubus.Fields{ubus.F("seq", ubus.Int(1)), ubus.F("acl", ubus.Array())}
+	rules := blobmsg.Fields{blobmsg.F("seq", blobmsg.Int(1)), blobmsg.F("acl", blobmsg.Array())}
 	c.send(ubus.MessageData, m.Seq, m.Peer, ubus.AppendTable(body, ubus.AttrData, rules))
 	return ubus.StatusOK
 }

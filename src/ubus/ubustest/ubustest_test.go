@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"sstp/src/blobmsg"
 	"sstp/src/ubus"
 	"sstp/src/ubus/ubustest"
 )
@@ -90,8 +91,8 @@ func TestACallerHasTheNameThatItWasDialedWith(t *testing.T) {
 		defer cancel()
 		connected := make(chan bool, 1)
 		owner := ubus.New(ubus.Options{Dial: s.Dial, Connected: func() { connected <- true }})
-		owner.Publish(&ubus.Object{Path: "o", Methods: []ubus.Method{{Name: "who", Handler: func(_ context.Context, r *ubus.Request) (ubus.Fields, error) {
-			return ubus.Fields{ubus.F("who", ubus.String(r.User+":"+r.Group))}, nil
+		owner.Publish(&ubus.Object{Path: "o", Methods: []ubus.Method{{Name: "who", Handler: func(_ context.Context, r *ubus.Request) (blobmsg.Fields, error) {
+			return blobmsg.Fields{blobmsg.F("who", blobmsg.String(r.User+":"+r.Group))}, nil
 		}}}})
 		wg.Go(func() { owner.Run(ctx) })
 		<-connected
@@ -150,9 +151,9 @@ func TestTheOwnerOfAnObjectAloneMayChangeIt(t *testing.T) {
 		pair := func(id, target uint32) []byte { return ubus.AppendNumber(number(id), ubus.AttrTarget, target) }
 		register := func(id uint32) []byte {
 			body := ubus.AppendText(number(ubus.ObjectEvent), ubus.AttrMethod, "register")
-			return ubus.AppendTable(body, ubus.AttrData, ubus.Fields{ubus.F("object", ubus.Int(int64(int32(id)))), ubus.F("pattern", ubus.String("*"))})
+			return ubus.AppendTable(body, ubus.AttrData, blobmsg.Fields{blobmsg.F("object", blobmsg.Int(int64(int32(id)))), blobmsg.F("pattern", blobmsg.String("*"))})
 		}
-		event := func(method string, args ...ubus.Field) []byte {
+		event := func(method string, args ...blobmsg.Field) []byte {
 			return ubus.AppendTable(ubus.AppendText(number(ubus.ObjectEvent), ubus.AttrMethod, method), ubus.AttrData, args)
 		}
 		for _, tt := range []struct {
@@ -207,7 +208,7 @@ func TestObjectsShareATypeByItsID(t *testing.T) {
 			c.next(ubus.MessageStatus)
 			return a
 		}
-		signature := ubus.Fields{ubus.F("m", ubus.Tab())}
+		signature := blobmsg.Fields{blobmsg.F("m", blobmsg.Tab())}
 		first := add(ubus.AppendTable(ubus.AppendText(nil, ubus.AttrPath, "a"), ubus.AttrSignature, signature))
 		add(ubus.AppendNumber(ubus.AppendText(nil, ubus.AttrPath, "b"), ubus.AttrObjectType, first.ObjectType))
 		c.send(ubus.MessageLookup, 1, 0, ubus.AppendText(nil, ubus.AttrPath, "b"))
@@ -231,7 +232,7 @@ func FuzzServer(f *testing.F) {
 		body = ubus.AppendNumber(body, ubus.AttrObject, id)
 		body = ubus.AppendNumber(body, ubus.AttrTarget, id)
 		body = ubus.AppendText(body, ubus.AttrMethod, "m")
-		body = ubus.AppendTable(body, ubus.AttrSignature, ubus.Fields{ubus.F("m", ubus.Tab())})
+		body = ubus.AppendTable(body, ubus.AttrSignature, blobmsg.Fields{blobmsg.F("m", blobmsg.Tab())})
 		one := message(typ, ubus.AppendTable(body, ubus.AttrData, nil))
 		f.Add(one)
 		talk = append(talk, one...)

@@ -1,4 +1,4 @@
-package ubus
+package blobmsg
 
 import (
 	"encoding/json"

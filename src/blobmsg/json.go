@@ -1,4 +1,4 @@
-package ubus
+package blobmsg
 
 import (
 	"math"
@@ -8,7 +8,71 @@ import (
 	"unicode/utf8"
 )
 
-// JSONError says at which byte a text stops being JSON that blobmsg can hold.
+// AppendJSON appends v as libblobmsg_json writes it, without white space: numbers signed, doubles with six decimals. It
+// differs where that would not be JSON: a field without a name keeps its colon, and a double that is not a number is null.
+func AppendJSON(dst []byte, v Value) []byte {
+	switch v.typ {
+	case TypeArray:
+		dst = append(dst, '[')
+		for i, item := range v.items {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendJSON(dst, item)
+		}
+		return append(dst, ']')
+	case TypeTable:
+		dst = append(dst, '{')
+		for i, f := range v.fields {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(appendJSONString(dst, f.Name), ':')
+			dst = AppendJSON(dst, f.Value)
+		}
+		return append(dst, '}')
+	case TypeString:
+		return appendJSONString(dst, v.text)
+	case TypeInt64, TypeInt32, TypeInt16:
+		return strconv.AppendInt(dst, v.num, 10)
+	case TypeBool:
+		return strconv.AppendBool(dst, v.num != 0)
+	case TypeDouble:
+		if f, _ := v.Float(); !math.IsNaN(f) && !math.IsInf(f, 0) {
+			return strconv.AppendFloat(dst, f, 'f', 6, 64)
+		}
+	}
+	return append(dst, "null"...)
+}
+
+// appendJSONString escapes what RFC 8259 demands and nothing else; bytes that are no UTF-8 stay as they are.
+func appendJSONString(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '\b':
+			dst = append(dst, '\\', 'b')
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		default:
+			if c < ' ' {
+				dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			} else {
+				dst = append(dst, c)
+			}
+		}
+	}
+	return append(dst, '"')
+}
+
+// JSONError reports the byte at which a text stops being JSON that blobmsg can hold.
 type JSONError struct {
 	Offset int
 	Text   string
@@ -31,7 +95,7 @@ func ParseJSON(b []byte) (Value, error) {
 	return v, nil
 }
 
-// jsonParser walks through b. The first fault stays in err, and every method is a no-op from then on.
+// jsonParser reads b. The first error stays in err, and every method is a no-op from then on.
 type jsonParser struct {
 	b      []byte
 	pos    int
@@ -127,7 +191,7 @@ func (p *jsonParser) array(depth int) Value {
 	return Value{typ: TypeArray, items: items}
 }
 
-// list reads what stands between commas, up to the closing byte.
+// list reads the elements between commas, up to the closing byte.
 func (p *jsonParser) list(end byte, depth int, element func()) {
 	if depth == 0 {
 		p.fail("values are nested too deeply")
@@ -181,9 +245,9 @@ func (p *jsonParser) number() Value {
 	return Double(decimal(text))
 }
 
-// decimal reads a number with a fraction or an exponent. What AppendJSON writes of a number below 2^53 it reads as that
-// number, others to a few units in the last of their 15 digits. Nothing that we exchange needs more, and strconv.ParseFloat
-// takes 7 KiB of flash.
+// decimal reads a number with a fraction or an exponent. It reads back exactly what AppendJSON writes of a number below
+// 2^53, and is right to a few units in the 15th digit of others. The bus needs no more, and strconv.ParseFloat takes 7 KiB of
+// flash.
 func decimal(text string) float64 {
 	digits, exponent, _ := strings.Cut(strings.ToLower(text), "e")
 	power, _ := strconv.ParseInt(exponent, 10, 32)

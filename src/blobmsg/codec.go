@@ -1,4 +1,4 @@
-package ubus
+package blobmsg
 
 import (
 	"encoding/binary"
@@ -9,7 +9,7 @@ import (
 // A blobmsg field (blobmsg.h) is an extended attribute whose id is the type. Its payload begins with the length of the
 // name in 16 bits, the name, NUL, and zeros up to a multiple of 4; the value follows. Array elements have an empty name.
 
-// Limits on what is read: of nesting, as json-c has it, and of values, each of which costs many times its bytes in memory.
+// Limits of what is decoded: the depth of nesting is that of json-c; each value costs many times its encoded size in memory.
 const (
 	maxDepth  = 32
 	maxValues = 1 << 16
@@ -25,8 +25,8 @@ var (
 	errTooMany     = errors.New("there are too many values")
 )
 
-// AppendFields appends the fields in blobmsg, without a table around them, as a message carries them. Whoever sends them
-// must see to it that they are shorter than MaxMessage. Names end at the first NUL, or after 65535 bytes.
+// AppendFields appends the encoded fields without a table around them, as a message carries them. It cuts a name at its
+// first NUL and after 65535 bytes.
 func AppendFields(dst []byte, t Fields) []byte {
 	for i := range t {
 		dst = appendField(dst, t[i].Name, &t[i].Value)
@@ -35,8 +35,8 @@ func AppendFields(dst []byte, t Fields) []byte {
 }
 
 func appendField(dst []byte, name string, v *Value) []byte {
-	dst, start := beginAttr(dst)
-	if name = upToNUL(name); len(name) > maxNameLen {
+	dst, start := BeginAttr(dst)
+	if name = CutNUL(name); len(name) > maxNameLen {
 		name = name[:maxNameLen]
 	}
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(name)))
@@ -64,10 +64,10 @@ func appendField(dst []byte, name string, v *Value) []byte {
 }
 
 // nameHeaderLen is the length of what precedes a field's value: length of the name, name, NUL and zeros.
-func nameHeaderLen(name int) int { return padded(2 + name + 1) }
+func nameHeaderLen(name int) int { return Padded(2 + name + 1) }
 
-// ParseFields reads what AppendFields writes. One damaged field makes the whole worthless, as it does for libubox's
-// blobmsg_parse. Nothing of the result aliases b.
+// ParseFields decodes fields. One damaged field is an error of the whole, as it is for libubox's blobmsg_parse. The result
+// does not alias b.
 func ParseFields(b []byte) (Fields, error) {
 	values := maxValues
 	return parseFields(b, maxDepth, &values)
@@ -80,12 +80,12 @@ func parseFields(b []byte, depth int, values *int) (Fields, error) {
 	}
 	t := make(Fields, n)
 	for i := range t {
-		var a attr
-		a, b, _ = cutAttr(b)
+		var a Attr
+		a, b, _ = CutAttr(b)
 		name, value, err := cutName(a)
 		if err == nil {
 			t[i].Name = name
-			t[i].Value, err = parseValue(Type(a.id), value, depth, values)
+			t[i].Value, err = parseValue(Type(a.ID), value, depth, values)
 		}
 		if err != nil {
 			return nil, err
@@ -101,11 +101,11 @@ func parseItems(b []byte, depth int, values *int) ([]Value, error) {
 	}
 	items := make([]Value, n)
 	for i := range items {
-		var a attr
-		a, b, _ = cutAttr(b)
+		var a Attr
+		a, b, _ = CutAttr(b)
 		_, value, err := cutName(a)
 		if err == nil {
-			items[i], err = parseValue(Type(a.id), value, depth, values)
+			items[i], err = parseValue(Type(a.ID), value, depth, values)
 		}
 		if err != nil {
 			return nil, err
@@ -114,13 +114,13 @@ func parseItems(b []byte, depth int, values *int) ([]Value, error) {
 	return items, nil
 }
 
-// countAttrs counts the attributes in a container, so that they need be stored once only, and checks their lengths.
+// countAttrs counts the attributes in a container, so that their slice is allocated once, and checks their lengths.
 func countAttrs(b []byte, depth int, values *int) (n int, err error) {
 	if depth == 0 {
 		return 0, errDepth
 	}
 	for ; len(b) > 0; n++ {
-		if _, b, err = cutAttr(b); err != nil {
+		if _, b, err = CutAttr(b); err != nil {
 			return 0, err
 		}
 	}
@@ -131,19 +131,19 @@ func countAttrs(b []byte, depth int, values *int) (n int, err error) {
 }
 
 // cutName splits the payload of a field.
-func cutName(a attr) (name string, value []byte, err error) {
-	if !a.extended || len(a.payload) < nameHeaderLen(0) {
+func cutName(a Attr) (name string, value []byte, err error) {
+	if !a.Extended || len(a.Payload) < nameHeaderLen(0) {
 		return "", nil, errFieldHeader
 	}
-	n := int(binary.BigEndian.Uint16(a.payload))
-	if nameHeaderLen(n) > len(a.payload) {
+	n := int(binary.BigEndian.Uint16(a.Payload))
+	if nameHeaderLen(n) > len(a.Payload) {
 		return "", nil, errFieldHeader
 	}
-	name, ok := text(a.payload[2 : 2+n+1])
+	name, ok := Text(a.Payload[2 : 2+n+1])
 	if !ok || len(name) != n {
 		return "", nil, errFieldHeader
 	}
-	return name, a.payload[nameHeaderLen(n):], nil
+	return name, a.Payload[nameHeaderLen(n):], nil
 }
 
 // width is the length of a value of each type that has a fixed one.
@@ -164,7 +164,7 @@ func parseValue(typ Type, b []byte, depth int, values *int) (v Value, err error)
 		v.fields, err = parseFields(b, depth-1, values)
 	case TypeString:
 		var ok bool
-		if v.text, ok = text(b); !ok {
+		if v.text, ok = Text(b); !ok {
 			err = errFieldValue
 		}
 	case TypeInt64, TypeDouble:
