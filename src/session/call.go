@@ -13,6 +13,7 @@ import (
 	"sstp/src/fault"
 	"sstp/src/ppp"
 	"sstp/src/transport"
+	"sstp/src/transport/trust"
 )
 
 // minIPv6MTU is what IPv6 needs (RFC 8200 section 5): Linux takes no IPv6 address for a device with less.
@@ -49,7 +50,7 @@ type call struct {
 func (s *Session) startCall(now time.Time, server config.Server, conn Conn) {
 	t := s.cfg.Tunnel
 	info := conn.Info()
-	verified := info.VerifiedBy != transport.Unverified
+	verified := info.VerifiedBy != trust.Unverified
 	methods, err := loginMethods(t, info)
 	if err != nil && t.Username != "" { // without a user the server may let us in as we are
 		conn.Close()
@@ -125,7 +126,7 @@ func allowedMethods(wanted []config.AuthMethod, verified, insecure bool) (allowe
 
 // loginMethods returns what may be used for the login over a connection; the error says why nothing may.
 func loginMethods(t *config.Tunnel, info transport.Info) ([]auth.Method, *fault.Error) {
-	verified := info.VerifiedBy != transport.Unverified
+	verified := info.VerifiedBy != trust.Unverified
 	allowed := allowedMethods(t.Auth, verified, t.InsecureLogin)
 	switch {
 	case len(allowed) > 0:
@@ -141,7 +142,7 @@ func loginMethods(t *config.Tunnel, info transport.Info) ([]auth.Method, *fault.
 
 // withholds reports whether a method that option auth allows is not used because the server is not verified.
 func withholds(t *config.Tunnel, info transport.Info) bool {
-	return info.VerifiedBy == transport.Unverified && !t.InsecureLogin && slices.ContainsFunc(t.Auth, config.AuthMethod.CanBeRelayed)
+	return info.VerifiedBy == trust.Unverified && !t.InsecureLogin && slices.ContainsFunc(t.Auth, config.AuthMethod.CanBeRelayed)
 }
 
 // explainWithheld gives an error the hint that names the ways out, ready to be used.

@@ -11,6 +11,7 @@ import (
 	"sstp/src/datapath"
 	"sstp/src/fault"
 	"sstp/src/transport"
+	"sstp/src/transport/trust"
 )
 
 // probeLimit bounds the part of a probe that comes after the connection: SSTP and the login.
@@ -110,7 +111,7 @@ func (p *prober) passed(stage fault.Stage, finding string) {
 // call runs SSTP and the login on the connection.
 func (p *prober) call(ctx context.Context, conn Conn) {
 	t, info := p.cfg.Tunnel, conn.Info()
-	verified := info.VerifiedBy != transport.Unverified
+	verified := info.VerifiedBy != trust.Unverified
 	p.since = time.Now()
 	logIn := t.Username != "" && (p.cfg.MayLogIn == nil || p.cfg.MayLogIn(info))
 	methods, refused := loginMethods(t, info)

@@ -1,10 +1,8 @@
 package session
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,8 +20,6 @@ import (
 )
 
 var errRefused = syscall.ECONNREFUSED
-
-func fingerprint(der []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(der)) }
 
 func TestATunnelComesUpThroughAllStatesAndSaysGoodbye(t *testing.T) {
 	play(t, lab.Config{}, nil, func(w *world) {

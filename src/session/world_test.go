@@ -20,6 +20,7 @@ import (
 	"sstp/src/fault"
 	"sstp/src/lab"
 	"sstp/src/transport"
+	"sstp/src/transport/trust"
 )
 
 // world is a client and a server in one bubble of fake time: the real session, transport and data path against the real
@@ -80,7 +81,7 @@ func newWorld(t *testing.T, serverCfg lab.Config, options config.Values) *world 
 	w.session = New(Config{
 		Tunnel: tunnel, Dial: w.dial, OpenDevice: w.openDevice, Host: w.network, Random: rand.Reader,
 		Log:      w.log,
-		InnerTLS: func(server config.Server) (*tls.Config, error) { return transport.InnerTLS(tunnel, server, time.Now) },
+		InnerTLS: func(server config.Server) (*tls.Config, error) { return trust.InnerTLS(tunnel, server, time.Now) },
 		Changed: func(st Status, _ string) {
 			w.mu.Lock()
 			w.states = append(w.states, st.State)
@@ -134,7 +135,7 @@ func (w *world) stop() {
 }
 
 func pinOf(server *lab.Server) string {
-	return fingerprint(server.CertificateInUse().Leaf.Raw)
+	return trust.Fingerprint(server.CertificateInUse().Leaf)
 }
 
 // dial connects to the server through a pipe, by the real transport.

@@ -11,6 +11,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/lab"
+	"sstp/src/transport/testkit"
 )
 
 // BenchmarkWrite is the way of a write into the socket, without TLS and on both paths of it. What arrives is taken out and
@@ -97,11 +98,11 @@ func tlsPair(b *testing.B, path string) (ours, session io.ReadWriter, theirs net
 	cfg.DynamicRecordSizingDisabled = true
 	var server *tls.Conn
 	open, over := make(chan error, 1), make(chan struct{})
-	o := unverified(listen(b, func(conn net.Conn) {
+	o := unverified(testkit.Listen(b, func(conn net.Conn) {
 		server, theirs = tls.Server(conn, cfg), conn
-		_, err := readHead(server)
+		_, err := testkit.ReadHead(server)
 		if err == nil {
-			_, err = io.WriteString(server, okHead)
+			_, err = io.WriteString(server, testkit.OKHead)
 		}
 		open <- err
 		<-over

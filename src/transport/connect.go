@@ -13,6 +13,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/transport/trust"
 )
 
 // connector is one Connect under way.
@@ -109,7 +110,7 @@ func (c *connector) over(ctx context.Context, conn net.Conn) (opened *Conn, err 
 		if err != nil {
 			return "", err
 		}
-		return opened.info.TLSVersion + ", " + opened.info.CipherSuite + ", " + VerifiedText(opened.info.VerifiedBy) +
+		return opened.info.TLSVersion + ", " + opened.info.CipherSuite + ", " + trust.VerifiedText(opened.info.VerifiedBy) +
 			c.pathFinding(&opened.info), nil
 	})
 	if err != nil {
@@ -179,26 +180,8 @@ func (c *connector) check() error {
 		return fault.New(fault.InvalidOptions, fault.StageConfig, "Option server is empty.")
 	}
 	var err error
-	c.client, err = loadClientCertificate(c.o.Cert, c.o.Key)
+	c.client, err = trust.ClientCertificate(c.o.Cert, c.o.Key)
 	return err
-}
-
-// loadClientCertificate reads a certificate and its key, from one file where key is empty; nil: there is none. An error
-// is a *fault.Error.
-func loadClientCertificate(cert, key string) (*tls.Certificate, error) {
-	if cert == "" {
-		return nil, nil
-	}
-	if key == "" {
-		key = cert
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, fault.New(fault.InvalidOptions, fault.StageConfig,
-			"The client certificate cannot be used: "+err.Error()+".").
-			WithHint("Options cert and key must name PEM files that belong together.").Wrap(err)
-	}
-	return &pair, nil
 }
 
 // guard makes what is read from and written to conn end with ctx. What it returns takes the guard off again; it has no

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sstp/src/fault"
+	"sstp/src/transport/testkit"
 )
 
 func addrs(list ...string) (out []netip.Addr) {
@@ -182,7 +183,7 @@ func TestHappyEyeballs(t *testing.T) {
 					t.Errorf("dialed %q, want %q", n.dials, tc.dials)
 				}
 				if tc.code != "" {
-					wantFaultIn(t, err, tc.code, tc.words...)
+					testkit.WantFault(t, err, tc.code, tc.words...)
 					return
 				}
 				if err != nil {
@@ -243,7 +244,7 @@ func TestPreparesFailureIsTheAnswerWhereNothingElseIs(t *testing.T) {
 }
 
 func TestRealSockets(t *testing.T) {
-	addr := listen(t, sstpServer(presenting(selfSigned(t, nil)), okHead))
+	addr := testkit.Listen(t, testkit.SSTPServer(testkit.Presenting(testkit.SelfSigned(t, nil)), testkit.OKHead))
 	o := unverified(addr)
 	o.Server.Host, o.Server.Port, o.DialTCP, o.Congestion = "127.0.0.1", addr.Port(), nil, "reno"
 	conn := mustConnect(t, o, nil)
@@ -291,7 +292,7 @@ func TestResolve(t *testing.T) {
 			c := connector{o: Options{Lookup: func(context.Context, string) ([]netip.Addr, error) { return tc.answer, tc.err }}}
 			got, _, err := c.resolve(t.Context(), tc.host)
 			if tc.words != nil {
-				wantFaultIn(t, err, fault.PeerResolveFail, tc.words...)
+				testkit.WantFault(t, err, fault.PeerResolveFail, tc.words...)
 				return
 			}
 			if text := strings.Trim(fmt.Sprint(got), "[]"); err != nil || text != tc.want {

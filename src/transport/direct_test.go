@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sstp/src/transport/testkit"
 )
 
 // directPair returns two ends of a TCP connection, ours direct.
@@ -118,7 +120,7 @@ func TestADirectConnectionAllocatesNothing(t *testing.T) {
 func overTLS(t *testing.T) (ours *Conn, theirs *tls.Conn, socket *net.TCPConn) {
 	t.Helper()
 	d, socket := directPair(t)
-	theirs = tls.Server(socket, presenting(selfSigned(t, nil)))
+	theirs = tls.Server(socket, testkit.Presenting(testkit.SelfSigned(t, nil)))
 	session := tls.Client(d, &tls.Config{InsecureSkipVerify: true, DynamicRecordSizingDisabled: true})
 	shaken := make(chan error)
 	go func() { shaken <- theirs.Handshake() }()

@@ -2,8 +2,6 @@ package transport
 
 import (
 	"bytes"
-	"crypto/x509"
-	"encoding/pem"
 	"net/netip"
 	"slices"
 	"strings"
@@ -104,34 +102,6 @@ func FuzzChallenges(f *testing.F) {
 			if said, _ := back[0].get(name); said != asked {
 				t.Fatalf("%s %q, want it back as it came: %q", name, said, asked)
 			}
-		}
-	})
-}
-
-// FuzzCertificateFile: whatever else a file of CAs holds, the server is trusted exactly where its CA, or itself, is in it.
-func FuzzCertificateFile(f *testing.F) {
-	root := newAuthority(f, "Root", nil, nil)
-	leaf := root.issue(f, nil)
-	f.Add([]byte(""), []byte("# end"), true)
-	f.Add([]byte("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"), []byte("-----BEGIN X-----\n-----END X-----\n"), true)
-	f.Add(root.cert.Raw, []byte{}, false)
-	f.Fuzz(func(t *testing.T, before, after []byte, inside bool) {
-		text := slices.Clone(before)
-		if inside {
-			text = append(text, '\n')
-			text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.cert.Raw})...)
-		}
-		text = append(text, after...)
-		p := picker{chain: []*x509.Certificate{leaf}, pool: x509.NewCertPool()}
-		p.pick(text)
-		_, err := leaf.Verify(x509.VerifyOptions{Roots: p.pool, CurrentTime: now})
-		if trusted := err == nil; trusted && !inside && !bytes.Equal(text, root.cert.Raw) && !bytes.Contains(text, []byte("BEGIN CERT")) {
-			t.Fatalf("trusted by %q", text)
-		} else if !trusted && inside && !bytes.Contains(before, []byte("-----")) {
-			t.Fatalf("not trusted by %q", text)
-		}
-		if p.picked > p.seen {
-			t.Fatalf("%d kept of %d", p.picked, p.seen)
 		}
 	})
 }

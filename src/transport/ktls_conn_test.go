@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sstp/src/fault"
+	"sstp/src/transport/testkit"
 )
 
 // needKernelTLS is set where the machine's kernel is known to have TLS, so that a test that finds none fails.
@@ -203,7 +204,7 @@ func TestErrorsOfTheKernel(t *testing.T) {
 		_, writeErr := conn.Write(make([]byte, 1))
 		for _, got := range []error{readErr, writeErr} {
 			if code != "" {
-				wantFaultIn(t, got, code)
+				testkit.WantFault(t, got, code)
 			}
 			if !errors.Is(got, err) {
 				t.Errorf("%v does not say %v", got, err)

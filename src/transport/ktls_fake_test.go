@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sstp/src/config"
+	"sstp/src/transport/testkit"
 )
 
 // records is one direction of a TLS connection after the handshake, made from the structure that the kernel gets.
@@ -401,20 +402,20 @@ func (s *scripted) request() {
 
 // over12 and over13 are the server's configuration for one version of TLS.
 func over12(t testing.TB, suites ...uint16) *tls.Config {
-	cfg := presenting(selfSigned(t, nil))
+	cfg := testkit.Presenting(testkit.SelfSigned(t, nil))
 	cfg.MaxVersion, cfg.CipherSuites = tls.VersionTLS12, suites
 	return cfg
 }
 
 func over13(t testing.TB) *tls.Config {
-	cfg := presenting(selfSigned(t, nil))
+	cfg := testkit.Presenting(testkit.SelfSigned(t, nil))
 	cfg.MinVersion = tls.VersionTLS13
 	return cfg
 }
 
 // insisting are options that want the kernel's TLS, which is k.
 func insisting(t testing.TB, handle func(net.Conn), k kernel) Options {
-	o := unverified(listen(t, handle))
+	o := unverified(testkit.Listen(t, handle))
 	o.KTLS, o.kernel, o.Experience = config.On, k, &Experience{}
 	return o
 }

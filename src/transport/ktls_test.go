@@ -17,6 +17,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/transport/testkit"
 )
 
 // echoing answers the request and sends back what comes.
@@ -24,8 +25,8 @@ func echoing(cfg *tls.Config) func(net.Conn) {
 	return func(conn net.Conn) {
 		s := tls.Server(conn, cfg)
 		defer s.Close()
-		if _, err := readHead(s); err == nil {
-			io.WriteString(s, okHead)
+		if _, err := testkit.ReadHead(s); err == nil {
+			io.WriteString(s, testkit.OKHead)
 			io.Copy(s, s)
 		}
 	}
@@ -191,10 +192,10 @@ func TestWhatTheKernelRefusesGoDoes(t *testing.T) {
 }
 
 func TestAHalfFailureBehindAProxy(t *testing.T) {
-	server := listen(t, echoing(over13(t)))
+	server := testkit.Listen(t, echoing(over13(t)))
 	var asked atomic.Int32
-	proxy := listen(t, func(conn net.Conn) {
-		if _, err := readHead(conn); err != nil {
+	proxy := testkit.Listen(t, func(conn net.Conn) {
+		if _, err := testkit.ReadHead(conn); err != nil {
 			return
 		}
 		asked.Add(1)
@@ -243,8 +244,8 @@ func TestAConnectionThatIsNoSocketStaysInGo(t *testing.T) {
 	o := quiet(t, func(o *Options) {
 		o.KTLS, o.kernel = config.On, &fakeKernel{}
 		o.DialTCP = inMemoryTLS(func(s *tls.Conn) {
-			readHead(s)
-			io.WriteString(s, okHead)
+			testkit.ReadHead(s)
+			io.WriteString(s, testkit.OKHead)
 			io.Copy(s, s)
 		})
 	})
@@ -267,23 +268,23 @@ func TestWhatSurroundsTheHandOver(t *testing.T) {
 		{"TLS 1.3 and a ticket", over13(t), func(s *scripted) {
 			s.write(s.tx.seal(recordHandshake, ticket))
 			s.request()
-			s.say(okHead + "data")
+			s.say(testkit.OKHead + "data")
 		}},
 		{"two tickets in one record, behind it half of one, then the rest", over13(t), func(s *scripted) {
 			s.write(s.tx.seal(recordHandshake, append(bytes.Clone(ticket), ticket...)), s.tx.seal(recordHandshake, ticket[:3]))
 			s.request()
 			s.write(s.tx.seal(recordHandshake, ticket[3:100]), s.tx.seal(recordHandshake, ticket[100:]))
-			s.say(okHead)
+			s.say(testkit.OKHead)
 			s.say("data")
 		}},
 		{"a ticket between two records of data", over13(t), func(s *scripted) {
 			s.request()
-			s.write(s.tx.seal(recordData, []byte(okHead)), s.tx.seal(recordHandshake, ticket), s.tx.seal(recordData, []byte("da")),
+			s.write(s.tx.seal(recordData, []byte(testkit.OKHead)), s.tx.seal(recordHandshake, ticket), s.tx.seal(recordData, []byte("da")),
 				s.tx.seal(recordData, nil), s.tx.seal(recordData, []byte("ta")))
 		}},
 		{"a byte in a record, a byte in a segment", over13(t), func(s *scripted) {
 			s.request()
-			for _, b := range []byte(okHead + "data") {
+			for _, b := range []byte(testkit.OKHead + "data") {
 				for _, piece := range s.tx.seal(recordData, []byte{b}) {
 					s.write([]byte{piece})
 				}
@@ -292,12 +293,12 @@ func TestWhatSurroundsTheHandOver(t *testing.T) {
 		{"TLS 1.2, data behind the last flight", over12(t), func(s *scripted) {
 			s.say("HTTP/1.1 100 Continue\r\n\r\n")
 			s.request()
-			s.say(okHead + "data")
+			s.say(testkit.OKHead + "data")
 		}},
 		{"TLS 1.2, a request to renegotiate behind the last flight", over12(t), func(s *scripted) {
 			s.write(s.tx.seal(recordHandshake, []byte{messageHelloRequest, 0, 0, 0}))
 			s.request()
-			s.say(okHead + "data")
+			s.say(testkit.OKHead + "data")
 			if kind, b, err := s.hears(); err != nil || kind != recordAlert || !bytes.Equal(b, []byte{1, 100}) {
 				s.t.Errorf("answered by a record of type %d: %x, %v, want the warning no_renegotiation", kind, b, err)
 			}
@@ -305,11 +306,11 @@ func TestWhatSurroundsTheHandOver(t *testing.T) {
 		{"TLS 1.2, a warning that means nothing", over12(t), func(s *scripted) {
 			s.write(s.tx.seal(recordAlert, []byte{1, 112}))
 			s.request()
-			s.say(okHead + "data")
+			s.say(testkit.OKHead + "data")
 		}},
 		{"64 KiB at once", over13(t), func(s *scripted) {
 			s.request()
-			b := s.tx.seal(recordData, []byte(okHead+"data"))
+			b := s.tx.seal(recordData, []byte(testkit.OKHead+"data"))
 			for range 4 {
 				b = append(b, s.tx.seal(recordData, make([]byte, 16384))...)
 			}
@@ -401,7 +402,7 @@ func TestATLSErrorIsAFault(t *testing.T) {
 			onEachKernel(t, tc.why+", ktls "+mode.String(), func(t *testing.T, k kernel) {
 				o := insisting(t, playing(t, tc.cfg, func(s *scripted) {
 					s.request()
-					s.say(okHead)
+					s.say(testkit.OKHead)
 					tc.play(s)
 				}), k)
 				o.KTLS = mode
@@ -415,7 +416,7 @@ func TestATLSErrorIsAFault(t *testing.T) {
 						t.Errorf("%v, want io.EOF", err)
 					}
 				} else {
-					f := wantFaultIn(t, err, tc.code, tc.word)
+					f := testkit.WantFault(t, err, tc.code, tc.word)
 					if f.Stage != fault.StageUp {
 						t.Errorf("stage %s", f.Stage)
 					}
@@ -456,7 +457,7 @@ func TestWhatOnlyTheKernelCannot(t *testing.T) {
 			o := insisting(t, playing(t, tc.cfg, func(s *scripted) {
 				defer close(heard)
 				s.request()
-				s.say(okHead)
+				s.say(testkit.OKHead)
 				for range tc.times {
 					s.write(s.tx.seal(tc.kind, tc.sent))
 				}
@@ -465,7 +466,7 @@ func TestWhatOnlyTheKernelCannot(t *testing.T) {
 				}
 			}), k)
 			_, err := mustConnect(t, o, nil).Read(make([]byte, 10))
-			wantFaultIn(t, err, fault.TLSFailed, tc.word)
+			testkit.WantFault(t, err, fault.TLSFailed, tc.word)
 			if tc.alert != nil {
 				<-heard
 			}
@@ -480,19 +481,19 @@ func TestAFailureAfterTheFirstMinuteIsNoLesson(t *testing.T) {
 	begun, later := time.Now(), make(chan struct{})
 	o := insisting(t, playing(t, over13(t), func(s *scripted) {
 		s.request()
-		s.say(okHead + "x")
+		s.say(testkit.OKHead + "x")
 		<-later
 		s.write(s.tx.seal(recordHandshake, []byte{messageKeyUpdate, 0, 0, 1, 0}))
 		s.hears()
 	}), &fakeKernel{})
-	clock := now
+	clock := testkit.Now
 	o.Now = func() time.Time { return clock }
 	conn := mustConnect(t, o, nil)
 	conn.Read(make([]byte, 1))
-	clock = now.Add(2 * time.Minute)
+	clock = testkit.Now.Add(2 * time.Minute)
 	close(later)
 	_, err := conn.Read(make([]byte, 1))
-	wantFaultIn(t, err, fault.TLSFailed, "changed the keys")
+	testkit.WantFault(t, err, fault.TLSFailed, "changed the keys")
 	if why := o.Experience.of(vpn); why != "" {
 		t.Errorf("%q: a server that changes its keys now and then still gets the fast path (after %v)", why, time.Since(begun))
 	}
@@ -504,7 +505,7 @@ func TestAHandOverNeedsAWholeHandshake(t *testing.T) {
 	defer a.Close()
 	defer b.Close()
 	state := tls.ConnectionState{Version: tls.VersionTLS12, CipherSuite: tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
-	conn, err := net.Dial("tcp", listen(t, func(conn net.Conn) { io.Copy(io.Discard, conn) }).String())
+	conn, err := net.Dial("tcp", testkit.Listen(t, func(conn net.Conn) { io.Copy(io.Discard, conn) }).String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,22 +10,23 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/transport/testkit"
 )
 
 // httpServer is a TLS server that answers the SSTP request with the given bytes and then closes.
 func httpServer(t *testing.T, answer string) netip.AddrPort {
-	cfg := presenting(selfSigned(t, nil))
-	return listen(t, func(conn net.Conn) {
+	cfg := testkit.Presenting(testkit.SelfSigned(t, nil))
+	return testkit.Listen(t, func(conn net.Conn) {
 		s := tls.Server(conn, cfg)
 		defer s.Close()
-		if _, err := readHead(s); err == nil {
+		if _, err := testkit.ReadHead(s); err == nil {
 			io.WriteString(s, answer)
 		}
 	})
 }
 
 func TestTheRequestIsWhatServersExpect(t *testing.T) {
-	cfg := presenting(selfSigned(t, nil))
+	cfg := testkit.Presenting(testkit.SelfSigned(t, nil))
 	for _, tc := range []struct {
 		why    string
 		change func(*Options)
@@ -51,11 +52,11 @@ func TestTheRequestIsWhatServersExpect(t *testing.T) {
 	} {
 		t.Run(tc.why, func(t *testing.T) {
 			heads := make(chan string, 1)
-			o := unverified(listen(t, func(conn net.Conn) {
+			o := unverified(testkit.Listen(t, func(conn net.Conn) {
 				s := tls.Server(conn, cfg)
-				head, _ := readHead(s)
+				head, _ := testkit.ReadHead(s)
 				heads <- head
-				io.WriteString(s, okHead)
+				io.WriteString(s, testkit.OKHead)
 				io.Copy(io.Discard, s)
 			}))
 			o.Rand = zeros{}
@@ -71,11 +72,11 @@ func TestTheRequestIsWhatServersExpect(t *testing.T) {
 func TestTheConnectionBeginsBehindTheHead(t *testing.T) {
 	packet := string(sstpPacket)
 	for _, tc := range []struct{ why, answer string }{
-		{"RRAS leaves the reason empty", okHead + packet},
+		{"RRAS leaves the reason empty", testkit.OKHead + packet},
 		{"nothing at all behind the status is allowed too", "HTTP/1.1 200\r\n\r\n" + packet},
 		{"SoftEther", "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\nDate: x\r\n\r\n" + packet},
 		{"lines may end in a bare LF", "HTTP/1.1 200 OK\nServer: x\n\n" + packet},
-		{"100 is skipped", "HTTP/1.1 100 Continue\r\n\r\n" + okHead + packet},
+		{"100 is skipped", "HTTP/1.1 100 Continue\r\n\r\n" + testkit.OKHead + packet},
 	} {
 		t.Run(tc.why, func(t *testing.T) {
 			conn := mustConnect(t, unverified(httpServer(t, tc.answer)), nil)
@@ -135,10 +136,10 @@ func TestConformance3AnswersThatAreNoTunnel(t *testing.T) {
 }
 
 func TestAConnectionCutBeforeTheAnswer(t *testing.T) {
-	cfg := presenting(selfSigned(t, nil))
-	o := unverified(listen(t, func(conn net.Conn) {
+	cfg := testkit.Presenting(testkit.SelfSigned(t, nil))
+	o := unverified(testkit.Listen(t, func(conn net.Conn) {
 		s := tls.Server(conn, cfg)
-		readHead(s)
+		testkit.ReadHead(s)
 		conn.(*net.TCPConn).SetLinger(0) // the close resets the connection
 	}))
 	wantFault(t, o, fault.NotSSTP, "closed the connection without an answer")

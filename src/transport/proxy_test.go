@@ -12,6 +12,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/transport/testkit"
 )
 
 // proxy is an HTTP proxy that answers by script: turn n of a connection or of several gets answers[n], the last one goes
@@ -31,7 +32,7 @@ func (p *proxy) handle(conn net.Conn) {
 	p.conns++
 	p.mu.Unlock()
 	for {
-		head, err := readHead(conn)
+		head, err := testkit.ReadHead(conn)
 		if err != nil {
 			return
 		}
@@ -67,8 +68,8 @@ func (p *proxy) authorizations() (list []string) {
 // through are options to reach vpn by p.
 func through(t *testing.T, p *proxy, user, password string) Options {
 	t.Helper()
-	p.server = sstpServer(presenting(selfSigned(t, nil)), okHead)
-	o := unverified(listen(t, p.handle))
+	p.server = testkit.SSTPServer(testkit.Presenting(testkit.SelfSigned(t, nil)), testkit.OKHead)
+	o := unverified(testkit.Listen(t, p.handle))
 	o.Proxy = &config.Proxy{Host: "proxy.test", Port: 3128, User: user, Password: password}
 	return o
 }

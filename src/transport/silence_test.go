@@ -14,6 +14,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/transport/testkit"
 )
 
 // silent are the ways in which the far end can say nothing, one for each stage. Each returns what Connect is to be tried
@@ -38,7 +39,7 @@ var silent = []struct {
 	{fault.StageProxy, 30 * time.Second, fault.ProxyFailed, []string{"proxy did not answer"}, func(o *Options) {
 		o.Proxy = &config.Proxy{Host: "proxy.test", Port: 3128, User: "u"}
 		o.DialTCP = inMemory(func(conn net.Conn) { // silent in the middle of a body
-			readHead(conn)
+			testkit.ReadHead(conn)
 			io.WriteString(conn, "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic\r\nContent-Length: 10\r\n\r\nhalf")
 			io.Copy(io.Discard, conn)
 		})
@@ -54,7 +55,7 @@ var silent = []struct {
 	}},
 	{fault.StageHTTP, 20 * time.Second, fault.NotSSTP, []string{"did not answer the SSTP request"}, func(o *Options) {
 		o.DialTCP = inMemoryTLS(func(s *tls.Conn) { // a byte now and then is no answer either
-			readHead(s)
+			testkit.ReadHead(s)
 			io.WriteString(s, "HTTP/1.1 200 OK\r\n")
 			for err := error(os.ErrDeadlineExceeded); isTimeout(err); _, err = s.Read(make([]byte, 1)) {
 				io.WriteString(s, "X: y\r\n")
@@ -87,7 +88,7 @@ var memoryServer *tls.Config
 func quiet(t *testing.T, script func(*Options)) Options {
 	t.Helper()
 	if memoryServer == nil {
-		memoryServer = presenting(selfSigned(t, nil))
+		memoryServer = testkit.Presenting(testkit.SelfSigned(t, nil))
 		memoryServer.SessionTicketsDisabled = true
 	}
 	o := unverified(netip.AddrPort{})
@@ -120,7 +121,7 @@ func TestEachStageCanBeGivenUpAtOnce(t *testing.T) {
 				begun := time.Now()
 				time.AfterFunc(3*time.Second, cancel)
 				_, err := Connect(ctx, o, nil)
-				f := wantFaultIn(t, err, codes[tc.stage], "given up")
+				f := testkit.WantFault(t, err, codes[tc.stage], "given up")
 				if took := time.Since(begun); took != 3*time.Second || f.Stage != tc.stage {
 					t.Errorf("after %v at stage %s, want 3 s at %s", took, f.Stage, tc.stage)
 				}
@@ -163,8 +164,8 @@ func TestNothingBeginsWhenTheCallerHasGone(t *testing.T) {
 func TestAConnectionHasNoDeadlineLeft(t *testing.T) {
 	o := quiet(t, func(o *Options) {
 		o.DialTCP = inMemoryTLS(func(s *tls.Conn) {
-			readHead(s)
-			io.WriteString(s, okHead)
+			testkit.ReadHead(s)
+			io.WriteString(s, testkit.OKHead)
 			time.Sleep(time.Hour)
 			s.Write(sstpPacket)
 			io.Copy(io.Discard, s)
@@ -194,8 +195,8 @@ func TestAConnectionHasNoDeadlineLeft(t *testing.T) {
 func TestCloseDoesNotWaitForADeadPeer(t *testing.T) {
 	o := quiet(t, func(o *Options) {
 		o.DialTCP = inMemoryTLS(func(s *tls.Conn) {
-			readHead(s)
-			io.WriteString(s, okHead) // and reads no more: the goodbye does not fit in anywhere
+			testkit.ReadHead(s)
+			io.WriteString(s, testkit.OKHead) // and reads no more: the goodbye does not fit in anywhere
 		})
 	})
 	synctest.Test(t, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"sstp/src/fault"
 	"sstp/src/text"
+	"sstp/src/transport/trust"
 )
 
 // legacySuites are offered with tls_legacy: what crypto/tls offers by default and, for RouterOS without pfs, SoftEther
@@ -77,13 +78,13 @@ func (c *connector) tlsConfig(info *Info, asked *bool) *tls.Config {
 		Time:       c.clock,
 		ServerName: sniName(c.o.SNI),
 		MinVersion: c.o.TLSMin,
-		// The whole of the verification is trust.check, which knows pins too; crypto/tls does none of its own.
+		// The whole of the verification is trust.Policy.Check, which knows pins too; crypto/tls does none of its own.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(state tls.ConnectionState) error {
-			t := trust{
-				verify: c.o.Verify, pins: c.o.Pins, name: c.o.ServerName, caFile: c.o.CACert, now: c.clock(),
+			policy := trust.Policy{
+				Verify: c.o.Verify, Pins: c.o.Pins, Name: c.o.ServerName, CAFile: c.o.CACert, Now: c.clock(),
 			}
-			verifiedBy, err := t.check(state.PeerCertificates)
+			verifiedBy, err := policy.Check(state.PeerCertificates)
 			c.obs.Certificates(state.PeerCertificates, verifiedBy)
 			info.VerifiedBy = verifiedBy
 			return err
@@ -120,7 +121,7 @@ func sniName(name string) string {
 func (c *connector) tlsFault(ctx context.Context, err error, asked bool) error {
 	var refused *fault.Error
 	if errors.As(err, &refused) {
-		return refused // by trust.check
+		return refused // by trust.Policy.Check
 	}
 	if name, ok := alertName(err); ok {
 		return alertFault(name, asked, c.client != nil).Wrap(err)

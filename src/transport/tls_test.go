@@ -20,6 +20,8 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/transport/testkit"
+	"sstp/src/transport/trust"
 )
 
 // rsaServer presents an RSA certificate, which the old key exchange needs.
@@ -34,8 +36,8 @@ func rsaServer(t *testing.T) *tls.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := template(nil)
-	cert := parse(t, c, c, key.Public(), key)
+	c := testkit.Template(nil)
+	cert := testkit.Sign(t, c, c, key.Public(), key)
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}}
 }
 
@@ -43,12 +45,12 @@ func rsaServer(t *testing.T) *tls.Config {
 func hello(t *testing.T, change func(*Options)) *tls.ClientHelloInfo {
 	t.Helper()
 	hellos := make(chan *tls.ClientHelloInfo, 1)
-	cfg := presenting(selfSigned(t, nil))
+	cfg := testkit.Presenting(testkit.SelfSigned(t, nil))
 	cfg.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
 		hellos <- h
 		return nil, nil
 	}
-	o := unverified(listen(t, sstpServer(cfg, okHead)))
+	o := unverified(testkit.Listen(t, testkit.SSTPServer(cfg, testkit.OKHead)))
 	change(&o)
 	mustConnect(t, o, nil)
 	return <-hellos
@@ -150,7 +152,7 @@ func TestOldServersNeedLeave(t *testing.T) {
 		t.Run(tc.why, func(t *testing.T) {
 			cfg := rsaServer(t)
 			tc.server(cfg)
-			o := unverified(listen(t, sstpServer(cfg, okHead)))
+			o := unverified(testkit.Listen(t, testkit.SSTPServer(cfg, testkit.OKHead)))
 			o.TLSMin, o.TLSLegacy = tc.min, tc.legacy
 			if tc.refused != "" {
 				wantFault(t, o, fault.TLSFailed, tc.refused)
@@ -182,7 +184,7 @@ func TestWhatIsNoTLS(t *testing.T) {
 		{"an alert that nobody knows", "\x15\x03\x03\x00\x02\x02\xf0", []string{"alert(240)"}},
 	} {
 		t.Run(tc.why, func(t *testing.T) {
-			f := wantFault(t, unverified(listen(t, func(conn net.Conn) {
+			f := wantFault(t, unverified(testkit.Listen(t, func(conn net.Conn) {
 				io.ReadFull(conn, make([]byte, 5))
 				io.WriteString(conn, tc.answer)
 				conn.(*net.TCPConn).CloseWrite()
@@ -196,22 +198,22 @@ func TestWhatIsNoTLS(t *testing.T) {
 }
 
 func TestTheServerDemandsAClientCertificate(t *testing.T) {
-	ca, stranger := newAuthority(t, "Users", nil, nil), newAuthority(t, "Strangers", nil, nil)
-	client := func(ca *authority) (cert, key string) {
-		c := ca.issue(t, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} })
-		der, err := x509.MarshalPKCS8PrivateKey(testKey())
+	ca, stranger := testkit.NewAuthority(t, "Users", nil, nil), testkit.NewAuthority(t, "Strangers", nil, nil)
+	client := func(ca *testkit.Authority) (cert, key string) {
+		c := ca.Issue(t, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} })
+		der, err := x509.MarshalPKCS8PrivateKey(testkit.Key())
 		if err != nil {
 			t.Fatal(err)
 		}
-		return file(t, c), textFile(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+		return testkit.CertFile(t, c), testkit.File(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
 	}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} { // 1.3 tells after its handshake is over
 		t.Run(tls.VersionName(version), func(t *testing.T) {
-			cfg := presenting(selfSigned(t, nil))
+			cfg := testkit.Presenting(testkit.SelfSigned(t, nil))
 			cfg.ClientAuth, cfg.MaxVersion = tls.RequireAndVerifyClientCert, version
 			cfg.ClientCAs = x509.NewCertPool()
-			cfg.ClientCAs.AddCert(ca.cert)
-			addr := listen(t, sstpServer(cfg, okHead))
+			cfg.ClientCAs.AddCert(ca.Cert)
+			addr := testkit.Listen(t, testkit.SSTPServer(cfg, testkit.OKHead))
 
 			o := unverified(addr)
 			f := wantFault(t, o, fault.TLSFailed, "demands a client certificate", "cert and key")
@@ -225,7 +227,7 @@ func TestTheServerDemandsAClientCertificate(t *testing.T) {
 
 			both, _ := os.ReadFile(o.Cert)
 			key, _ := os.ReadFile(o.Key)
-			o.Cert, o.Key = textFile(t, "both.pem", string(both)+string(key)), ""
+			o.Cert, o.Key = testkit.File(t, "both.pem", string(both)+string(key)), ""
 			mustConnect(t, o, nil) // certificate and key in one file
 		})
 	}
@@ -250,38 +252,38 @@ func (d *deafening) Write(b []byte) (int, error) {
 }
 
 func TestTheAlertIsReadAlsoWhereTheRequestCannotBeWritten(t *testing.T) {
-	cfg := presenting(selfSigned(t, nil))
+	cfg := testkit.Presenting(testkit.SelfSigned(t, nil))
 	cfg.ClientAuth = tls.RequireAnyClientCert
-	o := unverified(listen(t, sstpServer(cfg, okHead)))
+	o := unverified(testkit.Listen(t, testkit.SSTPServer(cfg, testkit.OKHead)))
 	dial, conn := o.DialTCP, &deafening{}
 	o.DialTCP = func(ctx context.Context, addr netip.AddrPort) (_ net.Conn, err error) {
 		conn.Conn, err = dial(ctx, addr)
 		return conn, err
 	}
 	_, err := Connect(t.Context(), o, conn)
-	wantFaultIn(t, err, fault.TLSFailed, "demands a client certificate")
+	testkit.WantFault(t, err, fault.TLSFailed, "demands a client certificate")
 }
 
 func TestAServerCertificateThatIsNone(t *testing.T) {
-	cfg := presenting()
+	cfg := testkit.Presenting()
 	cfg.Certificates[0].Certificate = [][]byte{{1, 2, 3}}
-	wantFault(t, unverified(listen(t, sstpServer(cfg, okHead))), fault.TLSFailed, "parse certificate")
+	wantFault(t, unverified(testkit.Listen(t, testkit.SSTPServer(cfg, testkit.OKHead))), fault.TLSFailed, "parse certificate")
 }
 
 func TestAClientCertificateThatCannotBeUsed(t *testing.T) {
 	o := unverified(netip.AddrPort{})
 	o.Cert, o.Key = "/nonexistent.pem", "/nonexistent.key"
 	wantFault(t, o, fault.InvalidOptions, "client certificate", "/nonexistent.pem")
-	o.Cert = file(t, selfSigned(t, nil))
+	o.Cert = testkit.CertFile(t, testkit.SelfSigned(t, nil))
 	o.Key = o.Cert
 	wantFault(t, o, fault.InvalidOptions, "client certificate")
 }
 
 func TestNoSessionIsResumed(t *testing.T) {
-	cfg := presenting(selfSigned(t, nil))
+	cfg := testkit.Presenting(testkit.SelfSigned(t, nil))
 	resumed := make(chan bool, 2)
 	cfg.VerifyConnection = func(s tls.ConnectionState) error { resumed <- s.DidResume; return nil }
-	o := unverified(listen(t, sstpServer(cfg, okHead)))
+	o := unverified(testkit.Listen(t, testkit.SSTPServer(cfg, testkit.OKHead)))
 	for range 2 {
 		mustConnect(t, o, nil)
 		if <-resumed {
@@ -309,7 +311,7 @@ func (c *tap) Write(b []byte) (int, error) {
 }
 
 func TestOneWriteIsOneRecordFromTheFirstOneOn(t *testing.T) {
-	o := unverified(listen(t, sstpServer(presenting(selfSigned(t, nil)), okHead)))
+	o := unverified(testkit.Listen(t, testkit.SSTPServer(testkit.Presenting(testkit.SelfSigned(t, nil)), testkit.OKHead)))
 	var wire *tap
 	dial := o.DialTCP
 	o.DialTCP = func(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
@@ -328,9 +330,9 @@ func TestOneWriteIsOneRecordFromTheFirstOneOn(t *testing.T) {
 }
 
 func TestInfo(t *testing.T) {
-	ca := newAuthority(t, "Root", nil, nil)
-	leaf := ca.issue(t, nil)
-	o := trusting(t, listen(t, sstpServer(presenting(leaf, ca.cert), okHead)), ca)
+	ca := testkit.NewAuthority(t, "Root", nil, nil)
+	leaf := ca.Issue(t, nil)
+	o := trusting(t, testkit.Listen(t, testkit.SSTPServer(testkit.Presenting(leaf, ca.Cert), testkit.OKHead)), ca)
 	seen := &script{}
 	info := mustConnect(t, o, seen).Info()
 	if !bytes.Equal(info.Leaf.Raw, leaf.Raw) {
@@ -339,7 +341,7 @@ func TestInfo(t *testing.T) {
 	if len(info.Chain) != 2 || len(seen.chain) != 2 {
 		t.Errorf("chain of %d, observer %d, want both certificates", len(info.Chain), len(seen.chain))
 	}
-	if info.Server.String() != "192.0.2.1:443" || info.Proxy != "" || info.VerifiedBy != VerifiedByCA ||
+	if info.Server.String() != "192.0.2.1:443" || info.Proxy != "" || info.VerifiedBy != trust.VerifiedByCA ||
 		info.TLSVersion != "TLS 1.3" || !strings.HasPrefix(info.CipherSuite, "TLS_") {
 		t.Errorf("info %+v", info)
 	}
@@ -349,4 +351,54 @@ func TestInfo(t *testing.T) {
 		"tls", "certificates: full", "tls ok: TLS 1.3, "+info.CipherSuite+", verified by CA and name",
 		"http", "http ok: HTTP 200, Microsoft-HTTPAPI/2.0",
 	)
+}
+
+func TestConnectHeedsThePolicy(t *testing.T) {
+	root := testkit.NewAuthority(t, "Root", nil, nil)
+	self, good := testkit.SelfSigned(t, nil), root.Issue(t, nil)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			serve := func(c *x509.Certificate) Options {
+				cfg := testkit.Presenting(c)
+				cfg.MaxVersion = version
+				return trusting(t, testkit.Listen(t, testkit.SSTPServer(cfg, testkit.OKHead)), root)
+			}
+			if by := mustConnect(t, serve(good), nil).Info().VerifiedBy; by != trust.VerifiedByCA {
+				t.Errorf("verified by %q", by)
+			}
+			wantFault(t, serve(self), fault.CertUntrusted, trust.Fingerprint(self))
+
+			o := serve(good)
+			o.ServerName = "other.test"
+			wantFault(t, o, fault.CertNameMismatch, "vpn.test")
+			o = serve(good)
+			o.Now = func() time.Time { return time.Unix(0, 0) }
+			wantFault(t, o, fault.CertExpired, "1970-01-01", "clock")
+			o = serve(self)
+			o.Verify, o.Pins = config.VerifyPin, []config.Pin{trust.LeafPin(self)}
+			if by := mustConnect(t, o, nil).Info().VerifiedBy; by != trust.VerifiedByPin+trust.Fingerprint(self) {
+				t.Errorf("verified by %q", by)
+			}
+			o = serve(good)
+			o.Verify, o.Pins = config.VerifyPin, []config.Pin{trust.LeafPin(self)}
+			wantFault(t, o, fault.CertPinMismatch, trust.Fingerprint(good))
+			o = serve(self)
+			o.Verify = config.VerifyNone
+			if by := mustConnect(t, o, nil).Info().VerifiedBy; by != trust.Unverified {
+				t.Errorf("verified by %q", by)
+			}
+		})
+	}
+}
+
+func TestTheProbeSeesARefusedChain(t *testing.T) {
+	root, self := testkit.NewAuthority(t, "Root", nil, nil), testkit.SelfSigned(t, nil)
+	seen := &script{}
+	_, err := Connect(t.Context(), trusting(t, testkit.Listen(t, testkit.SSTPServer(testkit.Presenting(self), testkit.OKHead)), root), seen)
+	testkit.WantFault(t, err, fault.CertUntrusted)
+	if len(seen.chain) != 1 || !seen.chain[0].Equal(self) {
+		t.Error("the observer must see the certificates that were refused: the user decides over them")
+	}
+	seen.want(t, "resolve", "resolve ok: 192.0.2.1", "connect", "connect ok: 192.0.2.1:443",
+		"tls", "certificates: ", "tls failed: The server's certificate is self-signed.")
 }

@@ -90,33 +90,15 @@ type Observer interface {
 	Certificates(chain []*x509.Certificate, verifiedBy string)
 }
 
-// The values of Info.VerifiedBy besides a pin's text, which stands behind VerifiedByPin.
-const (
-	VerifiedByCA  = "full" // chain, name and time against the trusted CAs
-	VerifiedByPin = "pin " // and the pin, as option cert_pin has it
-	Unverified    = "none" // accepted unseen because option verify says so
-)
-
-// VerifiedText says for people what a server's certificate was accepted by.
-func VerifiedText(by string) string {
-	switch {
-	case by == VerifiedByCA:
-		return "verified by CA and name"
-	case by == Unverified:
-		return "not verified"
-	}
-	return "verified by pin"
-}
-
 // Info is what became known while connecting.
 type Info struct {
-	Server      netip.AddrPort // the far end of the TCP connection: the server, or the proxy where one is used
-	Proxy       string         // host:port of the proxy; empty: none
-	TLSVersion  string         // as "TLS 1.3"
-	CipherSuite string         // as "TLS_AES_128_GCM_SHA256"
-	Path        string         // PathGo or PathKernel: who encrypts and decrypts
-	PathReason  string         // why that one
-	VerifiedBy  string
+	Server      netip.AddrPort      // the far end of the TCP connection: the server, or the proxy where one is used
+	Proxy       string              // host:port of the proxy; empty: none
+	TLSVersion  string              // as "TLS 1.3"
+	CipherSuite string              // as "TLS_AES_128_GCM_SHA256"
+	Path        string              // PathGo or PathKernel: who encrypts and decrypts
+	PathReason  string              // why that one
+	VerifiedBy  string              // as trust.Policy.Check returns it
 	Leaf        *x509.Certificate   // the server's certificate exactly as received, which the crypto binding hashes
 	Chain       []*x509.Certificate // all that the server sent, Leaf first
 }

@@ -17,6 +17,7 @@ import (
 	"sstp/src/fault"
 	"sstp/src/hostnet"
 	"sstp/src/lab"
+	"sstp/src/transport/trust"
 	"sstp/src/tun"
 )
 
@@ -83,7 +84,7 @@ func serve(o *options, signals <-chan os.Signal, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	say("listening on %s, certificate sha256:%s, %s", names(listeners), fingerprint(server.CertificateInUse()), o.carrier())
+	say("listening on %s, certificate %s, %s", names(listeners), trust.Fingerprint(server.CertificateInUse().Leaf), o.carrier())
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var wg sync.WaitGroup

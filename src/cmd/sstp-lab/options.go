@@ -1,10 +1,8 @@
 package main
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -330,11 +328,6 @@ func write(file string, text []byte, mode os.FileMode) error {
 		return nil
 	}
 	return os.WriteFile(file, text, mode)
-}
-
-func fingerprint(c *lab.Certificate) string {
-	sum := sha256.Sum256(c.Leaf.Raw)
-	return hex.EncodeToString(sum[:])
 }
 
 // carrier says where the clients' packets go.

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/netip"
@@ -26,6 +24,7 @@ import (
 	"sstp/src/session"
 	"sstp/src/text"
 	"sstp/src/transport"
+	"sstp/src/transport/trust"
 	"sstp/src/ubus"
 	"sstp/src/ucifile"
 )
@@ -263,24 +262,18 @@ func printChain(w io.Writer, r *session.Report) {
 		if i > 0 {
 			continue
 		}
-		if len(certificateNames(c)) > 0 {
-			fmt.Fprintf(w, "    names   %s\n", text.Show(strings.Join(certificateNames(c), ", "), maxShown))
+		if names := trust.Names(c); len(names) > 0 {
+			fmt.Fprintf(w, "    names   %s\n", text.Show(strings.Join(names, ", "), maxShown))
 		}
-		fmt.Fprintf(w, "    pin     %s\n    pin     spki-sha256:%s\n", fingerprint(c), keyHash(c))
+		fmt.Fprintf(w, "    pin     %s\n    pin     %s\n", trust.LeafPin(c), trust.KeyPin(c))
 	}
-}
-
-// keyHash is the base64 of the hash of the certificate's key, as a pin has it.
-func keyHash(c *x509.Certificate) string {
-	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
-	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 func verifiedText(by string) string {
 	if by == "" {
 		return "refused"
 	}
-	return transport.VerifiedText(by)
+	return trust.VerifiedText(by)
 }
 
 func nameText(c *x509.Certificate, subject bool) string {
@@ -293,15 +286,3 @@ func nameText(c *x509.Certificate, subject bool) string {
 
 // maxShown is how many characters of a stranger's certificate or finding are shown.
 const maxShown = 300
-
-// certificateNames returns the names and addresses that a certificate is for.
-func certificateNames(c *x509.Certificate) []string {
-	names := append([]string(nil), c.DNSNames...)
-	for _, ip := range c.IPAddresses {
-		names = append(names, ip.String())
-	}
-	for i := range names {
-		names[i] = text.Show(names[i], maxShown)
-	}
-	return names
-}

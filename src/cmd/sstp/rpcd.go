@@ -130,13 +130,13 @@ func rpcdTunnels(ctx context.Context, bus caller) (reply blobmsg.Fields) {
 // it, which makes netifd start the tunnel anew.
 func rpcdTrust(ctx context.Context, bus caller, request blobmsg.Fields) blobmsg.Fields {
 	name, pin := request.Text("interface"), request.Text("fingerprint")
-	if err := trust(ctx, bus, name, pin, request); err != nil {
+	if err := storePin(ctx, bus, name, pin, request); err != nil {
 		return failure(err)
 	}
 	return nil
 }
 
-func trust(ctx context.Context, bus caller, name, pin string, request blobmsg.Fields) error {
+func storePin(ctx context.Context, bus caller, name, pin string, request blobmsg.Fields) error {
 	// The options' own reader says what a pin is.
 	if _, _, err := config.Parse("trust", config.Values{"server": {"localhost"}, "cert_pin": {pin}}); err != nil || pin == "" {
 		return invalid("The fingerprint must be sha256: and 64 hexadecimal digits, or spki-sha256: and the base64 of the key's hash.")

@@ -11,6 +11,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/session"
 	"sstp/src/text"
+	"sstp/src/transport/trust"
 	"sstp/src/ubus"
 )
 
@@ -131,8 +132,8 @@ func certificateFields(c *x509.Certificate) (t blobmsg.Fields) {
 	t.AddText("issuer", nameText(c, false))
 	t.AddCount("not_before", c.NotBefore.Unix())
 	t.AddCount("not_after", c.NotAfter.Unix())
-	t.AddTexts("names", certificateNames(c))
-	t.AddText("sha256", strings.TrimPrefix(fingerprint(c), "sha256:"))
-	t.AddText("spki_sha256", keyHash(c))
+	t.AddTexts("names", trust.Names(c))
+	t.AddText("sha256", strings.TrimPrefix(trust.Fingerprint(c), "sha256:"))
+	t.AddText("spki_sha256", strings.TrimPrefix(trust.KeyPin(c).String(), "spki-sha256:"))
 	return t
 }

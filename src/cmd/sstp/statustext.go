@@ -9,7 +9,7 @@ import (
 
 	"sstp/src/blobmsg"
 	"sstp/src/text"
-	"sstp/src/transport"
+	"sstp/src/transport/trust"
 )
 
 // statusRows is how a status is laid out for people: a label and, behind "=", pieces between semicolons. Each piece names one
@@ -135,7 +135,7 @@ func fieldText(f blobmsg.Fields, path string, now time.Time) string {
 	case name == "next_retry_ms":
 		return span(time.Duration(n) * time.Millisecond)
 	case name == "verified_by":
-		return transport.VerifiedText(f.Text(name))
+		return trust.VerifiedText(f.Text(name))
 	case name == "not_after":
 		return time.Unix(n, 0).UTC().Format(time.DateOnly)
 	case name == "time":

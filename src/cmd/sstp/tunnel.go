@@ -9,6 +9,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/session"
 	"sstp/src/transport"
+	"sstp/src/transport/trust"
 	"sstp/src/tun"
 	"sstp/src/ucifile"
 )
@@ -54,5 +55,5 @@ func openDevice(t *config.Tunnel) func(name string, mtu int) (session.Device, er
 
 // innerTLS returns how EAP-TLS is done for a tunnel.
 func innerTLS(t *config.Tunnel) session.InnerTLS {
-	return func(server config.Server) (*tls.Config, error) { return transport.InnerTLS(t, server, time.Now) }
+	return func(server config.Server) (*tls.Config, error) { return trust.InnerTLS(t, server, time.Now) }
 }

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"crypto/x509"
-	"fmt"
 	"time"
 
 	"sstp/src/config"
@@ -12,6 +9,7 @@ import (
 	"sstp/src/session"
 	"sstp/src/text"
 	"sstp/src/transport"
+	"sstp/src/transport/trust"
 )
 
 // tunnel is the daemon's tunnel, as its object on the bus shows it.
@@ -115,9 +113,6 @@ func tlsOf(info transport.Info) *control.TLS {
 	return &control.TLS{
 		Version: info.TLSVersion, Cipher: info.CipherSuite, Path: info.Path, PathReason: info.PathReason, VerifiedBy: info.VerifiedBy,
 		Subject: text.Show(leaf.Subject.String(), maxShown), Issuer: text.Show(leaf.Issuer.String(), maxShown), NotAfter: leaf.NotAfter,
-		Fingerprint: fingerprint(leaf),
+		Fingerprint: trust.Fingerprint(leaf),
 	}
 }
-
-// fingerprint is the certificate's pin, as option cert_pin takes it.
-func fingerprint(c *x509.Certificate) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(c.Raw)) }

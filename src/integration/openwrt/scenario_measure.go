@@ -1,14 +1,15 @@
 package main
 
 import (
-	"crypto/sha256"
 	"slices"
 	"strings"
 	"time"
+
+	"sstp/src/transport/trust"
 )
 
 // fingerprint returns the SHA-256 of the server's certificate.
-func (w *world) fingerprint() [32]byte { return sha256.Sum256(w.certificate.Leaf.Raw) }
+func (w *world) fingerprint() string { return trust.Fingerprint(w.certificate.Leaf) }
 
 func timeToUp(w *world) {
 	w.start(setup{vpn: options{"auto": "0"}})

@@ -262,7 +262,7 @@ func theWebInterface(w *world) {
 	w.say("probe: %d %v", status, probe)
 	w.check(status == 0 && len(probe) > 0, "the session may not probe: %d %v", status, probe)
 
-	fingerprint := fmt.Sprintf("sha256:%x", w.fingerprint())
+	fingerprint := w.fingerprint()
 	status, answer := w.rpc(nobody, "sstp", "trust", map[string]any{"interface": "vpn", "fingerprint": fingerprint})
 	w.check(status != 0, "somebody without a session may trust a certificate: %v", answer)
 	status, answer = w.rpc(session, "sstp", "trust", map[string]any{"interface": "vpn", "fingerprint": fingerprint})

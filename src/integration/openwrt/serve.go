@@ -196,7 +196,7 @@ func (w *world) controls() http.Handler {
 	handle("GET /server/log", func(string, *http.Request, http.ResponseWriter) string { return w.lab.Output() })
 	handle("GET /server/ca", func(string, *http.Request, http.ResponseWriter) string { return string(w.certificate.RootPEM()) })
 	handle("GET /names", func(string, *http.Request, http.ResponseWriter) string {
-		return fmt.Sprintf(`{"server":%q,"username":%q,"password":%q,"fingerprint":"sha256:%x","inside":%q}`+"\n",
+		return fmt.Sprintf(`{"server":%q,"username":%q,"password":%q,"fingerprint":%q,"inside":%q}`+"\n",
 			serverName, user, password, w.fingerprint(), insideAddress)
 	})
 	return mux

@@ -1,4 +1,4 @@
-package transport
+package trust
 
 import (
 	"crypto/tls"
@@ -15,7 +15,7 @@ import (
 //
 // Version 1.3 is left out unless tls_min asks for it: Windows Server 2022 fails with EAP-TLS over TLS 1.3.
 func InnerTLS(t *config.Tunnel, server config.Server, now func() time.Time) (*tls.Config, error) {
-	certificate, err := loadClientCertificate(t.Cert, t.Key)
+	certificate, err := ClientCertificate(t.Cert, t.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -28,14 +28,32 @@ func InnerTLS(t *config.Tunnel, server config.Server, now func() time.Time) (*tl
 		Time:               now,
 		MinVersion:         max(t.TLSMin, tls.VersionTLS12),
 		MaxVersion:         max(t.TLSMin, tls.VersionTLS12),
-		InsecureSkipVerify: true, // the whole of the verification is trust.check
+		InsecureSkipVerify: true, // the whole of the verification is Policy.Check
 		VerifyConnection: func(state tls.ConnectionState) error {
-			policy := trust{verify: t.Verify, pins: t.Pins, name: t.VerifyName(server), caFile: t.CACert, now: now()}
-			_, err := policy.check(state.PeerCertificates)
+			policy := Policy{Verify: t.Verify, Pins: t.Pins, Name: t.VerifyName(server), CAFile: t.CACert, Now: now()}
+			_, err := policy.Check(state.PeerCertificates)
 			if f := fault.Of(err, "", ""); f != nil && f.Code == fault.CertNameMismatch && t.CACert != "" {
 				return nil
 			}
 			return err
 		},
 	}, nil
+}
+
+// ClientCertificate reads a certificate and its key, from one file where key is empty; nil: there is none. An error
+// is a *fault.Error.
+func ClientCertificate(cert, key string) (*tls.Certificate, error) {
+	if cert == "" {
+		return nil, nil
+	}
+	if key == "" {
+		key = cert
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fault.New(fault.InvalidOptions, fault.StageConfig,
+			"The client certificate cannot be used: "+err.Error()+".").
+			WithHint("Options cert and key must name PEM files that belong together.").Wrap(err)
+	}
+	return &pair, nil
 }

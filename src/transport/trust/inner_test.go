@@ -1,4 +1,4 @@
-package transport
+package trust
 
 import (
 	"crypto/tls"
@@ -9,25 +9,29 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/transport/testkit"
 )
 
 // innerTunnel has a client certificate in files.
 func innerTunnel(t *testing.T) *config.Tunnel {
 	t.Helper()
-	key, err := x509.MarshalPKCS8PrivateKey(testKey())
+	key, err := x509.MarshalPKCS8PrivateKey(testkit.Key())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &config.Tunnel{
-		Cert: file(t, newAuthority(t, "client CA", nil, nil).issue(t, nil)),
-		Key:  textFile(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))),
+		Cert: testkit.CertFile(t, testkit.NewAuthority(t, "client CA", nil, nil).Issue(t, nil)),
+		Key:  testkit.File(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))),
 	}
 }
 
-func clock() time.Time { return now }
+// vpn is the server of the tunnel whose login is verified.
+var vpn = config.Server{Host: "vpn.test", Port: 443}
+
+func clock() time.Time { return testkit.Now }
 
 func TestTheLogInServersCertificateIsVerifiedLikeTheVPNServers(t *testing.T) {
-	ours, other := newAuthority(t, "our CA", nil, nil), newAuthority(t, "other CA", nil, nil)
+	ours, other := testkit.NewAuthority(t, "our CA", nil, nil), testkit.NewAuthority(t, "other CA", nil, nil)
 	named := func(name string) func(*x509.Certificate) {
 		return func(c *x509.Certificate) { c.DNSNames = []string{name} }
 	}
@@ -37,16 +41,16 @@ func TestTheLogInServersCertificateIsVerifiedLikeTheVPNServers(t *testing.T) {
 		leaf   *x509.Certificate
 		want   fault.Code
 	}{
-		{"our CA and the VPN server's name", true, ours.issue(t, named(vpn.Host)), ""},
-		{"our CA vouches for another machine", true, ours.issue(t, named("radius.test")), ""},
-		{"another CA", true, other.issue(t, named(vpn.Host)), fault.CertUntrusted},
-		{"our CA, expired", true, ours.issue(t, func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Hour) }), fault.CertExpired},
-		{"no CA configured: the system's do not know it", false, ours.issue(t, named(vpn.Host)), fault.CertUntrusted},
+		{"our CA and the VPN server's name", true, ours.Issue(t, named(vpn.Host)), ""},
+		{"our CA vouches for another machine", true, ours.Issue(t, named("radius.test")), ""},
+		{"another CA", true, other.Issue(t, named(vpn.Host)), fault.CertUntrusted},
+		{"our CA, expired", true, ours.Issue(t, func(c *x509.Certificate) { c.NotAfter = testkit.Now.Add(-time.Hour) }), fault.CertExpired},
+		{"no CA configured: the system's do not know it", false, ours.Issue(t, named(vpn.Host)), fault.CertUntrusted},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tunnel := innerTunnel(t)
 			if c.caFile {
-				tunnel.CACert = file(t, ours.cert)
+				tunnel.CACert = testkit.CertFile(t, ours.Cert)
 			}
 			cfg, err := InnerTLS(tunnel, vpn, clock)
 			if err != nil {
@@ -59,16 +63,16 @@ func TestTheLogInServersCertificateIsVerifiedLikeTheVPNServers(t *testing.T) {
 				}
 				return
 			}
-			wantFaultIn(t, err, c.want)
+			testkit.WantFault(t, err, c.want)
 		})
 	}
 }
 
 func TestEAPTLSWithoutACertificateIsAConfigurationError(t *testing.T) {
 	_, err := InnerTLS(&config.Tunnel{}, vpn, clock)
-	wantFaultIn(t, err, fault.InvalidOptions, "cert", "key")
+	testkit.WantFault(t, err, fault.InvalidOptions, "cert", "key")
 	_, err = InnerTLS(&config.Tunnel{Cert: "/does/not/exist"}, vpn, clock)
-	wantFaultIn(t, err, fault.InvalidOptions, "/does/not/exist")
+	testkit.WantFault(t, err, fault.InvalidOptions, "/does/not/exist")
 }
 
 func TestEAPTLSUsesTLS12UnlessToldOtherwise(t *testing.T) {

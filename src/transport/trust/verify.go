@@ -1,7 +1,6 @@
-package transport
+package trust
 
 import (
-	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
 	"errors"
@@ -13,16 +12,34 @@ import (
 	"sstp/src/text"
 )
 
-// trust is the certificate policy of one connection.
-type trust struct {
-	verify config.Verify
-	pins   []config.Pin
-	name   string // that the certificate must have; an address is looked for among its addresses
-	caFile string // replaces the system's CAs
-	now    time.Time
+// The values of verifiedBy besides a pin's text, which stands behind VerifiedByPin.
+const (
+	VerifiedByCA  = "full" // chain, name and time against the trusted CAs
+	VerifiedByPin = "pin " // and the pin, as option cert_pin has it
+	Unverified    = "none" // accepted unseen because option verify says so
+)
+
+// VerifiedText says for people what a server's certificate was accepted by.
+func VerifiedText(by string) string {
+	switch {
+	case by == VerifiedByCA:
+		return "verified by CA and name"
+	case by == Unverified:
+		return "not verified"
+	}
+	return "verified by pin"
 }
 
-// check is the whole of the server's verification: nothing else decides whom we talk to. crypto/tls calls it in every
+// Policy is the certificate policy of one connection.
+type Policy struct {
+	Verify config.Verify
+	Pins   []config.Pin
+	Name   string // that the certificate must have; an address is looked for among its addresses
+	CAFile string // replaces the system's CAs
+	Now    time.Time
+}
+
+// Check is the whole of the server's verification: nothing else decides whom we talk to. crypto/tls calls it in every
 // handshake with what the server sent, leaf first, and proves by the same handshake that the server has the leaf's key.
 // verifiedBy is for people and for deciding which passwords may be sent; an error is a *fault.Error and ends the
 // connection before anything of ours was sent.
@@ -32,69 +49,69 @@ type trust struct {
 //   - verify none: anything is, and counts as unverified.
 //   - verify full, and any value unknown here: a chain to a trusted CA, good now and for TLS servers or any use, and the
 //     name.
-func (t *trust) check(chain []*x509.Certificate) (verifiedBy string, err error) {
+func (p *Policy) Check(chain []*x509.Certificate) (verifiedBy string, err error) {
 	if len(chain) == 0 {
 		return "", fault.New(fault.CertUntrusted, fault.StageTLS, "The server sent no certificate.")
 	}
 	leaf := chain[0]
-	if pin, found := t.pinOf(leaf); found {
+	if pin, found := p.pinOf(leaf); found {
 		return VerifiedByPin + pin.String(), nil
 	}
-	switch t.verify {
+	switch p.Verify {
 	case config.VerifyPin:
 		return "", pinFault(leaf)
 	case config.VerifyNone:
 		return Unverified, nil
 	}
 
-	roots, err := loadRoots(t.caFile, chain)
+	roots, err := loadRoots(p.CAFile, chain)
 	if err != nil {
 		return "", err
 	}
 	options := x509.VerifyOptions{
 		Roots:         roots.pool,
 		Intermediates: x509.NewCertPool(),
-		CurrentTime:   t.now,
+		CurrentTime:   p.Now,
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, // which anyExtendedKeyUsage and none at all include
 	}
 	for _, c := range chain[1:] {
 		options.Intermediates.AddCert(c)
 	}
 	if _, err := leaf.Verify(options); err != nil {
-		return "", t.chainFault(chain, options, roots, err)
+		return "", p.chainFault(chain, options, roots, err)
 	}
-	if err := leaf.VerifyHostname(withoutZone(t.name)); err != nil {
-		return "", nameFault(leaf, t.name, err)
+	if err := leaf.VerifyHostname(withoutZone(p.Name)); err != nil {
+		return "", nameFault(leaf, p.Name, err)
 	}
 	return VerifiedByCA, nil
 }
 
 // pinOf returns the pin that the leaf matches.
-func (t *trust) pinOf(leaf *x509.Certificate) (pin config.Pin, found bool) {
-	whole, key := sha256.Sum256(leaf.Raw), sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
-	for _, p := range t.pins {
-		sum := &whole
-		if p.Kind == config.PinSPKI {
-			sum = &key
+func (p *Policy) pinOf(leaf *x509.Certificate) (pin config.Pin, found bool) {
+	whole, key := LeafPin(leaf), KeyPin(leaf)
+	for _, pin := range p.Pins {
+		found := &whole
+		if pin.Kind == config.PinSPKI {
+			found = &key
 		}
-		if subtle.ConstantTimeCompare(p.Sum[:], sum[:]) == 1 {
-			return p, true
+		if subtle.ConstantTimeCompare(pin.Sum[:], found.Sum[:]) == 1 {
+			return pin, true
 		}
 	}
 	return config.Pin{}, false
 }
 
 // chainFault tells what is wrong with a chain that did not verify.
-func (t *trust) chainFault(chain []*x509.Certificate, options x509.VerifyOptions, roots roots, err error) error {
+func (p *Policy) chainFault(chain []*x509.Certificate, options x509.VerifyOptions, roots roots, err error) error {
 	leaf := chain[0]
-	if c := t.untimely(chain, options, err); c != nil {
-		return timeFault(leaf, c, t.now, err)
+	if c := p.untimely(chain, options, err); c != nil {
+		return timeFault(leaf, c, p.Now, err)
 	}
 	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
 		return untrusted(leaf, "The server's certificate is not meant for a TLS server.", err)
-	case len(t.pins) > 0:
+	case len(p.Pins) > 0:
 		return pinFault(leaf).Wrap(err)
 	case roots.empty:
 		return untrusted(leaf, "No CA certificates are installed that could vouch for the server.", err).
@@ -111,16 +128,16 @@ func (t *trust) chainFault(chain []*x509.Certificate, options x509.VerifyOptions
 }
 
 // untimely returns the certificate whose dates alone are what is wrong; nil: there is none.
-func (t *trust) untimely(chain []*x509.Certificate, options x509.VerifyOptions, err error) *x509.Certificate {
-	if outOfTime(chain[0], t.now) {
+func (p *Policy) untimely(chain []*x509.Certificate, options x509.VerifyOptions, err error) *x509.Certificate {
+	if outOfTime(chain[0], p.Now) {
 		return chain[0]
 	}
 	for _, c := range chain[1:] {
-		if !outOfTime(c, t.now) {
+		if !outOfTime(c, p.Now) {
 			continue
 		}
 		options.CurrentTime = c.NotAfter
-		if t.now.Before(c.NotBefore) {
+		if p.Now.Before(c.NotBefore) {
 			options.CurrentTime = c.NotBefore
 		}
 		if _, err := chain[0].Verify(options); err == nil {

@@ -1,4 +1,4 @@
-package transport
+package trust
 
 import (
 	"crypto/sha256"
@@ -12,10 +12,18 @@ import (
 	"sstp/src/text"
 )
 
-// Fingerprint returns the certificate's SHA-256 as option cert_pin takes it.
-func Fingerprint(c *x509.Certificate) string {
-	return config.Pin{Kind: config.PinLeaf, Sum: sha256.Sum256(c.Raw)}.String()
+// LeafPin returns the pin of the whole certificate.
+func LeafPin(c *x509.Certificate) config.Pin {
+	return config.Pin{Kind: config.PinLeaf, Sum: sha256.Sum256(c.Raw)}
 }
+
+// KeyPin returns the pin of the certificate's public key.
+func KeyPin(c *x509.Certificate) config.Pin {
+	return config.Pin{Kind: config.PinSPKI, Sum: sha256.Sum256(c.RawSubjectPublicKeyInfo)}
+}
+
+// Fingerprint returns the certificate's SHA-256 as option cert_pin takes it.
+func Fingerprint(c *x509.Certificate) string { return LeafPin(c).String() }
 
 func untrusted(leaf *x509.Certificate, message string, cause error) *fault.Error {
 	return fault.New(fault.CertUntrusted, fault.StageTLS, message).Wrap(cause).
@@ -31,7 +39,11 @@ func pinFault(leaf *x509.Certificate) *fault.Error {
 
 // nameFault lists the names that the certificate does have.
 func nameFault(leaf *x509.Certificate, want string, cause error) *fault.Error {
-	names := certificateNames(leaf)
+	const most = 8
+	names := Names(leaf)
+	if len(names) > most {
+		names = append(names[:most], "and others")
+	}
 	message := "The server's certificate is for " + strings.Join(names, ", ") + ", not for " + text.Phrase(want) + "."
 	hint := "Set server or server_name to a name that the certificate has, or store its fingerprint " +
 		Fingerprint(leaf) + " as cert_pin."
@@ -47,18 +59,14 @@ func nameFault(leaf *x509.Certificate, want string, cause error) *fault.Error {
 	return fault.New(fault.CertNameMismatch, fault.StageTLS, message).WithHint(hint).Wrap(cause)
 }
 
-// certificateNames returns what VerifyHostname looks at.
-func certificateNames(c *x509.Certificate) []string {
-	const most = 8
+// Names returns the names and addresses that a certificate is for, in a form that can be shown.
+func Names(c *x509.Certificate) []string {
 	var names []string
 	for _, n := range c.DNSNames {
 		names = append(names, text.Phrase(n))
 	}
 	for _, ip := range c.IPAddresses {
 		names = append(names, ip.String())
-	}
-	if len(names) > most {
-		names = append(names[:most], "and others")
 	}
 	return names
 }
