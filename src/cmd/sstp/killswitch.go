@@ -171,7 +171,10 @@ func (s switchboard) do(ctx context.Context, c switchCommand) error {
 	if err := s.uci.replace(ctx, before, after, changes); err != nil {
 		return err
 	}
-	// rpcd has told procd, which makes firewall and network read what is new.
+	// rpcd has told procd, which makes firewall and network read what is new, one after the other and when it has the time.
+	if concerns(changes, "network") {
+		_, _ = s.uci.bus.Call(ctx, "network", "reload", nil)
+	}
 	if err := s.firewall.await(ctx, began, killswitch.Inspect(after, c.Tunnel).Rules); err != nil {
 		return err
 	}

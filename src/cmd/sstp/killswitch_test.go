@@ -137,6 +137,9 @@ func TestTheKillSwitchIsSavedAndTakenBack(t *testing.T) {
 	if got := b.netifd.CallsOf("commit"); got != 2 {
 		t.Errorf("saved %d times, want firewall and network once each", got)
 	}
+	if b.netifd.Reloads != 1 {
+		t.Errorf("netifd was told %d times to read its configuration", b.netifd.Reloads)
+	}
 	if v := b.netifd.Configured("network", "wan", "peerdns"); !slices.Equal(v, []string{"0"}) {
 		t.Errorf("peerdns of wan is %q", v)
 	}
