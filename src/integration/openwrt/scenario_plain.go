@@ -48,13 +48,13 @@ func upHeldForever(w *world) {
 	config := w.file("plain/network", "config interface 'plain'\n\toption proto sstp\n\toption server "+serverAddress+"\n\toption server_name "+
 		serverName+"\n\toption username plain\n\toption password simple\n\toption ca_cert "+
 		w.file("plain-ca.pem", string(w.certificate.RootPEM()))+"\n\toption hold forever\n\toption keepalive '2 1'\n")
-	command := []string{"env", "SSTP_SOCKETS=" + w.bed.Dir, "UBUS_SOCKET=" + w.bed.Dir + "/none", filepath.Join(w.job.Build, "sstp")}
+	command := []string{"env", "SSTP_SOCKETS=" + w.kit.Dir, "UBUS_SOCKET=" + w.kit.Dir + "/none", filepath.Join(w.job.Build, "sstp")}
 	var client interface {
 		Signal(syscall.Signal) error
 		Output() string
 	}
 	w.must(machine.do(func() error {
-		process, err := w.bed.Start("", append(command, "up", "plain", "--config", filepath.Dir(config))...)
+		process, err := w.kit.Here.Start(append(command, "up", "plain", "--config", filepath.Dir(config))...)
 		client = process
 		return err
 	}))

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"sstp/src/integration"
+	"sstp/src/integration/netkit"
 )
 
 const device = "sstp-vpn"
@@ -117,11 +117,10 @@ func theLANGoesThrough(w *world) {
 	w.reaches(w.lan, insideAddress, upLimit)
 	w.reaches(w.lan, behindAddress, upLimit)
 	const size = 64 << 20
-	for _, up := range []bool{true, false} {
-		took, err := integration.Transfer(insideAddress+":5000", up, size)
+	for _, d := range netkit.Directions {
+		took, err := netkit.Transfer(insideAddress+":5000", d, size, time.Minute)
 		w.must(err)
-		direction := map[bool]string{true: "upload", false: "download"}[up]
-		w.find("%s of %d MiB through router and tunnel: %.0f Mbit/s, checksum right", direction, size>>20, size*8/took.Seconds()/1e6)
+		w.find("%sload of %d MiB through router and tunnel: %.0f Mbit/s, checksum right", d, size>>20, size*8/took.Seconds()/1e6)
 	}
 }
 

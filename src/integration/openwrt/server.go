@@ -8,8 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"sstp/src/integration"
 )
 
 // serveVPN starts the lab server. A second one after the first has ended has the same certificate and users.
@@ -20,7 +18,7 @@ func (w *world) serveVPN(args ...string) {
 		"--tun", "lab0", "--users", w.file("users", user+":"+password+"\n"), "--pool", "10.99.0.0/24",
 		"--cert", w.file("server.pem", string(w.certificate.CertificatePEM())), "--key", w.file("server.key", string(key))}
 	w.must(w.server.do(func() (err error) {
-		w.lab, err = w.bed.Start("", append(all, args...)...)
+		w.lab, err = w.kit.Here.Start(append(all, args...)...)
 		return err
 	}))
 	_, err = w.lab.WaitFor("listening", 0, 5*time.Second)
@@ -34,13 +32,7 @@ func (w *world) serveVPN(args ...string) {
 // serveInside serves, in the server's namespace, what is reached through the tunnel: checksummed transfers on port 5000, and
 // on port 7 an echo.
 func (w *world) serveInside() {
-	ready := make(chan error, 1)
-	go w.server.do(func() error {
-		err := integration.Serve(":5000", func() { ready <- nil })
-		ready <- err
-		return err
-	})
-	w.must(<-ready)
+	w.must(w.server.do(func() error { return w.kit.Here.ServeTransfers(":5000") }))
 	w.must(w.server.do(func() error {
 		l, err := net.Listen("tcp", ":7")
 		if err != nil {

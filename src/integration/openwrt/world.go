@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sstp/src/integration"
+	"sstp/src/integration/netkit"
 	"sstp/src/lab"
 )
 
@@ -48,8 +48,8 @@ type world struct {
 
 	lan, internet, server *space
 	router                *router
-	bed                   *integration.Bed // keeps the lab server's processes
-	lab                   *integration.Process
+	kit                   *netkit.Net // keeps the lab server's processes
+	lab                   *netkit.Process
 	labRuns               int
 	certificate           *lab.Certificate
 	names                 *nameServer
@@ -185,7 +185,7 @@ func (w *world) build() {
 	w.job.Dir = own
 	os.Setenv("TMPDIR", own)
 	var err error
-	w.bed, err = integration.New("bed")
+	w.kit, err = netkit.New("world")
 	w.must(err)
 	w.lan, err = spaceOf("lan", 0)
 	w.must(err)
@@ -249,7 +249,7 @@ func (w *world) cable() {
 
 // file writes a file of the world's own folder and returns its path.
 func (w *world) file(name, content string) string {
-	path, err := w.bed.File(name, content)
+	path, err := w.kit.File(name, content)
 	w.must(err)
 	return path
 }
