@@ -3,10 +3,12 @@ package sstp
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"strconv"
 	"strings"
 
 	"sstp/src/fault"
+	"sstp/src/httphead"
 	"sstp/src/text"
 )
 
@@ -14,7 +16,7 @@ import (
 const (
 	Method      = "SSTP_DUPLEX_POST"
 	RequestPath = "/sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/"
-	MaxHeadLen  = 16 << 10
+	MaxHeadLen  = httphead.MaxLen
 
 	contentLength = "18446744073709551615"
 )
@@ -74,45 +76,26 @@ type ResponseHead struct {
 func (h *ResponseHead) Continue() bool { return h.Status == 100 }
 
 // CutResponseHead splits the head of a response off b; rest aliases b and is already SSTP if the status is 200. A nil
-// head with a nil error asks for more bytes. The error is a *fault.Error with code NOT_SSTP: what answers speaks no
-// HTTP, or its head passes MaxHeadLen.
+// head with a nil error asks for more bytes. The error is a *fault.Error with code NOT_SSTP: what answers does not speak
+// HTTP, or its head is longer than MaxHeadLen.
 func CutResponseHead(b []byte) (h *ResponseHead, rest []byte, err error) {
-	const prefix = "HTTP/1."
-	if n := min(len(b), len(prefix)); string(b[:n]) != prefix[:n] {
-		return nil, b, notHTTP(b)
+	head, rest, err := httphead.CutResponse(b)
+	if err != nil {
+		return nil, b, headFault(err, "The server's answer is not HTTP/1.1: "+text.Phrase(httphead.FirstLine(b)))
 	}
-	head, rest, err := cutHead(b)
 	if head == nil {
-		return nil, b, err
+		return nil, b, nil
 	}
-	line, headers := cutLine(head)
-	h = parseStatusLine(line[len(prefix):])
-	if h == nil {
-		return nil, b, notHTTP(line)
-	}
-	for len(headers) > 0 {
-		line, headers = cutLine(headers)
-		name, value, _ := header(line)
+	h = &ResponseHead{Status: head.Status, Reason: text.Phrase(head.Reason)}
+	for name, value := range head.Fields {
 		switch {
-		case equalFold(name, "Location") && h.Location == "": // of repeated headers the first counts
-			h.Location = text.Phrase(string(value))
-		case equalFold(name, "Server") && h.Server == "":
-			h.Server = text.Phrase(string(value))
+		case strings.EqualFold(name, "Location") && h.Location == "": // of repeated headers the first counts
+			h.Location = text.Phrase(value)
+		case strings.EqualFold(name, "Server") && h.Server == "":
+			h.Server = text.Phrase(value)
 		}
 	}
 	return h, rest, nil
-}
-
-// parseStatusLine reads "<digit> SP 3DIGIT [SP reason]". The reason may be empty, with and without its blank.
-func parseStatusLine(s []byte) *ResponseHead {
-	if len(s) < 5 || !isDigit(s[0]) || s[1] != ' ' || !isDigit(s[2]) || !isDigit(s[3]) || !isDigit(s[4]) {
-		return nil
-	}
-	if len(s) > 5 && s[5] != ' ' {
-		return nil
-	}
-	status := int(s[2]-'0')*100 + int(s[3]-'0')*10 + int(s[4]-'0')
-	return &ResponseHead{Status: status, Reason: text.Phrase(string(bytes.TrimSpace(s[5:])))}
 }
 
 // RequestHead is what a server needs of a client's request. The texts are as they came.
@@ -128,89 +111,49 @@ type RequestHead struct {
 // The error is a *fault.Error with code NOT_SSTP. Whether method and path are ours is the caller's to judge: the head
 // is good HTTP/1.x.
 func CutRequestHead(b []byte) (h *RequestHead, rest []byte, err error) {
-	head, rest, err := cutHead(b)
+	head, rest, err := httphead.CutRequest(b)
+	if err != nil {
+		return nil, b, headFault(err, malformed("the request line is not HTTP: "+text.Phrase(httphead.FirstLine(b))))
+	}
 	if head == nil {
-		return nil, b, err
+		return nil, b, nil
 	}
-	line, headers := cutLine(head)
-	parts := bytes.Split(line, []byte(" "))
-	if len(parts) != 3 || len(parts[0]) == 0 || len(parts[1]) == 0 ||
-		len(parts[2]) != len("HTTP/1.1") || !bytes.HasPrefix(parts[2], []byte("HTTP/1.")) || !isDigit(parts[2][7]) {
-		return nil, b, badRequest("the request line is not HTTP: " + text.Phrase(string(line)))
-	}
-	h = &RequestHead{Method: string(parts[0]), Path: string(parts[1])}
+	h = &RequestHead{Method: head.Method, Path: head.Target}
 	var length string
 	fields := []struct {
 		name string
 		into *string
 	}{{"Host", &h.Host}, {"SSTPCORRELATIONID", &h.CorrelationID}, {"Content-Length", &length}}
-	for len(headers) > 0 {
-		line, headers = cutLine(headers)
-		name, value, ok := header(line)
-		if !ok {
-			return nil, b, badRequest("a header has no colon: " + text.Phrase(string(line)))
+	for name, value := range head.Fields {
+		if name == "" {
+			return nil, b, notSSTP(malformed("a header has no colon: " + text.Phrase(value)))
 		}
 		for _, f := range fields {
 			switch {
-			case !equalFold(name, f.name):
-			case *f.into != "" && *f.into != string(value):
-				return nil, b, badRequest("the request has two headers " + f.name)
+			case !strings.EqualFold(name, f.name):
+			case *f.into != "" && *f.into != value:
+				return nil, b, notSSTP(malformed("the request has two headers " + f.name))
 			default:
-				*f.into = string(value)
+				*f.into = value
 			}
 		}
 	}
 	if length != "" {
 		if h.ContentLength, err = strconv.ParseUint(length, 10, 64); err != nil {
-			return nil, b, badRequest("Content-Length is no number: " + text.Phrase(length))
+			return nil, b, notSSTP(malformed("Content-Length is no number: " + text.Phrase(length)))
 		}
 	}
 	return h, rest, nil
 }
 
-// cutHead splits b behind the first empty line; head has no empty line at its end. A bare line feed ends a line too.
-func cutHead(b []byte) (head, rest []byte, err error) {
-	window := b[:min(len(b), MaxHeadLen)]
-	for at := 0; ; {
-		i := bytes.IndexByte(window[at:], '\n')
-		if i < 0 {
-			break
-		}
-		line := window[at : at+i]
-		if len(line) == 0 || len(line) == 1 && line[0] == '\r' {
-			return b[:at:at], b[at+i+1:], nil
-		}
-		at += i + 1
+// headFault explains why bytes are no head; notHTTP is the message for those that are not HTTP.
+func headFault(err error, notHTTP string) error {
+	if errors.Is(err, httphead.ErrTooLong) {
+		return notSSTP("The other side's HTTP head does not end within 16 KiB.")
 	}
-	if len(b) >= MaxHeadLen {
-		return nil, b, fault.New(fault.NotSSTP, fault.StageHTTP, "The other side's HTTP head does not end within 16 KiB.")
-	}
-	return nil, b, nil
+	return notSSTP(notHTTP)
 }
 
-// cutLine returns the first line of a head without its end, and what is behind it.
-func cutLine(b []byte) (line, rest []byte) {
-	line, rest, _ = bytes.Cut(b, []byte("\n"))
-	return bytes.TrimSuffix(line, []byte("\r")), rest
-}
+func malformed(what string) string { return "The client's request is malformed: " + what + "." }
 
-// header takes a header line apart; a name has no blanks before the colon, so that a folded line is nobody's value.
-func header(line []byte) (name, value []byte, ok bool) {
-	name, value, ok = bytes.Cut(line, []byte(":"))
-	return name, bytes.TrimSpace(value), ok
-}
-
-func equalFold(name []byte, want string) bool {
-	return len(name) == len(want) && strings.EqualFold(string(name), want)
-}
-
-func isDigit(b byte) bool { return '0' <= b && b <= '9' }
-
-func notHTTP(b []byte) error {
-	line, _ := cutLine(b)
-	return fault.New(fault.NotSSTP, fault.StageHTTP, "The server's answer is not HTTP/1.1: "+text.Phrase(string(line)))
-}
-
-func badRequest(message string) error {
-	return fault.New(fault.NotSSTP, fault.StageHTTP, "The client's request is malformed: "+message+".")
-}
+func notSSTP(message string) error { return fault.New(fault.NotSSTP, fault.StageHTTP, message) }

@@ -3,11 +3,8 @@ package transport
 import (
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"sstp/src/fault"
 	"sstp/src/text"
@@ -75,13 +72,4 @@ func notTLSFault(begin [5]byte) *fault.Error {
 	}
 	return fault.New(fault.TLSFailed, fault.StageTLS, "What answers on this port is not TLS: it begins with \""+
 		text.Phrase(string(begin[:]))+"\".").WithHint("Check server and port.")
-}
-
-func isReset(err error) bool {
-	return errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) || errors.Is(err, io.ErrClosedPipe)
-}
-
-// isClosed tells whether the far end closed the connection, orderly or not.
-func isClosed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || isReset(err)
 }

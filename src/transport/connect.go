@@ -13,6 +13,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/transport/proxy"
 	"sstp/src/transport/trust"
 )
 
@@ -90,7 +91,7 @@ func (c *connector) over(ctx context.Context, conn net.Conn) (opened *Conn, err 
 	}()
 	if c.o.Proxy != nil {
 		err = c.stage(ctx, fault.StageProxy, proxyLimit, func(ctx context.Context) (finding string, err error) {
-			conn, finding, err = c.passProxy(ctx, conn)
+			conn, finding, err = c.proxy().Connect(ctx, conn)
 			return finding, err
 		})
 		if err != nil {
@@ -184,23 +185,9 @@ func (c *connector) check() error {
 	return err
 }
 
-// guard makes what is read from and written to conn end with ctx. What it returns takes the guard off again; it has no
-// effect on conn afterwards.
-func guard(ctx context.Context, conn interface{ SetDeadline(time.Time) error }) (release func()) {
-	if ctx.Err() != nil { // at once: a peer that answers fast is heard before AfterFunc's goroutine runs
-		conn.SetDeadline(time.Unix(1, 0))
-	}
-	done := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		conn.SetDeadline(time.Unix(1, 0))
-		close(done)
-	})
-	return func() {
-		if !stop() {
-			<-done
-		}
-		conn.SetDeadline(time.Time{})
-	}
+// proxy returns the client of the proxy that conn leads to.
+func (c *connector) proxy() *proxy.Client {
+	return &proxy.Client{Proxy: c.o.Proxy, Server: c.o.Server, Rand: c.o.Rand, Redial: c.redial}
 }
 
 // deaf observes nothing.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/fault"
 	"sstp/src/text"
+	"sstp/src/transport/netio"
 )
 
 // stagger is RFC 8305's Connection Attempt Delay: so long one address has for itself before the next is tried too.
@@ -121,6 +121,16 @@ func (c *connector) dialTCP(ctx context.Context, addr netip.AddrPort, device str
 	return socket, nil
 }
 
+// redial takes a new connection to the same proxy in the place of conn.
+func (c *connector) redial(ctx context.Context, conn net.Conn) (net.Conn, error) {
+	conn.Close()
+	fresh, err := c.dialTCP(ctx, c.dialed, c.device)
+	if err != nil {
+		return conn, err
+	}
+	return fresh, nil
+}
+
 // dialFault makes one failure of all that were met. An answer tells more than silence, and silence more than a route
 // that is missing for one family.
 func dialFault(target config.Server, failed []attempt) error {
@@ -137,7 +147,7 @@ func dialFault(target config.Server, failed []attempt) error {
 			}
 			reasons = append(reasons, a.addr.Addr().String()+": "+strings.TrimSuffix(own.Message, "."))
 			continue
-		case isTimeout(a.err):
+		case netio.IsTimeout(a.err):
 			silent = true
 		case isUnroutable(a.err):
 		case errors.Is(a.err, unix.ECONNREFUSED), errors.Is(a.err, unix.EHOSTUNREACH), errors.Is(a.err, unix.ECONNRESET):
@@ -168,7 +178,7 @@ func dialFault(target config.Server, failed []attempt) error {
 // dialReason goes on after an address.
 func dialReason(err error, device string) string {
 	switch {
-	case isTimeout(err):
+	case netio.IsTimeout(err):
 		return "did not answer"
 	case errors.Is(err, unix.ECONNREFUSED):
 		return "refused the connection"
@@ -184,11 +194,6 @@ func dialReason(err error, device string) string {
 		err = op.Err
 	}
 	return "failed: " + text.Phrase(err.Error())
-}
-
-func isTimeout(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
-		errors.Is(err, unix.ETIMEDOUT)
 }
 
 // isUnroutable tells whether this machine has no way to the address, whoever has it.

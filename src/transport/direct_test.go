@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sstp/src/transport/netio"
 	"sstp/src/transport/testkit"
 )
 
@@ -65,11 +66,11 @@ func TestADirectConnectionHasDeadlines(t *testing.T) {
 	if err := ours.SetDeadline(soon); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ours.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || !isTimeout(err) {
+	if _, err := ours.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || !netio.IsTimeout(err) {
 		t.Errorf("read: %v, want a timeout", err)
 	}
 	n, err := ours.Write(make([]byte, 64<<20))
-	if !errors.Is(err, os.ErrDeadlineExceeded) || !isTimeout(err) {
+	if !errors.Is(err, os.ErrDeadlineExceeded) || !netio.IsTimeout(err) {
 		t.Errorf("write: %v, want a timeout", err)
 	}
 	if n < 0 || n == 64<<20 {

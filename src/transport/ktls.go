@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sstp/src/config"
+	"sstp/src/transport/proxy"
 )
 
 // The values of Info.Path.
@@ -112,10 +113,7 @@ func (c *connector) handOver(w *watched, state tls.ConnectionState) (k *kernelCo
 	if !ok || state.Version < tls.VersionTLS12 {
 		return nil, "the kernel's TLS has no " + tls.VersionName(state.Version) + " with " + tls.CipherSuiteName(state.CipherSuite), nil
 	}
-	conn := w.Conn
-	if g, ok := conn.(*glued); ok && len(g.early) == 0 {
-		conn = g.Conn
-	}
+	conn := proxy.Socket(w.Conn)
 	socket, ok := conn.(syscall.Conn)
 	if !ok {
 		return nil, "the connection is no socket", nil
@@ -211,7 +209,7 @@ func (c *connector) anew(ctx context.Context, conn net.Conn, opened *Conn, reaso
 		return conn, c.tlsFault(ctx, err, false)
 	}
 	if c.o.Proxy != nil {
-		if conn, _, err = c.passProxy(ctx, conn); err != nil {
+		if conn, _, err = c.proxy().Connect(ctx, conn); err != nil {
 			return conn, err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sstp/src/fault"
+	"sstp/src/transport/netio"
 	"sstp/src/transport/testkit"
 )
 
@@ -175,7 +176,7 @@ func TestCloseWaitsForRoomAndNotLong(t *testing.T) {
 func TestDeadlines(t *testing.T) {
 	c, s := pair(t, tls.VersionTLS13, chacha13)
 	c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
-	if _, err := c.Read(make([]byte, 1)); !isTimeout(err) {
+	if _, err := c.Read(make([]byte, 1)); !netio.IsTimeout(err) {
 		t.Errorf("%v, want a timeout", err)
 	}
 	c.SetReadDeadline(time.Time{})
@@ -185,7 +186,7 @@ func TestDeadlines(t *testing.T) {
 		t.Errorf("after the deadline was taken back: %q, %v", b[:n], err)
 	}
 	c.SetWriteDeadline(time.Unix(1, 0))
-	if _, err := c.Write([]byte("x")); !isTimeout(err) {
+	if _, err := c.Write([]byte("x")); !netio.IsTimeout(err) {
 		t.Errorf("%v, want a timeout", err)
 	}
 }

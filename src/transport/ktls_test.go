@@ -17,6 +17,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/transport/netio"
 	"sstp/src/transport/testkit"
 )
 
@@ -336,7 +337,7 @@ func TestWhatSurroundsTheHandOver(t *testing.T) {
 			}
 			if strings.Contains(tc.why, "renegotiate") {
 				conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
-				if _, err := conn.Read(got); !isTimeout(err) {
+				if _, err := conn.Read(got); !netio.IsTimeout(err) {
 					t.Errorf("after a refused renegotiation: %v", err)
 				}
 			}

@@ -12,12 +12,13 @@ import (
 	"sstp/src/fault"
 	"sstp/src/sstp"
 	"sstp/src/text"
+	"sstp/src/transport/netio"
 )
 
 // open sends the request whose answer's body is SSTP ([MS-SSTP] 3.2.4.1) and reads the answer's head. early is what came
 // behind it.
 func (c *connector) open(ctx context.Context, session net.Conn) (early []byte, finding string, err error) {
-	defer guard(ctx, session)()
+	defer netio.Guard(ctx, session)()
 	var id [16]byte
 	if _, err := io.ReadFull(c.o.Rand, id[:]); err != nil {
 		return nil, "", fault.New(fault.NotSSTP, fault.StageHTTP, "No random numbers: "+err.Error()+".").Wrap(err)
@@ -44,7 +45,7 @@ func (c *connector) open(ctx context.Context, session net.Conn) (early []byte, f
 		case err != nil:
 			return nil, "", fault.Of(err, fault.NotSSTP, fault.StageHTTP)
 		case head == nil:
-			if buf, err = readMore(session, buf); err != nil {
+			if buf, err = netio.ReadMore(session, buf); err != nil {
 				return nil, "", c.openFault(ctx, err)
 			}
 		case head.Continue():
@@ -110,9 +111,9 @@ func (c *connector) openFault(ctx context.Context, err error) error {
 	}
 	message := "The connection failed before the server answered: " + text.Phrase(err.Error()) + "."
 	switch {
-	case ctx.Err() != nil || isTimeout(err):
+	case ctx.Err() != nil || netio.IsTimeout(err):
 		message = "The server did not answer the SSTP request."
-	case isClosed(err):
+	case netio.IsClosed(err):
 		message = "The server closed the connection without an answer to the SSTP request."
 	}
 	return fault.New(fault.NotSSTP, fault.StageHTTP, message).WithHint("Some servers keep silent when the name or the " +

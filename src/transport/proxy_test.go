@@ -15,9 +15,9 @@ import (
 	"sstp/src/transport/testkit"
 )
 
-// proxy is an HTTP proxy that answers by script: turn n of a connection or of several gets answers[n], the last one goes
+// scriptedProxy is an HTTP proxy that answers by script: turn n of a connection or of several gets answers[n], the last one goes
 // on for good. After a 2xx it is the VPN server itself.
-type proxy struct {
+type scriptedProxy struct {
 	answers []string
 	hangUp  map[int]bool // after answer n the connection is closed, whatever the answer said
 	server  func(net.Conn)
@@ -27,7 +27,7 @@ type proxy struct {
 	conns    int
 }
 
-func (p *proxy) handle(conn net.Conn) {
+func (p *scriptedProxy) handle(conn net.Conn) {
 	p.mu.Lock()
 	p.conns++
 	p.mu.Unlock()
@@ -54,7 +54,7 @@ func (p *proxy) handle(conn net.Conn) {
 }
 
 // authorizations returns what came as Proxy-Authorization, one item for each request.
-func (p *proxy) authorizations() (list []string) {
+func (p *scriptedProxy) authorizations() (list []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range p.requests {
@@ -66,7 +66,7 @@ func (p *proxy) authorizations() (list []string) {
 }
 
 // through are options to reach vpn by p.
-func through(t *testing.T, p *proxy, user, password string) Options {
+func through(t *testing.T, p *scriptedProxy, user, password string) Options {
 	t.Helper()
 	p.server = testkit.SSTPServer(testkit.Presenting(testkit.SelfSigned(t, nil)), testkit.OKHead)
 	o := unverified(testkit.Listen(t, p.handle))
@@ -90,7 +90,7 @@ func TestTheProxyIsAskedForTheServerByName(t *testing.T) {
 			"Proxy-Connection: Keep-Alive\r\n\r\n"},
 		{"2001:db8::1", "CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n"},
 	} {
-		p := &proxy{answers: []string{established}}
+		p := &scriptedProxy{answers: []string{established}}
 		o := through(t, p, "", "")
 		o.Server.Host = tc.host
 		var looked string
@@ -141,7 +141,7 @@ func TestAnswersOfAProxy(t *testing.T) {
 			[]string{"asks for a user name", "option proxy"}},
 	} {
 		t.Run(tc.why, func(t *testing.T) {
-			o := through(t, &proxy{answers: []string{tc.answer}, hangUp: map[int]bool{0: true}}, "", "")
+			o := through(t, &scriptedProxy{answers: []string{tc.answer}, hangUp: map[int]bool{0: true}}, "", "")
 			if tc.code == "" {
 				mustConnect(t, o, nil)
 				return
@@ -212,7 +212,7 @@ func TestProxyAuthentication(t *testing.T) {
 			sent: []string{"", basic}, conns: 1, code: fault.ProxyFailed},
 	} {
 		t.Run(tc.why, func(t *testing.T) {
-			p := &proxy{answers: tc.answers, hangUp: map[int]bool{tc.hangUp - 1: true}}
+			p := &scriptedProxy{answers: tc.answers, hangUp: map[int]bool{tc.hangUp - 1: true}}
 			o := through(t, p, `us"er`, "päss")
 			if tc.code != "" {
 				wantFault(t, o, tc.code, tc.words...)
@@ -236,7 +236,7 @@ func TestProxyAuthentication(t *testing.T) {
 }
 
 func TestAnEmptyUserNameIsNoCredential(t *testing.T) {
-	p := &proxy{answers: []string{demand("Basic"), established}}
+	p := &scriptedProxy{answers: []string{demand("Basic"), established}}
 	mustConnect(t, through(t, p, "", "token"), nil) // but a password alone is one
 	if sent := p.authorizations(); sent[1] != "Basic "+base64.StdEncoding.EncodeToString([]byte(":token")) {
 		t.Errorf("sent %q", sent)
@@ -244,7 +244,7 @@ func TestAnEmptyUserNameIsNoCredential(t *testing.T) {
 }
 
 func TestTheProxyIsGoneWhenItIsDialedAgain(t *testing.T) {
-	p := &proxy{answers: []string{strings.Replace(demand("Basic"), "1.1", "1.0", 1)}, hangUp: map[int]bool{0: true}}
+	p := &scriptedProxy{answers: []string{strings.Replace(demand("Basic"), "1.1", "1.0", 1)}, hangUp: map[int]bool{0: true}}
 	o := through(t, p, "u", "p")
 	dial, dials := o.DialTCP, 0
 	o.DialTCP = func(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
@@ -257,6 +257,6 @@ func TestTheProxyIsGoneWhenItIsDialedAgain(t *testing.T) {
 }
 
 func TestWhatComesGluedToTheProxysHeadBelongsToTLS(t *testing.T) {
-	p := &proxy{answers: []string{established + "220 smtp.test ESMTP\r\n"}}
+	p := &scriptedProxy{answers: []string{established + "220 smtp.test ESMTP\r\n"}}
 	wantFault(t, through(t, p, "", ""), fault.TLSFailed, "not TLS", "220")
 }

@@ -14,6 +14,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/transport/netio"
 	"sstp/src/transport/testkit"
 )
 
@@ -57,7 +58,7 @@ var silent = []struct {
 		o.DialTCP = inMemoryTLS(func(s *tls.Conn) { // a byte now and then is no answer either
 			testkit.ReadHead(s)
 			io.WriteString(s, "HTTP/1.1 200 OK\r\n")
-			for err := error(os.ErrDeadlineExceeded); isTimeout(err); _, err = s.Read(make([]byte, 1)) {
+			for err := error(os.ErrDeadlineExceeded); netio.IsTimeout(err); _, err = s.Read(make([]byte, 1)) {
 				io.WriteString(s, "X: y\r\n")
 				s.SetReadDeadline(time.Now().Add(time.Second))
 			}
@@ -133,22 +134,6 @@ func TestEachStageCanBeGivenUpAtOnce(t *testing.T) {
 	}
 }
 
-// The stage may end between two guards, as when a proxy falls silent in a body and is dialed anew.
-func TestNobodyIsHeardAfterTheStageHasEnded(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	for range 100 {
-		ours, theirs := net.Pipe()
-		go theirs.Write([]byte("x"))
-		release := guard(ctx, ours)
-		if _, err := ours.Read(make([]byte, 1)); !isTimeout(err) {
-			t.Fatalf("%v, want the end of the stage", err)
-		}
-		release()
-		ours.Close()
-	}
-}
-
 func TestNothingBeginsWhenTheCallerHasGone(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	reason := errors.New("the interface was taken down")
@@ -181,12 +166,12 @@ func TestAConnectionHasNoDeadlineLeft(t *testing.T) {
 			t.Errorf("an hour later: %v", err)
 		}
 		conn.SetReadDeadline(time.Now().Add(time.Minute))
-		if _, err := conn.Read(make([]byte, 1)); !isTimeout(err) {
+		if _, err := conn.Read(make([]byte, 1)); !netio.IsTimeout(err) {
 			t.Errorf("%v, want the deadline that was set", err)
 		}
 		conn.SetDeadline(time.Time{})
 		conn.SetWriteDeadline(time.Now().Add(-time.Second))
-		if _, err := conn.Write(sstpPacket); !isTimeout(err) {
+		if _, err := conn.Write(sstpPacket); !netio.IsTimeout(err) {
 			t.Errorf("%v, want the deadline that was set", err)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 
 	"sstp/src/fault"
 	"sstp/src/text"
+	"sstp/src/transport/netio"
 	"sstp/src/transport/trust"
 )
 
@@ -42,7 +43,7 @@ func (c *connector) secure(ctx context.Context, conn net.Conn, info *Info) (net.
 		conn, cfg.KeyLogWriter = w, &w.secrets
 	}
 	session := tls.Client(conn, cfg)
-	release := guard(ctx, conn)
+	release := netio.Guard(ctx, conn)
 	err := session.Handshake()
 	release()
 	if err != nil {
@@ -130,10 +131,10 @@ func (c *connector) tlsFault(ctx context.Context, err error, asked bool) error {
 	switch {
 	case errors.As(err, &header):
 		return notTLSFault(header.RecordHeader).Wrap(err)
-	case ctx.Err() != nil || isTimeout(err):
+	case ctx.Err() != nil || netio.IsTimeout(err):
 		return fault.New(fault.TLSFailed, fault.StageTLS, "The TLS handshake was not finished in time.").
 			WithHint("Is it a TLS port? A device on the way that loses large packets may need tls_legacy '1'.").Wrap(err)
-	case isClosed(err):
+	case netio.IsClosed(err):
 		return fault.New(fault.TLSFailed, fault.StageTLS, "The server closed the connection during the TLS handshake.").
 			WithHint("It may refuse the name sent (server_name, sni), need tls_legacy '1' or a lower tls_min, or the " +
 				"connection is filtered on the way.").Wrap(err)

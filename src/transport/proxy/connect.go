@@ -1,4 +1,6 @@
-package transport
+// Package proxy asks an HTTP proxy for a way to a server (RFC 9110 section 9.3.6) and answers its demand for credentials
+// (RFC 7616, RFC 7617).
+package proxy
 
 import (
 	"context"
@@ -9,25 +11,37 @@ import (
 	"strconv"
 	"strings"
 
+	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/httphead"
 	"sstp/src/text"
+	"sstp/src/transport/netio"
 )
 
-// passProxy asks the proxy at the other end of conn for a way to the server (RFC 9110 section 9.3.6). The connection it
+// Client asks one proxy for a way to one server.
+type Client struct {
+	Proxy  *config.Proxy
+	Server config.Server
+	Rand   io.Reader
+	// Redial closes conn and returns a new connection to the same proxy, or on failure conn.
+	Redial func(ctx context.Context, conn net.Conn) (net.Conn, error)
+}
+
+// Connect asks the proxy at the other end of conn for a way to the server. The connection it
 // returns is that way, or on failure what the caller has to close.
 //
 // Credentials are never sent unasked: the first request has none, so that a proxy that offers Digest does not get the
 // password in the clear. They are sent once, and once more when the proxy says that only its nonce had run out.
-func (c *connector) passProxy(ctx context.Context, conn net.Conn) (net.Conn, string, error) {
+func (c *Client) Connect(ctx context.Context, conn net.Conn) (net.Conn, string, error) {
 	var answer string // the Proxy-Authorization value
 	var answered, renewed bool
 	var used bool // the proxy has already answered on this connection
 	for {
 		head, rest, err := c.ask(ctx, conn, answer)
-		if err != nil && used && isClosed(err) {
+		if err != nil && used && netio.IsClosed(err) {
 			// It closed without saying so: the request has not been heard.
 			used = false
-			if conn, err = c.redial(ctx, conn); err == nil {
+			if conn, err = c.Redial(ctx, conn); err == nil {
 				continue
 			}
 		}
@@ -45,7 +59,7 @@ func (c *connector) passProxy(ctx context.Context, conn net.Conn) (net.Conn, str
 		}
 		ch, schemes := bestChallenge(head.Authenticate)
 		switch stale := ch != nil && isStale(ch); {
-		case c.o.Proxy.User == "" && c.o.Proxy.Password == "":
+		case c.Proxy.User == "" && c.Proxy.Password == "":
 			return conn, "", proxyAuthFault("The proxy asks for a user name and password.").
 				WithHint("Give them in option proxy: http://user:password@host:port.")
 		case answered && (renewed || !stale):
@@ -64,7 +78,7 @@ func (c *connector) passProxy(ctx context.Context, conn net.Conn) (net.Conn, str
 		}
 		used = !head.Closes && drain(ctx, conn, head.ContentLength-int64(len(rest)))
 		if !used {
-			if conn, err = c.redial(ctx, conn); err != nil {
+			if conn, err = c.Redial(ctx, conn); err != nil {
 				return conn, "", c.proxyFault(ctx, err)
 			}
 		}
@@ -73,9 +87,9 @@ func (c *connector) passProxy(ctx context.Context, conn net.Conn) (net.Conn, str
 
 // ask sends one CONNECT and reads the head of the answer. SSTPVERSION lets a proxy know the traffic ([MS-SSTP] 4.5);
 // Proxy-Connection keeps old proxies from closing after a 407.
-func (c *connector) ask(ctx context.Context, conn net.Conn, authorization string) (*proxyHead, []byte, error) {
-	defer guard(ctx, conn)()
-	target := c.o.Server.String()
+func (c *Client) ask(ctx context.Context, conn net.Conn, authorization string) (*answer, []byte, error) {
+	defer netio.Guard(ctx, conn)()
+	target := c.Server.String()
 	request := "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\nSSTPVERSION: 1.0\r\nProxy-Connection: Keep-Alive\r\n"
 	if authorization != "" {
 		request += "Proxy-Authorization: " + authorization + "\r\n"
@@ -85,12 +99,12 @@ func (c *connector) ask(ctx context.Context, conn net.Conn, authorization string
 	}
 	buf := make([]byte, 0, 1024)
 	for {
-		head, rest, err := cutProxyHead(buf)
+		head, rest, err := cutAnswer(buf)
 		switch {
 		case err != nil:
 			return nil, nil, err
 		case head == nil:
-			if buf, err = readMore(conn, buf); err != nil {
+			if buf, err = netio.ReadMore(conn, buf); err != nil {
 				return nil, nil, err
 			}
 		case head.Status < 200:
@@ -101,25 +115,13 @@ func (c *connector) ask(ctx context.Context, conn net.Conn, authorization string
 	}
 }
 
-// readMore appends what one Read gives.
-func readMore(r io.Reader, buf []byte) ([]byte, error) {
-	if len(buf) == cap(buf) {
-		buf = append(buf, make([]byte, 1024)...)[:len(buf)]
-	}
-	n, err := r.Read(buf[len(buf):cap(buf)])
-	if n > 0 {
-		err = nil
-	}
-	return buf[:len(buf)+n], err
-}
-
 // drain reads the rest of a body, so that the connection can be used again.
 func drain(ctx context.Context, conn net.Conn, n int64) bool {
 	const most = 64 << 10
 	if n < 0 || n > most {
 		return false
 	}
-	defer guard(ctx, conn)()
+	defer netio.Guard(ctx, conn)()
 	buf := make([]byte, 1024)
 	for n > 0 {
 		got, err := conn.Read(buf[:min(n, int64(len(buf)))])
@@ -130,26 +132,16 @@ func drain(ctx context.Context, conn net.Conn, n int64) bool {
 	return true
 }
 
-// redial takes a new connection to the same proxy in the place of conn.
-func (c *connector) redial(ctx context.Context, conn net.Conn) (net.Conn, error) {
-	conn.Close()
-	fresh, err := c.dialTCP(ctx, c.dialed, c.device)
-	if err != nil {
-		return conn, err
-	}
-	return fresh, nil
-}
-
-func (c *connector) authorization(ch *challenge) (string, error) {
-	p := c.o.Proxy
+func (c *Client) authorization(ch *challenge) (string, error) {
+	p := c.Proxy
 	if ch.scheme == "basic" {
 		return basicAuthorization(p.User, p.Password), nil
 	}
 	var cnonce [16]byte
-	if _, err := io.ReadFull(c.o.Rand, cnonce[:]); err != nil {
+	if _, err := io.ReadFull(c.Rand, cnonce[:]); err != nil {
 		return "", err
 	}
-	return digestAuthorization(ch, p.User, p.Password, "CONNECT", c.o.Server.String(), hex.EncodeToString(cnonce[:])), nil
+	return digestAuthorization(ch, p.User, p.Password, "CONNECT", c.Server.String(), hex.EncodeToString(cnonce[:])), nil
 }
 
 func isStale(ch *challenge) bool {
@@ -162,8 +154,8 @@ func proxyAuthFault(message string) *fault.Error {
 }
 
 // refusal is the proxy's answer to a CONNECT that it does not carry out.
-func (c *connector) refusal(head *proxyHead) error {
-	target := text.Phrase(c.o.Server.String())
+func (c *Client) refusal(head *answer) error {
+	target := text.Phrase(c.Server.String())
 	said := " (" + strings.TrimRight(strconv.Itoa(head.Status)+" "+text.Phrase(head.Reason), " ") + ")."
 	switch head.Status {
 	case 403, 405:
@@ -177,16 +169,16 @@ func (c *connector) refusal(head *proxyHead) error {
 }
 
 // proxyFault is trouble that kept the proxy's answer from being had.
-func (c *connector) proxyFault(ctx context.Context, err error) error {
+func (c *Client) proxyFault(ctx context.Context, err error) error {
 	message := "The proxy failed: " + text.Phrase(err.Error()) + "."
 	switch {
-	case ctx.Err() != nil || isTimeout(err):
+	case ctx.Err() != nil || netio.IsTimeout(err):
 		message = "The proxy did not answer."
-	case errors.Is(err, errNotHTTP):
-		message = "What answers at " + text.Phrase(c.o.Proxy.Address()) + " is not an HTTP proxy."
-	case errors.Is(err, errHeadLong):
+	case errors.Is(err, httphead.ErrNotHTTP):
+		message = "What answers at " + text.Phrase(c.Proxy.Address()) + " is not an HTTP proxy."
+	case errors.Is(err, httphead.ErrTooLong):
 		message = "The proxy's answer does not end."
-	case isClosed(err):
+	case netio.IsClosed(err):
 		message = "The proxy closed the connection without an answer."
 	}
 	return fault.New(fault.ProxyFailed, fault.StageProxy, message).Wrap(err)
@@ -206,4 +198,13 @@ func (g *glued) Read(b []byte) (int, error) {
 	n := copy(b, g.early)
 	g.early = g.early[n:]
 	return n, nil
+}
+
+// Socket returns the connection below conn when conn is one that Connect returned and no byte is left that was read
+// together with the proxy's head; otherwise it returns conn.
+func Socket(conn net.Conn) net.Conn {
+	if g, ok := conn.(*glued); ok && len(g.early) == 0 {
+		return g.Conn
+	}
+	return conn
 }
