@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// ADB is the container of apk version 3: header, blocks, and in the first block a tree of values that refer to each other
-// by their offset. Everything is little-endian. apk-tools 3.0.6, src/adb.h and src/apk_adb.h.
+// ADB is the container of apk version 3: a header and blocks. The first block holds a tree of values that refer to each other by
+// offset. Everything is little-endian. apk-tools 3.0.6, src/adb.h and src/apk_adb.h.
 const (
 	adbMagic = "ADB."
 
@@ -35,10 +35,10 @@ const (
 	offsetMask   = 0x0fffffff
 )
 
-// value refers to something in an adb; 0 is no value.
+// value is a reference into an adb; 0 is no value.
 type value uint32
 
-// adb is a tree of values under construction, from its leaves to its root.
+// adb is a tree of values under construction, from the leaves to the root.
 type adb struct {
 	buf  []byte
 	seen map[string]int // offsets of what is there already, so that equal things are written once
@@ -47,7 +47,7 @@ type adb struct {
 // newADB returns an empty tree: compatible version 0, version 0, two reserved bytes and the root.
 func newADB() *adb { return &adb{buf: make([]byte, 8), seen: map[string]int{}} }
 
-// put writes bytes at a multiple of align and returns where.
+// put writes bytes at a multiple of align and returns the offset.
 func (a *adb) put(b []byte, align int) int {
 	for len(a.buf)%align != 0 {
 		a.buf = append(a.buf, 0)
@@ -57,7 +57,7 @@ func (a *adb) put(b []byte, align int) int {
 	return at
 }
 
-// once is put for what need not be there twice.
+// once is put, but returns the offset of equal bytes that are already there.
 func (a *adb) once(b []byte, align int) value {
 	if at, ok := a.seen[string(b)]; ok && at%align == 0 {
 		return value(at)
@@ -94,7 +94,7 @@ func (a *adb) number(n uint64) value {
 	}
 }
 
-// object writes fields by their number; trailing fields without a value are left out.
+// object writes fields by their number, without trailing fields that have no value.
 func (a *adb) object(fields map[int]value) value {
 	last := 0
 	for i, v := range fields {
@@ -111,7 +111,7 @@ func (a *adb) object(fields map[int]value) value {
 	return a.slots(kindObject, slots)
 }
 
-// array writes values that its caller has sorted.
+// array writes values, which the caller must sort.
 func (a *adb) array(values []value) value { return a.slots(kindArray, values) }
 
 func (a *adb) slots(kind value, slots []value) value {
@@ -131,7 +131,7 @@ func (a *adb) finish(root value) []byte {
 	return a.buf
 }
 
-// dependencies writes names of packages, in any version.
+// dependencies writes names of packages of any version.
 func (a *adb) dependencies(names []string) value {
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	values := make([]value, 0, len(names))
@@ -154,7 +154,7 @@ func appendBlock(dst []byte, kind uint32, parts ...[]byte) []byte {
 	return append(dst, make([]byte, -size&7)...)
 }
 
-// container wraps a tree and what follows it into a file, signed where there is a key.
+// container wraps a tree and the blocks after it into a file, signed where there is a key.
 func container(schema string, tree []byte, key *apkKey, blocks []byte) ([]byte, error) {
 	plain := append([]byte(adbMagic), schema...)
 	plain = appendBlock(plain, blockADB, tree)

@@ -59,7 +59,7 @@ const (
 // uniqueIDLen is the length of the hash of a package's tree that the tree itself carries.
 const uniqueIDLen = 20
 
-// apkFile is a written package, with what an index says of it.
+// apkFile is a written package, with its data for an index.
 type apkFile struct {
 	pack *pack
 	data []byte
@@ -67,7 +67,7 @@ type apkFile struct {
 	size int               // installed
 }
 
-// apk writes a package as apk version 3 takes it, as `apk mkpkg` makes it in OpenWrt's build system.
+// apk writes a package for apk version 3, like `apk mkpkg` in OpenWrt's build system.
 func apk(p *pack, at time.Time, key *apkKey) (*apkFile, error) {
 	files := p.apkFiles()
 	a := newADB()
@@ -95,10 +95,10 @@ func apk(p *pack, at time.Time, key *apkKey) (*apkFile, error) {
 	return &apkFile{pack: p, data: data, tree: sha256.Sum256(tree), size: files.size()}, err
 }
 
-// apkName is the name of a package's file. It lacks the architecture: apk expects each in a folder of its own.
+// apkName returns the name of a package's file, without the architecture: apk expects a folder for each.
 func apkName(p *pack) string { return fmt.Sprintf("%s-%s.apk", p.name, p.version) }
 
-// apkIndex writes the index of a folder of packages.
+// apkIndex returns the index of a folder of packages.
 func apkIndex(packages []*apkFile, key *apkKey) ([]byte, error) {
 	packages = slices.SortedFunc(slices.Values(packages), func(x, y *apkFile) int { return strings.Compare(x.pack.name, y.pack.name) })
 	a := newADB()
@@ -112,8 +112,8 @@ func apkIndex(packages []*apkFile, key *apkKey) ([]byte, error) {
 	return container(schemaIndex, a.finish(root), key, nil)
 }
 
-// info describes the package. apk knows no conflicts, but a package and another one that provides its name exclude each
-// other. With a version, the provided name would be one that `apk upgrade` prefers by itself as soon as it is higher.
+// info writes the description of the package. apk knows no conflicts, but two packages exclude each other where one provides the
+// other's name. The provided name has no version, because `apk upgrade` would prefer the higher version by itself.
 func (a *adb) info(p *pack, size int, more map[int]value) value {
 	arch := p.arch
 	if arch == all {
@@ -155,7 +155,7 @@ func (a *adb) acl(mode uint32) value {
 	return a.object(map[int]value{aclMode: a.number(uint64(mode)), aclUser: a.text("root"), aclGroup: a.text("root")})
 }
 
-// scripts writes the package's scripts inside of what OpenWrt's build system puts around them.
+// scripts writes the package's scripts inside those that OpenWrt's build system puts around them.
 func (a *adb) scripts(p *pack) value {
 	post := strings.ReplaceAll(apkPostInstall, "NAME", p.name) + body(p.scripts["postinst"])
 	fields := map[int]value{
@@ -170,8 +170,8 @@ func (a *adb) scripts(p *pack) value {
 	return a.object(fields)
 }
 
-// apkFiles adds to the package's files the notes that OpenWrt's functions.sh looks for: the list of its files, and the
-// user it needs.
+// apkFiles returns the package's files with the notes that OpenWrt's functions.sh reads: the list of the files, and the user that
+// the package needs.
 func (p *pack) apkFiles() payload {
 	files := maps.Clone(p.files)
 	if p.user != "" {

@@ -10,7 +10,7 @@ import (
 	"os"
 )
 
-// apkKey is an ECDSA key, as `openssl ecparam -name prime256v1 -genkey` makes it; apk knows it by the public half in
+// apkKey is an ECDSA key as `openssl ecparam -name prime256v1 -genkey` makes it. apk trusts it if the public half is in
 // /etc/apk/keys.
 type apkKey struct{ key *ecdsa.PrivateKey }
 
@@ -37,8 +37,8 @@ func readAPKKey(file string) (*apkKey, error) {
 	return nil, fmt.Errorf("%s is not an EC private key; make one with: openssl ecparam -name prime256v1 -genkey -noout -out key.pem", file)
 }
 
-// sign returns the contents of a signature block: version 0, the hash's number, the key's identity and the signature of
-// schema, these and the tree's hash. It is deterministic (RFC 6979), so that signed packages are reproducible too.
+// sign returns the contents of a signature block: version 0, the hash's number, the key's identity, and the signature of the
+// schema, these and the tree's hash. The signature is deterministic (RFC 6979), so that signed packages are reproducible too.
 func (k *apkKey) sign(schema string, tree [sha512.Size]byte) ([]byte, error) {
 	point, err := k.key.PublicKey.Bytes()
 	if err != nil {

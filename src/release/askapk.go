@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// tool finds a program of this machine: by the environment, or by one of its names.
+// tool returns the path of a program, from a variable of the environment or by the first of the names that is installed.
 func tool(environment string, names ...string) string {
 	if given := os.Getenv(environment); given != "" {
 		return given
@@ -22,7 +22,7 @@ func tool(environment string, names ...string) string {
 	return ""
 }
 
-// askAPK has apk itself read what was written for it, where apk is installed, and says so in a line.
+// askAPK lets apk itself verify its packages and indexes, where apk is installed, and says so in a line.
 func (b *builder) askAPK(wanted []target) error {
 	program := tool("APK", "apk")
 	if program == "" {

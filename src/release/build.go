@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"compress/gzip"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,11 +23,11 @@ type builder struct {
 	say     func(format string, args ...any)
 }
 
-// release is what stands behind the version in a package's version; PKG_RELEASE of the feed.
+// release follows the version in a package's version: PKG_RELEASE of the feed.
 const release = "-r1"
 
-// newBuilder asks the feed's script for the version and git for the time of the newest commit, which everything that is
-// written carries: the same commit gives the same bytes. In an archive of the sources, all files have that time.
+// newBuilder asks the feed's script for the version, and git for the time of the newest commit. Everything that is written has
+// that time, so that the same commit gives the same bytes. In an archive of the sources, all files have it.
 func newBuilder(top, out string) (*builder, error) {
 	version, err := output(top, "sh", "openwrt/version.sh")
 	if err != nil {
@@ -51,7 +49,7 @@ func newBuilder(top, out string) (*builder, error) {
 	return b, nil
 }
 
-// upstream is the version without the package's release.
+// upstream returns the version without the package's release.
 func (b *builder) upstream() string { return strings.TrimSuffix(b.version, release) }
 
 // run builds the packages of some architectures into a folder each, with an index for opkg and one for apk.
@@ -96,10 +94,10 @@ func (b *builder) run(wanted []target) error {
 	return nil
 }
 
-// linked is the folder beside the programs for a router that has them as they were linked, with their line tables.
+// linked is the folder, beside the programs for a router, of the programs as they were linked, with their line tables.
 const linked = "linked"
 
-// symbols is the folder of the output that keeps these for whoever reads a crash.
+// symbols is the folder of the output that keeps the linked programs, for reading crashes.
 const symbols = "symbols"
 
 // compile builds the programs for an environment into a folder, as they go onto a router.
@@ -134,25 +132,17 @@ func (b *builder) keepSymbols(t target, packs []*pack, bin string) error {
 		if err != nil {
 			return err
 		}
-		var out bytes.Buffer
-		z, _ := gzip.NewWriterLevel(&out, gzip.BestCompression)
-		if _, err := z.Write(program); err != nil {
-			return err
-		}
-		if err := z.Close(); err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(to, symbolsName(p)), out.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(to, symbolsName(p)), gzipped(program), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// symbolsName is the name of the file that reads crashes of a package's program.
+// symbolsName returns the name of the file that reads crashes of a package's program.
 func symbolsName(p *pack) string { return p.name + "_" + p.version + "_" + p.arch + ".gz" }
 
-// folder writes the packages of an architecture and their indexes: what a router takes as a repository.
+// folder writes the packages of an architecture and their indexes, which a router uses as a repository.
 func (b *builder) folder(arch string, packs []*pack) error {
 	to := filepath.Join(b.out, arch)
 	if err := os.MkdirAll(to, 0o755); err != nil {
@@ -180,15 +170,12 @@ func (b *builder) folder(arch string, packs []*pack) error {
 		}
 		b.say("%-26s %-14s ipk %4d KiB, apk %4d KiB", arch, p.name, len(forOpkg.data)/1024, len(forAPK.data)/1024)
 	}
-	index, compressed, err := opkgIndex(ipks)
-	if err != nil {
-		return err
-	}
+	index := opkgIndex(ipks)
 	packagesADB, err := apkIndex(apks, b.apk)
 	if err != nil {
 		return err
 	}
-	files := map[string][]byte{"Packages": index, "Packages.gz": compressed, "packages.adb": packagesADB}
+	files := map[string][]byte{"Packages": index, "Packages.gz": gzipped(index), "packages.adb": packagesADB}
 	if b.usign != nil {
 		files["Packages.sig"] = b.usign.sign(index)
 	}

@@ -7,10 +7,10 @@ import (
 	"slices"
 )
 
-// catalogues is where LuCI looks for translations.
+// catalogues is the folder in which LuCI looks for translations.
 const catalogues = "usr/lib/lua/luci/i18n"
 
-// languageAliases are the languages that LuCI knows by another name than the translators do; luci.mk.
+// languageAliases are LuCI's names of languages for which translators use another name (luci.mk).
 var languageAliases = map[string]string{"bn_BD": "bn", "nb_NO": "no", "pt_BR": "pt-br", "zh_Hans": "zh-cn", "zh_Hant": "zh-tw"}
 
 // programs makes the packages of an architecture, with the programs that were built for it in folder bin.

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// feed is what the feed's Makefiles say of the packages, so that it is said once for OpenWrt's build system and for us.
-// Only what our own Makefiles use is understood: assignments of one line, define blocks, and $(NAME).
+// feed is a Makefile of the feed. OpenWrt's build system and this program read the same Makefiles, so that all facts about the
+// packages are in one place. Only the syntax that our Makefiles use is understood: assignments of one line, define blocks, and
+// $(NAME).
 type feed struct {
 	folder string // openwrt/
 	values map[string]string
@@ -49,7 +50,7 @@ func cutAssignment(line string) (name, value string, ok bool) {
 	return name, strings.TrimSpace(value), ok && name != "" && !strings.ContainsAny(name, " \t#")
 }
 
-// expand replaces each $(NAME) by its value; what is not assigned in the same file stands for nothing.
+// expand replaces each $(NAME) by its value, which is empty where the file does not assign one.
 func (f *feed) expand(text string) string {
 	for {
 		before, rest, found := strings.Cut(text, "$(")
@@ -72,7 +73,7 @@ func (f *feed) fields(name string) map[string]string {
 	return fields
 }
 
-// script returns one of the package's scripts, which the Makefile reads with $(file <...): "" when it has none.
+// script returns one of the package's scripts, which the Makefile reads with $(file <...), or "" if there is none.
 func (f *feed) script(name, which string) (string, error) {
 	value := f.values["Package/"+name+"/"+which]
 	file, ok := strings.CutPrefix(value, "$(file <$(SSTP_TOP)/openwrt/")
@@ -86,7 +87,7 @@ func (f *feed) script(name, which string) (string, error) {
 	return string(text), err
 }
 
-// read makes a package, without its files, of what the Makefile says for an architecture.
+// read returns a package for an architecture as the Makefile describes it, without its files.
 func (f *feed) read(name string, t target) (*pack, error) {
 	fields := f.fields(name)
 	if fields["TITLE"] == "" {

@@ -12,15 +12,15 @@ import (
 	"testing"
 )
 
-// scene is a router with a repository that has our packages and what they depend on.
-type scene struct {
+// router is a router with a repository of our packages and those that they depend on.
+type router struct {
 	*testing.T
 	root *root
 	manager
 	packs map[string]*pack
 }
 
-// oldClient and oldWeb stand for the packages whose place ours take.
+// oldClient and oldWeb stand for the packages that ours replace.
 func oldClient() *pack {
 	p := dummy("sstp-client", "1.0.20-r1")
 	p.files.addFile("usr/bin/sstpc", 0o755, []byte("#!/bin/sh\n"))
@@ -41,7 +41,7 @@ func dummy(name, version string) *pack {
 	return p
 }
 
-// ours makes our packages in some version, with the programs that were built.
+// ours returns our packages in some version, with the programs that were built.
 func ours(t *testing.T, version string) map[string]*pack {
 	t.Helper()
 	b := &builder{top: "../..", version: version}
@@ -67,19 +67,19 @@ func ours(t *testing.T, version string) map[string]*pack {
 }
 
 // onEach runs a test with each package manager.
-func onEach(t *testing.T, test func(*scene)) {
+func onEach(t *testing.T, test func(*router)) {
 	for _, m := range managers {
 		t.Run(m.name, func(t *testing.T) {
 			r := newRoot(t)
-			s := &scene{T: t, root: r, manager: m.start(t, r), packs: ours(t, "1.2.3-r1")}
+			s := &router{T: t, root: r, manager: m.start(t, r), packs: ours(t, "1.2.3-r1")}
 			s.repository()
 			test(s)
 		})
 	}
 }
 
-// repository offers our packages in their present version, and all that there is beside them.
-func (s *scene) repository() {
+// repository offers our packages in their present version, and the others.
+func (s *router) repository() {
 	packs := []*pack{oldClient(), oldWeb()}
 	for _, name := range []string{"kmod-tun", "ca-bundle", "luci-base", "dbus", "kmod-tls", "kmod-crypto-chacha20poly1305", "kmod-crypto-gcm"} {
 		packs = append(packs, dummy(name, "1-r1"))
@@ -90,13 +90,13 @@ func (s *scene) repository() {
 	s.offer(packs...)
 }
 
-// withoutOurs leaves only what is beside our packages in the repository, so that a file is what gets installed.
-func (s *scene) withoutOurs() {
+// withoutOurs leaves only the other packages in the repository, so that ours are installed from a file.
+func (s *router) withoutOurs() {
 	s.packs = nil
 	s.repository()
 }
 
-func (s *scene) must(out string, err error) string {
+func (s *router) must(out string, err error) string {
 	s.Helper()
 	if err != nil {
 		s.Fatalf("%v\n%s", err, out)
@@ -104,8 +104,8 @@ func (s *scene) must(out string, err error) string {
 	return out
 }
 
-// wantFiles compares what is in the root with what the packages hold.
-func (s *scene) wantFiles(packs ...*pack) {
+// wantFiles compares the files in the root with those of the packages.
+func (s *router) wantFiles(packs ...*pack) {
 	s.Helper()
 	for _, p := range packs {
 		for name, e := range p.files {
@@ -124,7 +124,7 @@ func (s *scene) wantFiles(packs ...*pack) {
 	}
 }
 
-func (s *scene) wantConfiguration() {
+func (s *router) wantConfiguration() {
 	s.Helper()
 	if s.root.read("etc/config/network") != network {
 		s.Error("/etc/config/network was changed")
@@ -132,7 +132,7 @@ func (s *scene) wantConfiguration() {
 }
 
 func TestInstallingPutsEverythingInPlaceAndSaysWhatIsLeftToDo(t *testing.T) {
-	onEach(t, func(s *scene) {
+	onEach(t, func(s *router) {
 		s.root.withTUN()
 		out := s.must(s.install("luci-app-sstp", "sstp-dbus"))
 		s.wantFiles(s.packs["sstp"], s.packs["luci-app-sstp"], s.packs["sstp-dbus"])
@@ -156,7 +156,7 @@ func TestInstallingPutsEverythingInPlaceAndSaysWhatIsLeftToDo(t *testing.T) {
 }
 
 func TestInstallingWithoutTheTUNDeviceSaysWhatToInstall(t *testing.T) {
-	onEach(t, func(s *scene) {
+	onEach(t, func(s *router) {
 		if out := s.must(s.install("sstp")); !strings.Contains(out, "kmod-tun") {
 			s.Errorf("nobody says that /dev/net/tun is missing:\n%s", out)
 		}
@@ -164,7 +164,7 @@ func TestInstallingWithoutTheTUNDeviceSaysWhatToInstall(t *testing.T) {
 }
 
 func TestUpgradingKeepsWhatTheUserHasAndRestartsNothing(t *testing.T) {
-	onEach(t, func(s *scene) {
+	onEach(t, func(s *router) {
 		s.root.withTUN()
 		now := s.packs
 		s.packs = ours(s.T, "1.2.2-r1")
@@ -198,7 +198,7 @@ func TestUpgradingKeepsWhatTheUserHasAndRestartsNothing(t *testing.T) {
 }
 
 func TestBesideSstpClientIsRefusedWithWhatToRemove(t *testing.T) {
-	onEach(t, func(s *scene) {
+	onEach(t, func(s *router) {
 		// From files, as apk keeps to what was installed from one.
 		s.must(s.installFile(oldClient()))
 		s.must(s.installFile(oldWeb()))
@@ -223,9 +223,9 @@ func TestBesideSstpClientIsRefusedWithWhatToRemove(t *testing.T) {
 	})
 }
 
-// apk puts a package in another one's place when it is asked for it by name, and says so; opkg refuses.
+// apk replaces a conflicting package when it is asked for ours by name, and says so; opkg refuses.
 func TestSstpClientGivesWayOnlyWhenAsked(t *testing.T) {
-	onEach(t, func(s *scene) {
+	onEach(t, func(s *router) {
 		s.must(s.install("luci-proto-sstp", "sstp-client"))
 		if out, _ := s.upgrade(); s.installed("sstp-client") == "" || s.installed("sstp") != "" {
 			s.Errorf("sstp-client went away in an upgrade that nobody asked us into:\n%s", out)
@@ -245,7 +245,7 @@ func TestSstpClientGivesWayOnlyWhenAsked(t *testing.T) {
 }
 
 func TestSstpClientBesideOursIsRefusedToo(t *testing.T) {
-	onEach(t, func(s *scene) {
+	onEach(t, func(s *router) {
 		s.must(s.install("sstp", "luci-app-sstp"))
 		if out, _ := s.install("sstp-client"); s.root.has("usr/bin/sstpc") {
 			s.Errorf("sstp-client came beside sstp:\n%s", out)
@@ -254,9 +254,9 @@ func TestSstpClientBesideOursIsRefusedToo(t *testing.T) {
 	})
 }
 
-// The package manager refuses first; this is what users see who make it go on, or whose sstpc came otherwise.
+// The package manager refuses first. This is what users see who force it, or whose sstpc came another way.
 func TestThePackagesOwnCheckNamesTheCommand(t *testing.T) {
-	onEach(t, func(s *scene) {
+	onEach(t, func(s *router) {
 		s.root.write("usr/bin/sstpc", "#!/bin/sh\n", 0o755)
 		s.root.write("www/luci-static/resources/protocol/sstp.js", "", 0o644)
 		out, err := s.install("sstp")
@@ -268,7 +268,7 @@ func TestThePackagesOwnCheckNamesTheCommand(t *testing.T) {
 }
 
 func TestRemovingTakesTheTunnelsDownAndLeavesTheUsersFiles(t *testing.T) {
-	onEach(t, func(s *scene) {
+	onEach(t, func(s *router) {
 		s.must(s.install("sstp", "luci-app-sstp", "sstp-dbus"))
 		s.root.write("etc/sstp/ca.pem", "a certificate\n", 0o600)
 		s.must(s.remove("luci-app-sstp", "sstp-dbus", "sstp"))
@@ -290,7 +290,7 @@ func TestRemovingTakesTheTunnelsDownAndLeavesTheUsersFiles(t *testing.T) {
 }
 
 func TestAnotherArchitecturesPackageIsRefused(t *testing.T) {
-	onEach(t, func(s *scene) {
+	onEach(t, func(s *router) {
 		foreign := *s.packs["sstp"]
 		foreign.arch = "mips_24kc"
 		s.withoutOurs()
@@ -302,9 +302,9 @@ func TestAnotherArchitecturesPackageIsRefused(t *testing.T) {
 	})
 }
 
-// A package that is called ours and holds another processor's program: who repacks, or forces the architecture.
+// The package has our name and another processor's program: someone repacked it, or forced the architecture.
 func TestAProgramForAnotherProcessorIsFoundOut(t *testing.T) {
-	onEach(t, func(s *scene) {
+	onEach(t, func(s *router) {
 		wrong := *s.packs["sstp"]
 		s.withoutOurs()
 		wrong.files = maps.Clone(wrong.files)
@@ -317,7 +317,7 @@ func TestAProgramForAnotherProcessorIsFoundOut(t *testing.T) {
 }
 
 func TestTooLittleFlashIsSaidBeforeAnythingIsWritten(t *testing.T) {
-	onEach(t, func(s *scene) {
+	onEach(t, func(s *router) {
 		s.root.mount("overlay", 1024)
 		out, err := s.install("sstp")
 		s.wantStopped(out, err)
@@ -328,9 +328,9 @@ func TestTooLittleFlashIsSaidBeforeAnythingIsWritten(t *testing.T) {
 	})
 }
 
-// wantStopped checks that a package's script has stopped its installation. With apk it cannot: what it says is shown, and
-// the installation counts as failed.
-func (s *scene) wantStopped(out string, err error) {
+// wantStopped checks that a package's script has stopped its installation. With apk it cannot: its message is shown, and the
+// installation counts as failed.
+func (s *router) wantStopped(out string, err error) {
 	s.Helper()
 	if _, isAPK := s.manager.(apkTools); isAPK && err != nil {
 		return
@@ -340,7 +340,7 @@ func (s *scene) wantStopped(out string, err error) {
 	}
 }
 
-// built reads a program out of the package that was built for a target.
+// built returns a program from the package that was built for a target.
 func built(t *testing.T, of target, name string) []byte {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(top, "build/packages", of.arch, name+"_*.ipk"))

@@ -4,8 +4,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,8 +19,8 @@ type ipkFile struct {
 	control string
 }
 
-// ipk writes a package as opkg takes it: a gzip-compressed tar with debian-binary, data.tar.gz and control.tar.gz, as
-// scripts/ipkg-build of OpenWrt makes it.
+// ipk writes a package for opkg: a gzip-compressed tar with debian-binary, data.tar.gz and control.tar.gz, like OpenWrt's
+// scripts/ipkg-build.
 func ipk(p *pack, at time.Time) (*ipkFile, error) {
 	data, size, err := tarball(p.files, at)
 	if err != nil {
@@ -39,9 +41,8 @@ func ipk(p *pack, at time.Time) (*ipkFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&out, gzip.BestCompression)
-	w := tar.NewWriter(z)
+	var plain bytes.Buffer
+	w := tar.NewWriter(&plain)
 	for _, member := range []struct {
 		name string
 		data []byte
@@ -53,18 +54,15 @@ func ipk(p *pack, at time.Time) (*ipkFile, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	if err := z.Close(); err != nil {
-		return nil, err
-	}
-	return &ipkFile{p, out.Bytes(), description}, nil
+	return &ipkFile{p, gzipped(plain.Bytes()), description}, nil
 }
 
-// ipkName is the name of a package's file.
+// ipkName returns the name of a package's file.
 func ipkName(p *pack) string {
 	return fmt.Sprintf("%s_%s_%s.ipk", p.name, opkgVersion(p.version), p.arch)
 }
 
-// control returns the text that describes the package. installedSize is the size of the unpacked tar, as elsewhere in
+// control returns the text that describes the package. installedSize is the size of the unpacked tar, as in all packages of
 // OpenWrt: opkg compares it with the free flash.
 func (p *pack) control(installedSize int) string {
 	var b strings.Builder
@@ -89,9 +87,9 @@ func (p *pack) control(installedSize int) string {
 	return b.String()
 }
 
-// tarball packs files into a compressed tar, the same for the same files, and says how large it was before compression.
+// tarball packs files into a compressed tar and returns its size before compression too. The same files give the same bytes.
 func tarball(files payload, at time.Time) (packed []byte, size int, err error) {
-	var plain, out bytes.Buffer
+	var plain bytes.Buffer
 	w := tar.NewWriter(&plain)
 	if err := writeEntry(w, "./", entry{mode: 0o755 | fs.ModeDir}, at); err != nil {
 		return nil, 0, err
@@ -104,15 +102,16 @@ func tarball(files payload, at time.Time) (packed []byte, size int, err error) {
 	if err := w.Close(); err != nil {
 		return nil, 0, err
 	}
-	size = plain.Len()
+	return gzipped(plain.Bytes()), plain.Len(), nil
+}
+
+// gzipped returns data compressed as well as gzip can.
+func gzipped(data []byte) []byte {
+	var out bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&out, gzip.BestCompression)
-	if _, err := plain.WriteTo(z); err != nil {
-		return nil, 0, err
-	}
-	if err := z.Close(); err != nil {
-		return nil, 0, err
-	}
-	return out.Bytes(), size, nil
+	z.Write(data) // a buffer takes everything
+	z.Close()
+	return out.Bytes()
 }
 
 func writeEntry(w *tar.Writer, name string, e entry, at time.Time) error {
@@ -126,4 +125,17 @@ func writeEntry(w *tar.Writer, name string, e entry, at time.Time) error {
 	}
 	_, err := w.Write(e.data)
 	return err
+}
+
+// opkgIndex returns the file Packages of a folder: the description of each package, with the name, size and hash of its file
+// before the text.
+func opkgIndex(packages []*ipkFile) []byte {
+	packages = slices.SortedFunc(slices.Values(packages), func(x, y *ipkFile) int { return strings.Compare(x.pack.name, y.pack.name) })
+	var b bytes.Buffer
+	for _, f := range packages {
+		fields, description, _ := strings.Cut(f.control, "Description:")
+		fmt.Fprintf(&b, "%sFilename: %s\nSize: %d\nSHA256sum: %x\nDescription:%s\n",
+			fields, ipkName(f.pack), len(f.data), sha256.Sum256(f.data), description)
+	}
+	return b.Bytes()
 }

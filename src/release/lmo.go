@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// message is an entry of a .po file, in the escapes that the file has.
+// message is an entry of a .po file, with the escapes of the file.
 type message struct {
 	context, id, plural string
 	hasContext          bool
 	translations        []string
 }
 
-// lmoEntry is a line of a .lmo file's index.
+// lmoEntry is an entry of a .lmo file's index.
 type lmoEntry struct{ key, plurals, offset, length uint32 }
 
 // compileLMO translates a .po file into LuCI's binary catalogue, byte for byte as po2lmo of luci-base does: the
-// translations one behind the other, padded to four bytes; the index, sorted by the hash of what is translated; and the
-// index's offset. Nil: there is nothing to translate.
+// translations one after the other, padded to four bytes; the index, sorted by the hash of what is translated; and the index's
+// offset. It returns nil where there is no translation.
 func compileLMO(po string) ([]byte, error) {
 	messages, err := parsePO(po)
 	if err != nil {
@@ -62,7 +62,7 @@ func compileLMO(po string) ([]byte, error) {
 	return binary.BigEndian.AppendUint32(text, end), nil
 }
 
-// key is what the hash is made of: context, 1, text, and for plurals 2 and the form's number.
+// key returns the text that is hashed: context, 1, text, and for plurals 2 and the form's number.
 func (m message) key(form int) string {
 	key := m.id
 	if m.hasContext {

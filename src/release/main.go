@@ -1,6 +1,6 @@
-// Command packages makes what routers install: .ipk files for opkg (OpenWrt 21.02 to 24.10) and .apk files of version 3 for
-// apk (25.12 and later), each architecture in a folder that is a repository, and releases with their notes. It needs Go and
-// git, no SDK. What the packages are called, depend on and run is read from the feed in openwrt/.
+// Command release makes the packages for routers: .ipk files for opkg (OpenWrt 21.02 to 24.10) and .apk files of version 3 for apk
+// (25.12 and later). The folder of each architecture is a repository. It also makes releases with their notes. It needs Go and
+// git, no SDK. The names, dependencies and scripts of the packages come from the feed in openwrt/.
 package main
 
 import (
@@ -88,7 +88,7 @@ func run(o options) error {
 	return nil
 }
 
-// signatures says in a few words who can check where the packages come from.
+// signatures says who can check where the packages come from.
 func (b *builder) signatures() string {
 	var missing []string
 	if b.usign == nil {

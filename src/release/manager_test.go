@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// manager is a package manager at work in a root.
+// manager is a package manager in a root.
 type manager interface {
 	// offer makes these packages the repository.
 	offer(packs ...*pack)
@@ -21,7 +21,7 @@ type manager interface {
 	installed(name string) string // version, "" when it is not
 }
 
-// managers are those that can be had here.
+// managers returns the package managers that are installed on this machine.
 var managers = []struct {
 	name  string
 	start func(*testing.T, *root) manager
@@ -56,11 +56,7 @@ func (o opkg) offer(packs ...*pack) {
 		files = append(files, f)
 		o.write("feed/"+ipkName(p), string(f.data), 0o644)
 	}
-	_, index, err := opkgIndex(files)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	o.write("feed/Packages.gz", string(index), 0o644)
+	o.write("feed/Packages.gz", string(gzipped(opkgIndex(files))), 0o644)
 	if out, err := o.run("/bin/opkg", "update"); err != nil {
 		o.t.Fatalf("opkg update: %v\n%s", err, out)
 	}

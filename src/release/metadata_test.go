@@ -88,7 +88,7 @@ func TestOpenWrtReadsTheFeedAsWeDo(t *testing.T) {
 	}
 }
 
-// dependencies are what a package pulls in on an architecture.
+// dependencies returns the packages that a package needs on an architecture.
 func dependencies(all, family string) []string {
 	var found []string
 	for word := range strings.FieldsSeq(all) {
@@ -104,7 +104,7 @@ func dependencies(all, family string) []string {
 	return found
 }
 
-// names are the names that a package provides, without those that OpenWrt gives to each.
+// names returns the names that a package provides, without those that OpenWrt gives to every package.
 func names(all, own string) []string {
 	var found []string
 	for word := range strings.FieldsSeq(all) {

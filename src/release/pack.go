@@ -2,7 +2,7 @@ package main
 
 import "strings"
 
-// pack is a package, whatever the format it is written in.
+// pack is a package in any format.
 type pack struct {
 	name, version string // version with its release: 1.2.3-r1
 	arch          string
@@ -13,8 +13,8 @@ type pack struct {
 	maintainer    string
 	user          string // to be made on the router, as USERID has it
 	depends       []string
-	// recommends are the kernel modules for kernel TLS. No release before 23.05 has them, so that opkg, which one package
-	// serves from 21.02 to 24.10, must be able to go without; for apk they are dependencies.
+	// recommends are the kernel modules for kernel TLS. One package serves opkg from 21.02 to 24.10, and no release before 23.05
+	// has these modules, so opkg must be able to do without them. For apk they are dependencies.
 	recommends []string
 	provides   []string
 	conflicts  []string
@@ -31,13 +31,13 @@ func (p *pack) lines() []string {
 	return lines
 }
 
-// opkgVersion writes a version so that opkg sorts it as apk does: a candidate goes before the release it is one for.
+// opkgVersion returns a version that opkg sorts as apk does: a candidate before its release.
 func opkgVersion(version string) string {
 	return strings.NewReplacer("_alpha", "~alpha", "_beta", "~beta", "_rc", "~rc").Replace(version)
 }
 
-// What OpenWrt's build system puts into every package around the package's own scripts: functions.sh enables and starts
-// services, makes users and runs what is in uci-defaults.
+// The scripts that OpenWrt's build system puts around the package's own: functions.sh enables and starts services, makes users and
+// runs uci-defaults.
 const (
 	opkgPostinst = `#!/bin/sh
 [ "${IPKG_NO_SCRIPT}" = "1" ] && exit 0
@@ -71,7 +71,7 @@ export PKG_UPGRADE=1
 `
 )
 
-// body is a script without the line that names its interpreter.
+// body returns a script without the line that names its interpreter.
 func body(script string) string {
 	if first, rest, ok := strings.Cut(script, "\n"); ok && strings.HasPrefix(first, "#!") {
 		return rest

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// payload is what a package puts onto the router: entries by their path below /, without a leading slash.
+// payload is the files of a package: entries by their path on the router, without the leading slash.
 type payload map[string]entry
 
 // entry is a folder or a file.
@@ -19,13 +19,13 @@ type entry struct {
 	data []byte
 }
 
-// addFile puts a file there, and the folders on the way to it.
+// addFile adds a file and the folders above it.
 func (p payload) addFile(name string, mode fs.FileMode, data []byte) {
 	p.addFolders(path.Dir(name))
 	p[name] = entry{mode: mode, data: data}
 }
 
-// addFolder puts a folder there that has other permissions than usual.
+// addFolder adds a folder with other permissions than usual.
 func (p payload) addFolder(name string, mode fs.FileMode) {
 	p.addFolders(path.Dir(name))
 	p[name] = entry{mode: mode | fs.ModeDir}
@@ -39,7 +39,7 @@ func (p payload) addFolders(name string) {
 	}
 }
 
-// addTree copies a folder of the project to below a folder of the router. The permissions are what git keeps of them.
+// addTree adds the files of a project's folder below a folder of the router. Of the permissions it keeps what git keeps.
 func (p payload) addTree(from, to string) error {
 	return filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -66,19 +66,19 @@ func (p payload) addTree(from, to string) error {
 	})
 }
 
-// names returns all paths in the order of their parts, a folder before what is in it.
+// names returns all paths in the order of their parts, a folder before its contents.
 func (p payload) names() []string {
 	return slices.SortedFunc(maps.Keys(p), func(a, b string) int {
 		return slices.Compare(strings.Split(a, "/"), strings.Split(b, "/"))
 	})
 }
 
-// files returns the paths of the files alone.
+// files returns the paths of the files without the folders.
 func (p payload) files() []string {
 	return slices.DeleteFunc(p.names(), func(name string) bool { return p[name].mode.IsDir() })
 }
 
-// size is the sum of the files' sizes.
+// size returns the sum of the files' sizes.
 func (p payload) size() (n int) {
 	for _, e := range p {
 		n += len(e.data)

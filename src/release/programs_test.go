@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// emulators run a target's programs as the processor that the target is named after: an instruction that it lacks, such as
-// those of a floating-point unit, ends the program.
+// emulators run a target's programs as the target's processor: an instruction that it lacks, such as one of a floating-point unit,
+// ends the program.
 var emulators = map[string][]string{
 	"mips_24kc":                {"qemu-mips", "-cpu", "24Kc"},
 	"mipsel_24kc":              {"qemu-mipsel", "-cpu", "24Kc"},
@@ -114,8 +114,8 @@ func TestEachArchitecturesProgramRunsAndLogsIn(t *testing.T) {
 	}
 }
 
-// wantReadableCrash makes the program of a package print its goroutines while it waits for a server that says nothing, and
-// reads that with the file that belongs to the package.
+// wantReadableCrash lets the program of a package print its goroutines while it waits for a silent server, and reads them with the
+// package's symbols.
 func wantReadableCrash(t *testing.T, of target, emulator []string) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "sstp")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -13,7 +12,7 @@ import (
 	"strings"
 )
 
-// releasable says why there can be no release of what lies here.
+// releasable returns an error that says why these sources cannot be released.
 func (b *builder) releasable() error {
 	changed, err := output(b.top, "git", "status", "--porcelain")
 	if err != nil {
@@ -28,7 +27,7 @@ func (b *builder) releasable() error {
 	return nil
 }
 
-// clean removes what another release has left in the folder, which must be nothing else.
+// clean removes the files of an earlier release from the folder, which must hold nothing else.
 func (b *builder) clean() error {
 	if _, err := os.Stat(filepath.Join(b.out, "SHA256SUMS")); err == nil {
 		return os.RemoveAll(b.out)
@@ -67,7 +66,7 @@ func (b *builder) releaseFiles(wanted []target) error {
 	return nil
 }
 
-// sources packs the commit, with its version in openwrt/VERSION for who builds it without git.
+// sources packs the commit, with its version in openwrt/VERSION for builds without git.
 func (b *builder) sources() ([]byte, error) {
 	cmd := exec.Command("git", "archive", "--format=tar", "--prefix=sstp-"+b.upstream()+"/",
 		"--add-virtual-file=sstp-"+b.upstream()+"/openwrt/VERSION:"+b.upstream()+"\n", "HEAD")
@@ -76,16 +75,10 @@ func (b *builder) sources() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("git archive: %w", err)
 	}
-	var out bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&out, gzip.BestCompression)
-	if _, err := z.Write(plain); err != nil {
-		return nil, err
-	}
-	err = z.Close()
-	return out.Bytes(), err
+	return gzipped(plain), nil
 }
 
-// notes writes what the release page says: the changes since the last tag, which file is for which router, how to install.
+// notes returns the text of the release page: the changes since the last tag, which file is for which router, how to install.
 func (b *builder) notes(wanted []target) ([]byte, error) {
 	changes, err := b.changes()
 	if err != nil {
@@ -110,7 +103,7 @@ func (b *builder) notes(wanted []target) ([]byte, error) {
 	return n.Bytes(), nil
 }
 
-// changes lists the subjects of the commits since the tag before, the newest first.
+// changes returns the subjects of the commits since the tag before, the newest first.
 func (b *builder) changes() (string, error) {
 	span := "HEAD"
 	if last, err := output(b.top, "git", "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*", "HEAD^"); err == nil {
@@ -120,7 +113,7 @@ func (b *builder) changes() (string, error) {
 	return log + "\n", err
 }
 
-// checksums writes SHA256SUMS over all that is there, and its signature where there is a key.
+// checksums writes SHA256SUMS of all files, and its signature where there is a key.
 func (b *builder) checksums() error {
 	var sums bytes.Buffer
 	err := filepath.WalkDir(b.out, func(name string, d fs.DirEntry, err error) error {

@@ -15,13 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// root is a router's file system to install into: a folder that the package manager and the packages' scripts run in.
+// root is a router's file system to install into: a folder in which the package manager and the packages' scripts run.
 type root struct {
 	t   *testing.T
 	dir string
 }
 
-// functionsSH stands in for OpenWrt's, of which it does what our packages need: their own scripts are run.
+// functionsSH replaces OpenWrt's functions.sh. It does what our packages need: it runs their own scripts.
 const functionsSH = `default_postinst() {
 	[ -n "$pkgname" ] || pkgname="$(basename ${1%.*})"
 	[ ! -f "/usr/lib/opkg/info/$pkgname.postinst-pkg" ] || ( . "/usr/lib/opkg/info/$pkgname.postinst-pkg" )
@@ -34,7 +34,7 @@ add_group_and_user() { :; }
 ifdown() { echo ifdown "$@" >>/tmp/calls; } # busybox has one of its own, which its shell prefers to files
 `
 
-// network is the configuration that must survive whatever is installed and removed.
+// network is a configuration that must survive every installation and removal.
 const network = `
 config interface 'vpn'
 	option proto 'sstp'
@@ -96,7 +96,7 @@ func (r *root) busybox() {
 	r.write("etc/group", "root:x:0:\n", 0o644)
 }
 
-// bring copies a program of this machine to a path of the root, and the libraries that it needs to where it looks for them.
+// bring copies a program of this machine, and the libraries that it needs, into the root.
 func (r *root) bring(program, to string) {
 	r.t.Helper()
 	r.copy(program, to)
@@ -134,7 +134,7 @@ func (r *root) write(name, text string, mode os.FileMode) {
 	}
 }
 
-// read returns a file's text, "" where there is none.
+// read returns a file's text, or "" if there is no file.
 func (r *root) read(name string) string {
 	text, _ := os.ReadFile(filepath.Join(r.dir, name))
 	return string(text)
@@ -145,7 +145,7 @@ func (r *root) has(name string) bool {
 	return err == nil
 }
 
-// run runs a program inside of the root, with processes and a network of its own: scripts send signals by name.
+// run runs a program in the root with a process and a network namespace of its own, because scripts send signals by name.
 func (r *root) run(args ...string) (string, error) {
 	cmd := exec.Command("unshare", append([]string{
 		"--pid", "--fork", "--kill-child", "--net", "--mount-proc=" + filepath.Join(r.dir, "proc"), "chroot", r.dir}, args...)...)
@@ -161,7 +161,7 @@ func (r *root) must(cmd *exec.Cmd) {
 	}
 }
 
-// mount puts an empty file system of some size there.
+// mount mounts an empty file system of some size.
 func (r *root) mount(at string, kib int) {
 	r.t.Helper()
 	at = filepath.Join(r.dir, at)
@@ -179,7 +179,7 @@ func (r *root) withTUN() {
 	}
 }
 
-// native is the target that runs on this machine as it is.
+// native returns the target that runs on this machine without an emulator.
 func native() target {
 	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64_generic", "riscv64": "riscv64_generic"}[runtime.GOARCH]
 	i := slices.IndexFunc(targets, func(t target) bool { return t.arch == arch })

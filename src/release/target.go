@@ -10,8 +10,8 @@ type target struct {
 	of string
 }
 
-// targets are the architectures of `make packages`. A static program runs on every release of OpenWrt, so there is one
-// package for each name, and one binary for all that share an environment.
+// targets are the architectures of `make packages`. A static program runs on every release of OpenWrt, so there is one package
+// for each architecture, and one binary for those that share an environment.
 var targets = []target{
 	{"mips_24kc", "GOARCH=mips GOMIPS=softfloat", "ath79 (Qualcomm Atheros)"},
 	{"mipsel_24kc", "GOARCH=mipsle GOMIPS=softfloat", "ramips (MediaTek MT7620, MT7621, MT7628)"},
@@ -28,7 +28,7 @@ var targets = []target{
 // all is the architecture of packages without programs.
 const all = "all"
 
-// family is what OpenWrt calls ARCH: the name of the instruction set that conditions in DEPENDS use.
+// family returns OpenWrt's ARCH, the name of the instruction set, which conditions in DEPENDS use.
 func (t target) family() string {
 	if strings.HasPrefix(t.arch, "x86_64") {
 		return "x86_64"

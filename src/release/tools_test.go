@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// What apk's own mkpkg makes of the same files and words says the same as ours, but for the identity and the time, which
-// it takes from the files.
+// apk's own mkpkg makes a package of the same content from the same files and fields, except for the identity and the time, which it
+// takes from the files.
 func TestOurApkSaysWhatMkpkgSays(t *testing.T) {
 	program := tool("APK", "apk")
 	if program == "" {
@@ -73,7 +73,7 @@ func TestOurApkSaysWhatMkpkgSays(t *testing.T) {
 	}
 }
 
-// apk takes a repository whose index is signed with a key that it has, and refuses one that is not, without --allow-untrusted.
+// Without --allow-untrusted, apk accepts a repository whose index is signed with a key that it has, and refuses others.
 func TestApkTrustsASignedRepository(t *testing.T) {
 	r := newRoot(t)
 	a := startAPK(t, r).(apkTools)
@@ -105,7 +105,7 @@ func TestApkTrustsASignedRepository(t *testing.T) {
 	}
 }
 
-// usign, by which opkg checks an index, takes our signature with the key that we publish, under the name that we give it.
+// usign, which opkg uses to check an index, accepts our signature with the public key that we publish, under its name.
 func TestUsignTakesOurSignature(t *testing.T) {
 	program := tool("USIGN", "usign")
 	if program == "" {

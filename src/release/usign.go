@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// usignKey is a secret key of usign, which opkg checks indexes with: Ed25519 keys and signatures in signify's format.
+// usignKey is a secret key of usign, with which opkg checks indexes: Ed25519 in signify's format.
 type usignKey struct {
 	fingerprint []byte
 	key         ed25519.PrivateKey
@@ -54,7 +54,7 @@ func (k *usignKey) public() []byte {
 	return k.encode("public key", append(public, k.key.Public().(ed25519.PublicKey)...))
 }
 
-// name is the name of the public key's file on a router.
+// name returns the name of the public key's file on a router.
 func (k *usignKey) name() string { return fmt.Sprintf("%x", k.fingerprint) }
 
 func (k *usignKey) encode(comment string, b []byte) []byte {
