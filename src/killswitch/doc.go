@@ -4,7 +4,7 @@
 // 21.02) and fw4 take the same sections. From the sections that are there and a Request, On computes the sections with the
 // switch, Off those without it, and Inspect says what is there and what somebody took out of it. The package touches no machine.
 //
-// The switch owns sections of the firewall named sstp_TUNNEL_KIND or sstp_TUNNEL_KIND_NUMBER and nothing else. Of a foreign
+// The switch owns sections of firewall and network named sstp_TUNNEL_KIND or sstp_TUNNEL_KIND_NUMBER and nothing else. Of a foreign
 // section it changes two options, peerdns and dns of the uplinks' interfaces, and records in its own what was there before.
 //
 // What On makes, in this order:
@@ -18,6 +18,8 @@
 //	zone       the tunnel's zone, where it is in none
 //	forward_N  from each chosen zone to the tunnel's, where no section of the user's does that
 //	killswitch the record: the request, and the values to restore
+//	mark_N     for each chosen zone: marks the devices that are excepted by MAC address, for the policy rules
+//	way_N      of the network: policy rules for each chosen network, and the tunnel's default routes in a table of their own
 //
 // The rules stand before the first rule of the user's, because the first rule that matches decides; the rest stands at the end.
 package killswitch

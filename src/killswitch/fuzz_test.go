@@ -49,8 +49,12 @@ func FuzzSwitch(f *testing.F) {
 		if !slices.EqualFunc(foreign, x.Firewall, func(a, b Section) bool { return reflect.DeepEqual(a, b) }) {
 			t.Fatalf("foreign sections of the firewall changed:\n%s\n%s", printState(x), printState(on))
 		}
-		for i := range on.Network {
-			is, was := on.Network[i], x.Network[i]
+		foreign = slices.DeleteFunc(slices.Clone(on.Network), func(s Section) bool { return owns(r.Tunnel, s.Name) })
+		if len(foreign) != len(x.Network) {
+			t.Fatalf("%d foreign sections of the network, there were %d", len(foreign), len(x.Network))
+		}
+		for i := range foreign {
+			is, was := foreign[i], x.Network[i]
 			for _, name := range []string{"peerdns", "dns"} {
 				is.unset(name)
 				was.unset(name)

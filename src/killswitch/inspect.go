@@ -21,8 +21,9 @@ func Inspect(s State, tunnel string) Status {
 	st := Status{Request: Request{Tunnel: tunnel}}
 	record := find(s.Firewall, prefix(tunnel)+"killswitch")
 	if record == nil || record.Type != RecordType {
-		if at := slices.IndexFunc(s.Firewall, func(f Section) bool { return owns(tunnel, f.Name) }); at >= 0 {
-			st.Problems = append(st.Problems, NewProblem("leftover", s.Firewall[at].Name))
+		all := append(slices.Clone(s.Firewall), s.Network...)
+		if at := slices.IndexFunc(all, func(f Section) bool { return owns(tunnel, f.Name) }); at >= 0 {
+			st.Problems = append(st.Problems, NewProblem("leftover", all[at].Name))
 		}
 		return st
 	}
@@ -41,7 +42,8 @@ func Inspect(s State, tunnel string) Status {
 			st.Rules = append(st.Rules, f.value("name"))
 		}
 	}
-	st.compare(s, want)
+	st.compare(s.Firewall, want.Firewall)
+	st.compare(s.Network, want.Network)
 	st.compareOrder(s)
 	for _, name := range p.interfaces {
 		if n := find(s.Network, name); p.Names && (n.given() && !n.off("peerdns") || n.values("dns") != nil) {
@@ -53,21 +55,21 @@ func Inspect(s State, tunnel string) Status {
 }
 
 // compare looks for sections of ours that are missing, changed, or not wanted.
-func (st *Status) compare(s, want State) {
-	for i := range want.Firewall {
-		w := &want.Firewall[i]
+func (st *Status) compare(there, wanted []Section) {
+	for i := range wanted {
+		w := &wanted[i]
 		if !owns(st.Tunnel, w.Name) || w.Type == RecordType {
 			continue
 		}
-		is := find(s.Firewall, w.Name)
+		is := find(there, w.Name)
 		if is == nil || is.Type != w.Type {
 			st.Problems = append(st.Problems, NewProblem("missing", w.Name))
 		} else if name := difference(is, w); name != "" {
 			st.Problems = append(st.Problems, NewProblem("changed", w.Name, name))
 		}
 	}
-	for i := range s.Firewall {
-		if f := &s.Firewall[i]; owns(st.Tunnel, f.Name) && find(want.Firewall, f.Name) == nil {
+	for i := range there {
+		if f := &there[i]; owns(st.Tunnel, f.Name) && find(wanted, f.Name) == nil {
 			st.Problems = append(st.Problems, NewProblem("extra", f.Name))
 		}
 	}

@@ -32,7 +32,8 @@ func remove(s State, tunnel string) (without State, restore []string) {
 	if record := find(s.Firewall, prefix(tunnel)+"killswitch"); record != nil {
 		restore = record.values("restore")
 	}
-	s.Firewall = slices.DeleteFunc(s.Firewall, func(f Section) bool { return owns(tunnel, f.Name) })
+	ours := func(f Section) bool { return owns(tunnel, f.Name) }
+	s.Firewall, s.Network = slices.DeleteFunc(s.Firewall, ours), slices.DeleteFunc(s.Network, ours)
 	return s, restore
 }
 

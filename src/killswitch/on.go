@@ -40,6 +40,8 @@ type plan struct {
 	tunnelZone     string
 	ownZone        bool // the switch makes it
 	uplinks        []string
+	networks       []string // interfaces of the chosen zones
+	ipv6           bool     // the tunnel may carry IPv6
 	devices        []string // network devices of the uplinks, as far as the configuration tells
 	interfaces     []string // of the uplinks, whose name servers are not to be used
 	ip4, ip6, macs []string
@@ -80,7 +82,8 @@ func newPlan(s State, r Request) (*plan, *Problem) {
 	if len(p.uplinks) == 0 {
 		return nil, NewProblem("no_uplink_zone")
 	}
-	p.devices = s.uplinkDevices(zones, p.uplinks)
+	p.devices, p.networks = s.uplinkDevices(zones, p.uplinks), s.chosenNetworks(zones, p.Zones)
+	p.ipv6 = tunnel.value("ipv6") != "0"
 	return p, nil
 }
 

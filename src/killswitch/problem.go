@@ -30,9 +30,9 @@ var texts = map[string]string{
 	"no_fw":                 "There is no firewall on this machine (neither fw4 nor fw3).",
 
 	// What is wrong with one that is on.
-	"missing":         "The section %1 of the firewall is missing.",
-	"changed":         "Option %2 of the section %1 of the firewall was changed.",
-	"extra":           "The section %1 of the firewall does not belong to the kill switch as it should be now.",
+	"missing":         "The section %1 of the configuration is missing.",
+	"changed":         "Option %2 of the section %1 of the configuration was changed.",
+	"extra":           "The section %1 of the configuration does not belong to the kill switch as it should be now.",
 	"order":           "The rule %1 comes before those of the kill switch and may let something out.",
 	"names_uplink":    "The name servers of %1 are used again: option peerdns or dns was changed.",
 	"not_loaded":      "The firewall does not run: no rule of the kill switch is loaded.",

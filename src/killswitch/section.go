@@ -98,7 +98,7 @@ func find(sections []Section, name string) *Section {
 // that no section of one tunnel can be taken for one of another, as of tunnels a and a_zone.
 var (
 	single   = []string{"zone", "killswitch"}
-	numbered = []string{"input", "except", "reject", "call", "names", "router", "forward"}
+	numbered = []string{"input", "except", "reject", "call", "names", "router", "forward", "mark", "way"}
 )
 
 // prefix is what the names of all sections of a tunnel's switch begin with.

@@ -23,6 +23,7 @@ func (p *plan) apply(s State) State {
 	}
 	s.Firewall = append(s.Firewall, forwardings...)
 	restore := p.silenceUplinks(&s)
+	s.Network = append(s.Network, p.wayRules()...)
 	s.Firewall = append(s.Firewall, p.record(restore))
 	return s
 }
@@ -66,6 +67,7 @@ func (p *plan) rules() (rules []Section) {
 			add("reject", "reject", from, to, both, all, reject)
 		}
 	}
+	rules = append(rules, p.markRules()...)
 	for _, to := range p.outlets() {
 		out := func(kind, title string, options ...Option) { add(kind, title, append(slices.Clone(to), options...)...) }
 		if p.Names || p.Router {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -83,7 +84,13 @@ func (v *vector) check(t *testing.T) {
 		if again, err := On(after, *v.On); err != nil || !sameContents(again, after) {
 			t.Errorf("turned on twice it is not the same as once: %v\n%s", err, printState(again))
 		}
-		if st := Inspect(after, v.On.Tunnel); !st.On {
+		st := Inspect(after, v.On.Tunnel)
+		for _, p := range st.Problems {
+			if !strings.HasPrefix(p.Key, "zone_") && p.Key != "forward_accept" {
+				t.Errorf("just turned on: %s", p.Text)
+			}
+		}
+		if !st.On {
 			t.Errorf("turned on, and the status says %+v", st)
 		}
 	case v.Off != "":

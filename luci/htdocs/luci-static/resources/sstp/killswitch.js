@@ -18,7 +18,7 @@ const UPLINK_PROTOS = [ 'dhcp', 'dhcpv6', 'ppp', 'pppoe', 'pppoa', 'pptp', 'l2tp
 	'modemmanager', 'wwan', 'map', '464xlate', 'dslite', '6in4', '6rd', '6to4' ];
 
 /* The kinds of sections that the switch makes: one of each, and numbered ones. */
-const SINGLE = [ 'zone', 'killswitch' ], NUMBERED = [ 'input', 'except', 'reject', 'call', 'names', 'router', 'forward' ];
+const SINGLE = [ 'zone', 'killswitch' ], NUMBERED = [ 'input', 'except', 'reject', 'call', 'names', 'router', 'forward', 'mark', 'way' ];
 
 /* The longest name of a zone that fw3 takes. */
 const MAX_ZONE_NAME = 11;
@@ -37,9 +37,9 @@ const PROBLEMS = {
 	bad_except:            _('The exception %1 is neither an address or subnet of IPv4 or IPv6 nor a MAC address.'),
 	no_nft:                _('The program nft is missing: the firewall (fw4) cannot load any rule.'),
 	no_fw:                 _('There is no firewall on this machine (neither fw4 nor fw3).'),
-	missing:               _('The section %1 of the firewall is missing.'),
-	changed:               _('Option %2 of the section %1 of the firewall was changed.'),
-	extra:                 _('The section %1 of the firewall does not belong to the kill switch as it should be now.'),
+	missing:               _('The section %1 of the configuration is missing.'),
+	changed:               _('Option %2 of the section %1 of the configuration was changed.'),
+	extra:                 _('The section %1 of the configuration does not belong to the kill switch as it should be now.'),
 	order:                 _('The rule %1 comes before those of the kill switch and may let something out.'),
 	names_uplink:          _('The name servers of %1 are used again: option peerdns or dns was changed.'),
 	not_loaded:            _('The firewall does not run: no rule of the kill switch is loaded.'),
@@ -219,6 +219,8 @@ function plan(state, request) {
 		throw new Refusal('no_uplink_zone');
 
 	p.devices = uplinkDevices(state, zones, p.uplinks);
+	p.networks = unique(p.zones.flatMap((name) => zoneNamed(zones, name).networks.filter((n) => find(state.network, n)?.['.type'] == 'interface')));
+	p.ipv6 = value(tunnel, 'ipv6') != '0';
 
 	return p;
 }
@@ -315,6 +317,10 @@ function rules(p) {
 			add('reject', 'reject', { src, dest, family: 'any', proto: 'all', target: 'REJECT' });
 		}
 
+	if (p.mac.length && p.networks.length)
+		for (const src of p.zones)
+			add('mark', 'mark', { src, dest: '*', family: 'any', proto: 'all', src_mac: [ ...p.mac ], set_xmark: EXCEPT_MARK, target: 'MARK' });
+
 	/* A zone has no devices while the firewall does not know them, so that the devices come first. */
 	for (const to of [ ...p.devices.map((device) => ({ dest: '*', device, direction: 'out' })), ...p.uplinks.map((dest) => ({ dest })) ]) {
 		if (p.names || p.router)
@@ -332,6 +338,45 @@ function rules(p) {
 			add('router', 'router', { ...to, family: 'any', proto: 'all', target: 'REJECT' });
 		}
 	}
+
+	return made;
+}
+
+/* The mark of devices that are excepted by MAC address, which policy rules do not know. */
+const EXCEPT_MARK = '0x20000000/0x20000000';
+
+/* The number of the table in which the tunnel's default routes stand: a hash of its name (FNV-1a) behind a prefix. */
+function table(tunnel) {
+	let hash = 2166136261;
+
+	for (const c of tunnel)
+		hash = Math.imul(hash ^ c.charCodeAt(0), 16777619);
+
+	return String(0x54000000 | (hash & 0xffffff));
+}
+
+/* The policy rules for the chosen networks, which hold while no firewall is loaded, and the tunnel's own default routes. */
+function wayRules(p) {
+	const made = [], own = table(p.tunnel), add = (type, options) => made.push(section(p, type, 'way', options));
+
+	for (const network of p.networks)
+		for (const [ type, except ] of [ [ 'rule', p.ip4 ], [ 'rule6', p.ip6 ] ]) {
+			for (const src of except)
+				add(type, { in: network, src, lookup: 'main', priority: '8301' });
+
+			if (p.mac.length)
+				add(type, { in: network, mark: EXCEPT_MARK, lookup: 'main', priority: '8301' });
+
+			add(type, { in: network, lookup: 'main', suppress_prefixlength: '0', priority: '8302' });
+			add(type, { in: network, lookup: own, priority: '8303' });
+			add(type, { in: network, action: 'prohibit', priority: '8304' });
+		}
+
+	if (p.networks.length)
+		add('route', { interface: p.tunnel, target: '0.0.0.0/0', table: own });
+
+	if (p.networks.length && p.ipv6)
+		add('route6', { interface: p.tunnel, target: '::/0', table: own });
 
 	return made;
 }
@@ -375,6 +420,7 @@ function apply(p, without) {
 
 	const restore = silenceUplinks(p, state);
 
+	state.network.push(...wayRules(p));
 	state.firewall.push({ '.type': 'killswitch', '.name': `${prefix(p.tunnel)}killswitch`, tunnel: p.tunnel, zone: p.zones,
 		...(p.except.length ? { except: p.except } : {}), names: p.names ? '1' : '0', router: p.router ? '1' : '0',
 		...(restore.length ? { restore } : {}) });
@@ -386,7 +432,9 @@ function apply(p, without) {
 function remove(from, tunnel) {
 	const state = copy(from), record = find(state.firewall, `${prefix(tunnel)}killswitch`);
 
-	state.firewall = state.firewall.filter((f) => !owns(tunnel, f['.name']));
+	for (const config of [ 'firewall', 'network' ])
+		state[config] = state[config].filter((f) => !owns(tunnel, f['.name']));
+
 	return { state, restore: record ? list(record.restore) : [] };
 }
 
@@ -428,9 +476,9 @@ function difference(a, b) {
 	return [ ...optionsOf(a), ...optionsOf(b) ].find((name) => !same(words(a, name), words(b, name)));
 }
 
-function compare(state, want, tunnel, problem) {
-	for (const w of want.firewall) {
-		const is = find(state.firewall, w['.name']);
+function compare(there, wanted, tunnel, problem) {
+	for (const w of wanted) {
+		const is = find(there, w['.name']);
 
 		if (!owns(tunnel, w['.name']) || w['.type'] == 'killswitch')
 			continue;
@@ -441,8 +489,8 @@ function compare(state, want, tunnel, problem) {
 			problem('changed', w['.name'], difference(is, w));
 	}
 
-	for (const f of state.firewall)
-		if (owns(tunnel, f['.name']) && !find(want.firewall, f['.name']))
+	for (const f of there)
+		if (owns(tunnel, f['.name']) && !find(wanted, f['.name']))
 			problem('extra', f['.name']);
 }
 
@@ -562,7 +610,7 @@ return baseclass.extend({
 		      status = (on, more) => ({ on, complete: on && !problems.length, zones: [], except: [], router: false, names: false, ...more, problems });
 
 		if (!record || record['.type'] != 'killswitch') {
-			const left = state.firewall.find((f) => owns(tunnel, f['.name']));
+			const left = [ ...state.firewall, ...state.network ].find((f) => owns(tunnel, f['.name']));
 
 			if (left)
 				problem('leftover', left['.name']);
@@ -574,9 +622,10 @@ return baseclass.extend({
 		      without = base(state, tunnel);
 
 		try {
-			const p = plan(without, request);
+			const p = plan(without, request), want = apply(p, without);
 
-			compare(state, apply(p, without), tunnel, problem);
+			compare(state.firewall, want.firewall, tunnel, problem);
+			compare(state.network, want.network, tunnel, problem);
 			compareOrder(state, tunnel, problem);
 
 			for (const name of p.names ? p.interfaces : []) {
