@@ -1,13 +1,13 @@
-// Package ucifile reads one interface section of a UCI file, for use off the router and for recovery: under netifd the
-// options come from netifd, and where ubus answers from ubus, both exactly as libuci reads them.
+// Package ucifile reads sections of UCI files, for use off the router and for recovery: under netifd the options come from
+// netifd, and where ubus answers from ubus, both exactly as libuci reads them.
 //
-// The reading is done by go-uci, which rejects or misreads some files that are good for libuci. So the file is first
-// gone through line by line (scan.go); what go-uci would not read as libuci does is refused with the line and the way
-// out, and in the end go-uci's values must be the ones that stand in the lines. Nothing is ever written, and changes that
-// are staged but not committed are not seen.
+// go-uci does the reading. It rejects or misreads some files that libuci takes, so a guard (guard.go) first goes through the
+// file and refuses, by their form, the lines on which the two differ; the error names the line and the way out. Nothing is
+// ever written. Changes that are staged but not committed are not seen.
 package ucifile
 
 import (
+	"cmp"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,33 +25,97 @@ const (
 	// DefaultDir is where OpenWrt has its configuration.
 	DefaultDir = "/etc/config"
 
-	file    = "network"
-	maxSize = 1 << 20
+	maxSize = 1 << 20 // bytes of a file
 )
 
-// Read returns the options of the interface named section in the file DIR/network, all of them, those of netifd
-// included; an empty dir means DefaultDir. Its errors are of type *fault.Error with code INVALID_OPTIONS; they name the
-// file and the line and never show a value.
+// Read returns all options of the interface named section in the file DIR/network, those of netifd included. An empty dir
+// means DefaultDir. Its errors are of type *fault.Error with code INVALID_OPTIONS. They name the file and the line, and never
+// show a value.
 func Read(dir, section string) (config.Values, error) {
-	if dir == "" {
-		dir = DefaultDir
-	}
-	path := filepath.Join(dir, file)
+	dir = cmp.Or(dir, DefaultDir)
+	path := filepath.Join(dir, "network")
 	if !isName(section) {
 		return nil, failure("The name of an interface may have letters, digits and _ only; "+strconv.Quote(section)+" has others.", "")
 	}
+	tree, form, err := open(dir, "network", func(_, name string) bool { return name == section })
+	if err != nil {
+		return nil, err
+	}
+	switch typ, ok := form.types[section]; {
+	case !ok:
+		return nil, failure(path+" has no interface "+section+".", "Check the spelling of the interface's name.")
+	case typ != "interface":
+		return nil, failure("Section "+section+" in "+path+" is of type "+typ+", not interface.", "")
+	}
+	values := form.values(tree, "network", section)
+	switch proto := values["proto"]; {
+	case len(proto) != 1:
+		return nil, failure("Interface "+section+" in "+path+" has no option proto.", "Set option proto to sstp.")
+	case proto[0] != "sstp":
+		return nil, failure("Interface "+section+" in "+path+" is of protocol "+strconv.Quote(proto[0])+", not sstp.",
+			"Name an interface with option proto 'sstp'.")
+	}
+	return values, nil
+}
+
+// Section is a section of a UCI file. Sections without a name have a made-up one.
+type Section struct {
+	Name    string
+	Options config.Values
+}
+
+// Sections returns the sections of one type in the file DIR/FILE. It returns none if the file cannot be read as libuci reads it.
+func Sections(dir, file, typ string) (sections []Section) {
+	tree, form, err := open(dir, file, func(t, _ string) bool { return t == typ })
+	if err != nil {
+		return nil
+	}
+	names, _ := tree.GetSections(file, typ)
+	for _, name := range names {
+		sections = append(sections, Section{name, form.values(tree, file, name)})
+	}
+	return sections
+}
+
+// Zone returns the name of the firewall zone that lists an interface in the file DIR/firewall, "" if none does.
+func Zone(dir, iface string) string {
+	for _, zone := range Sections(dir, "firewall", "zone") {
+		networks := strings.Join(zone.Options["network"], " ")
+		if slices.Contains(strings.Fields(networks), iface) {
+			return strings.Join(zone.Options["name"], " ")
+		}
+	}
+	return ""
+}
+
+// values reads the options of a wanted section.
+func (f *form) values(tree uci.Tree, file, section string) config.Values {
+	values := config.Values{}
+	for option := range f.options {
+		if list, ok := tree.Get(file, section, option.name); ok && len(list) > 0 {
+			values[option.name] = list
+		}
+	}
+	return values
+}
+
+// open has go-uci read a file that the guard lets pass. wanted chooses the sections whose options the caller reads.
+func open(dir, file string, wanted func(typ, name string) bool) (uci.Tree, *form, error) {
+	path := filepath.Join(dir, file)
 	text, err := load(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	values, kinds, err := scan(path, section, text)
-	if err != nil {
-		return nil, err
+	form, p := examine(text, wanted)
+	if p != nil {
+		return nil, nil, failure(path+", line "+strconv.Itoa(form.lines)+": "+p.what+".", p.hint)
 	}
-	if err := check(path, section, values, kinds); err != nil {
-		return nil, err
+	tree := uci.NewTree(dir)
+	if err := tree.LoadConfig(file, false); err != nil {
+		// The error's text may show a part of a value, so it is not passed on.
+		return nil, nil, failure(path+" is rejected by the reader of UCI files.", hintRewrite)
 	}
-	return compare(dir, path, section, values)
+	return tree, form, nil
 }
 
 // load reads the file.
@@ -78,138 +142,6 @@ func unreadable(path string, err error) error {
 		reason = "cannot be read: " + e.Err.Error()
 	}
 	return failure("The configuration file "+path+" "+reason+".", "Name a directory with a readable UCI file network in it.")
-}
-
-// kind is what the lines of our section say about one option.
-type kind struct {
-	line   int     // the last one
-	typ    keyword // option or list
-	mixed  bool    // option and list of the same name
-	double bool    // a list has an item twice
-}
-
-// scan goes through the whole file and returns what the lines of our section say. A section that stands twice is one
-// section, and of an option that stands twice the last line counts. kinds is nil where our section is not there.
-func scan(path, section, text string) (values config.Values, kinds map[string]*kind, err error) {
-	types := map[string]string{} // of the named sections
-	inside, ours := false, false
-	values = config.Values{}
-	line := 0
-	for more := true; more; {
-		line++
-		var this string
-		this, text, more = strings.Cut(text, "\n")
-		s, p := scanLine(this, !more)
-		switch {
-		case p != nil:
-		case s.keyword == kwConfig:
-			inside, ours = true, s.value == section
-			known, again := types[s.value]
-			if again && s.value != "" && known != s.name {
-				p = &problem{"section " + s.value + " is already there with another type", hintSyntax}
-			}
-			types[s.value] = s.name
-			if ours && kinds == nil {
-				kinds = map[string]*kind{}
-			}
-		case s.keyword == kwNone:
-		case !inside:
-			p = &problem{s.keyword.String() + " " + s.name + " stands before the first section", hintSyntax}
-		case !ours:
-		case s.escapes:
-			p = &problem{"the value of " + s.name + " has a backslash that stands for something else",
-				"Write the value in single quotation marks, in which a backslash is a backslash."}
-		default:
-			add(values, kinds, s, line)
-		}
-		if p != nil {
-			return nil, nil, at(path, line, p)
-		}
-	}
-	if kinds == nil {
-		return nil, nil, failure(path+" has no interface "+section+".", "Check the spelling of the interface's name.")
-	}
-	if t := types[section]; t != "interface" {
-		return nil, nil, failure("Section "+section+" in "+path+" is of type "+t+", not interface.", "")
-	}
-	return values, kinds, nil
-}
-
-func add(values config.Values, kinds map[string]*kind, s statement, line int) {
-	k := kinds[s.name]
-	if k == nil {
-		k = &kind{typ: s.keyword}
-		kinds[s.name] = k
-	}
-	k.line = line
-	k.mixed = k.mixed || k.typ != s.keyword
-	if s.keyword == kwOption {
-		values[s.name] = []string{s.value}
-		return
-	}
-	k.double = k.double || slices.Contains(values[s.name], s.value)
-	values[s.name] = append(values[s.name], s.value)
-}
-
-// check refuses what go-uci reads in another way although each line by itself is plain, and sections of others.
-func check(path, section string, values config.Values, kinds map[string]*kind) error {
-	var worst *problem
-	line := 0
-	note := func(k *kind, what, hint string) {
-		if worst == nil || k.line < line {
-			worst, line = &problem{what, hint}, k.line
-		}
-	}
-	for name, k := range kinds {
-		switch {
-		case k.mixed:
-			note(k, name+" stands as option and as list", "Keep the lines of one kind.")
-		case k.double:
-			note(k, "list "+name+" has the same value twice", "Remove one of the lines.")
-		}
-	}
-	if worst != nil {
-		return at(path, line, worst)
-	}
-	switch proto := values["proto"]; {
-	case len(proto) != 1:
-		return failure("Interface "+section+" in "+path+" has no option proto.", "Set option proto to sstp.")
-	case proto[0] != "sstp":
-		return failure("Interface "+section+" in "+path+" is of protocol "+strconv.Quote(proto[0])+", not sstp.",
-			"Name an interface with option proto 'sstp'.")
-	}
-	return nil
-}
-
-// compare reads the section through go-uci and returns its values if they are the ones that stand in the lines.
-func compare(dir, path, section string, lines config.Values) (config.Values, error) {
-	tree := uci.NewTree(dir)
-	if err := tree.LoadConfig(file, false); err != nil {
-		// Its text can show a part of a value, so it is not passed on.
-		return nil, failure(path+" is rejected by the reader of UCI files.", hintRewrite)
-	}
-	names := make([]string, 0, len(lines))
-	for name := range lines {
-		names = append(names, name)
-	}
-	for _, o := range config.Options() {
-		names = append(names, o.Name)
-	}
-	values := config.Values{}
-	for _, name := range names {
-		got, ok := tree.Get(file, section, name)
-		if !ok || !slices.Equal(got, lines[name]) {
-			return nil, failure("Option "+name+" of interface "+section+" in "+path+" is not read as it is written, or the file has just been changed.", hintRewrite)
-		}
-		if len(got) > 0 {
-			values[name] = got
-		}
-	}
-	return values, nil
-}
-
-func at(path string, line int, p *problem) error {
-	return failure(path+", line "+strconv.Itoa(line)+": "+p.what+".", p.hint)
 }
 
 func failure(message, hint string) error {

@@ -20,6 +20,7 @@ import (
 	"sstp/src/netifd"
 	"sstp/src/session"
 	"sstp/src/ubus"
+	"sstp/src/ucifile"
 )
 
 // exitGaveUp is the daemon's exit code when options authfail or maxfail made it give up, or the interface's name can't be.
@@ -169,7 +170,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 		},
 		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.logf, Kernel: d.machine.kernel, LayWay: ways.lay, Carrier: d.machine.carrier,
 		Changed: func() { s.Recheck("netifd has news") },
-		Zone:    func(iface string) string { return fileZone(defaultConfigDir, iface) },
+		Zone:    func(iface string) string { return ucifile.Zone(ucifile.DefaultDir, iface) },
 	})
 	d.watched.Store(iface)
 	events := control.NewEvents(d.bus, d.name)

@@ -614,20 +614,6 @@ func TestTheChildFollowsTheOptionsThatAreNetifds(t *testing.T) {
 	}
 }
 
-func TestTheZoneOfAnInterfaceInAFile(t *testing.T) {
-	dir := t.TempDir()
-	if zone := fileZone(dir, "vpn"); zone != "" {
-		t.Errorf("no file: %q", zone)
-	}
-	write(t, filepath.Join(dir, "firewall"), "config defaults\n\toption input 'REJECT'\n\nconfig zone\n\toption name 'lan'\n\tlist network 'lan'\n\n"+
-		"config zone\n\toption name 'wan'\n\tlist network 'wan'\n\tlist network 'vpn'\n\nconfig zone\n\toption name 'old'\n\toption network 'vpn2 vpn3'\n", 0o600)
-	for iface, want := range map[string]string{"vpn": "wan", "vpn3": "old", "vp": "", "vpn9": ""} {
-		if got := fileZone(dir, iface); got != want {
-			t.Errorf("%s is in %q, want %q", iface, got, want)
-		}
-	}
-}
-
 func TestDurationsAreWrittenForPeople(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0 s", 0: "0 s", 400 * time.Millisecond: "0 s", 59 * time.Second: "59 s", time.Minute: "1 min", 61 * time.Second: "1 min 1 s",

@@ -1,18 +1,87 @@
 package ucifile
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
-// A UCI file as libuci reads it is richer than what go-uci understands, and in places go-uci takes one thing for
-// another without an error. This file knows the part of the grammar in which the two agree, which is all that uci itself
-// writes as long as no value has an apostrophe or a line break in it:
+// In libuci's grammar there is more than go-uci understands, and some of it go-uci misreads without an error. The guard
+// accepts the part of the grammar that both read alike, which is all that uci itself writes unless a value holds an
+// apostrophe or a line break:
 //
 //	config TYPE [NAME]
 //	    option NAME VALUE
 //	    list NAME VALUE
 //
-// one on each line, keywords in full, blanks and tabs between the words, NAME and VALUE bare or in quotation marks that
-// close on the same line, and comments from # to the end of the line. Whatever else stands in a file is refused with its
-// line, before go-uci sees it.
+// A value is bare, or in single or double quotation marks, on one line. A # outside of quotation marks begins a comment.
+// The guard refuses every other line, those that libuci itself refuses included.
+
+// form is the outline of a file.
+type form struct {
+	lines   int               // read so far
+	types   map[string]string // of the named sections
+	options map[optionID]keyword
+	items   map[item]bool // of lists
+}
+
+// optionID names an option of a wanted section.
+type optionID struct{ section, name string }
+
+// item is one value of a list.
+type item struct {
+	optionID
+	value string
+}
+
+// examine goes through a file. wanted chooses the sections whose options are to be read; the guard asks more of them. On a
+// problem, form.lines is the number of its line.
+func examine(text string, wanted func(typ, name string) bool) (f *form, p *problem) {
+	f = &form{types: map[string]string{}, options: map[optionID]keyword{}, items: map[item]bool{}}
+	section, isWanted := "", false
+	for more := true; more && p == nil; {
+		f.lines++
+		var line string
+		line, text, more = strings.Cut(text, "\n")
+		var s statement
+		s, p = scanLine(line, !more)
+		switch {
+		case p != nil || s.keyword == kwNone:
+		case s.keyword == kwConfig:
+			section, isWanted = s.value, wanted(s.name, s.value)
+			if section == "" {
+				section = "@" + strconv.Itoa(f.lines) // anonymous: a section of its own
+			}
+			if typ, again := f.types[section]; again && typ != s.name {
+				p = &problem{"section " + section + " is already there with another type", hintSyntax}
+			}
+			f.types[section] = s.name
+		case section == "":
+			p = &problem{s.keyword.String() + " " + s.name + " stands before the first section", hintSyntax}
+		case isWanted:
+			p = f.add(section, s)
+		}
+	}
+	return f, p
+}
+
+// add notes an option of a wanted section. It refuses what go-uci misreads although each line by itself is plain.
+func (f *form) add(section string, s statement) *problem {
+	id := optionID{section, s.name}
+	it := item{id, s.value}
+	kind, again := f.options[id]
+	switch {
+	case s.escapes:
+		return &problem{"the value of " + s.name + " has a backslash that stands for something else",
+			"Write the value in single quotation marks, in which a backslash is a backslash."}
+	case again && kind != s.keyword:
+		return &problem{s.name + " stands as option and as list", "Keep the lines of one kind."}
+	case s.keyword == kwList && f.items[it]:
+		return &problem{"list " + s.name + " has the same value twice", "Remove one of the lines."}
+	}
+	f.options[id] = s.keyword
+	f.items[it] = s.keyword == kwList
+	return nil
+}
 
 // keyword is the first word of a line.
 type keyword uint8
@@ -28,8 +97,8 @@ const (
 type statement struct {
 	keyword keyword
 	name    string // the section's type, or the option's name
-	value   string // the section's name, or the option's value
-	escapes bool   // value has characters that libuci resolves and go-uci keeps
+	value   string // the section's name, or the text of the option's value
+	escapes bool   // value has escapes, which libuci resolves and go-uci keeps
 }
 
 // problem is a reason not to use a line.
@@ -247,7 +316,7 @@ func cutWord(s string) (word, rest string) {
 	return s, ""
 }
 
-// isName tells whether libuci takes s for the name of a section or an option.
+// isName reports whether libuci takes s as the name of a section or an option.
 func isName(s string) bool {
 	for i := range len(s) {
 		c := s[i]
