@@ -53,6 +53,11 @@ func FuzzSwitch(f *testing.F) {
 		if len(foreign) != len(x.Network) {
 			t.Fatalf("%d foreign sections of the network, there were %d", len(foreign), len(x.Network))
 		}
+		for _, s := range on.Network {
+			if _, bits, _ := strings.Cut(s.value("src"), "/"); s.value("priority") == priorityExcept && s.values("mark") == nil && (bits == "" || bits == "0") {
+				t.Fatalf("an exception for everybody: %v", s)
+			}
+		}
 		for i := range foreign {
 			is, was := foreign[i], x.Network[i]
 			for _, name := range []string{"peerdns", "dns"} {

@@ -3,6 +3,7 @@ package killswitch
 import (
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // The rules of a firewall hold while it is loaded: "service firewall restart" leaves a moment without any, and both firewalls let
@@ -44,7 +45,7 @@ func (p *plan) wayRules() (sections []Section) {
 			except []string
 		}{{"rule", p.ip4}, {"rule6", p.ip6}} {
 			for _, addr := range family.except {
-				add(family.typ, in, option("src", addr), lookup, option("priority", priorityExcept))
+				add(family.typ, in, option("src", subnet(addr)), lookup, option("priority", priorityExcept))
 			}
 			if p.macs != nil {
 				add(family.typ, in, option("mark", exceptMark), lookup, option("priority", priorityExcept))
@@ -62,6 +63,17 @@ func (p *plan) wayRules() (sections []Section) {
 		add("route6", option("interface", p.Tunnel), option("target", "::/0"), option("table", table(p.Tunnel)))
 	}
 	return sections
+}
+
+// subnet returns an exception with its length: netifd takes an address without one for every address.
+func subnet(addr string) string {
+	switch {
+	case strings.Contains(addr, "/"):
+		return addr
+	case strings.Contains(addr, ":"):
+		return addr + "/128"
+	}
+	return addr + "/32"
 }
 
 // markRules returns the rules that mark the packets of devices that are excepted by MAC address.

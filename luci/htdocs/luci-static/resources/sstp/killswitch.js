@@ -355,6 +355,11 @@ function table(tunnel) {
 	return String(0x54000000 | (hash & 0xffffff));
 }
 
+/* An exception with its length: netifd takes an address without one for every address. */
+function subnet(addr) {
+	return addr.includes('/') ? addr : `${addr}/${addr.includes(':') ? 128 : 32}`;
+}
+
 /* The policy rules for the chosen networks, which hold while no firewall is loaded, and the tunnel's own default routes. */
 function wayRules(p) {
 	const made = [], own = table(p.tunnel), add = (type, options) => made.push(section(p, type, 'way', options));
@@ -362,7 +367,7 @@ function wayRules(p) {
 	for (const network of p.networks)
 		for (const [ type, except ] of [ [ 'rule', p.ip4 ], [ 'rule6', p.ip6 ] ]) {
 			for (const src of except)
-				add(type, { in: network, src, lookup: 'main', priority: '8301' });
+				add(type, { in: network, src: subnet(src), lookup: 'main', priority: '8301' });
 
 			if (p.mac.length)
 				add(type, { in: network, mark: EXCEPT_MARK, lookup: 'main', priority: '8301' });
