@@ -6,7 +6,11 @@
 // protocol, nor of SSTP's crypto binding ([MS-SSTP] 3.2.5.2), for which a success carries the key.
 package auth
 
-import "strconv"
+import (
+	"strconv"
+
+	"sstp/src/fault"
+)
 
 // Method is a way to authenticate, named as in option auth.
 type Method string
@@ -106,16 +110,17 @@ type Kind uint8
 const (
 	Send    Kind = iota + 1 // send Data, a PAP, CHAP or EAP packet
 	Success                 // authentication is over and good: HLAK, Method and User (Authenticator) are set
-	Failure                 // authentication is over and bad: Err is a *fault.Error
+	Failure                 // authentication is over and bad: Err is the reason, By is who found it bad
 )
 
 // Action is one thing that the caller must do, in the order returned. Success comes at most once, Failure at most once
 // and as the last action of all.
 type Action struct {
 	Kind   Kind
-	Data   []byte   // Send: the packet, the caller's to keep
-	HLAK   [32]byte // Success: the higher layer authentication key of [MS-SSTP] 3.2.5.2; zero where the method has none
-	Method Method   // Success: what was used; empty where nothing was asked for
-	User   string   // Success, Authenticator: the name that the peer gave
-	Err    error    // Failure
+	Data   []byte       // Send: the packet, the caller's to keep
+	HLAK   [32]byte     // Success: the higher layer authentication key of [MS-SSTP] 3.2.5.2; zero where the method has none
+	Method Method       // Success: what was used; empty where nothing was asked for
+	User   string       // Success, Authenticator: the name that the peer gave
+	Err    *fault.Error // Failure
+	By     fault.Party  // Failure
 }

@@ -119,7 +119,7 @@ func (p *chapPeer) failure(id uint8, message []byte) []Action {
 		} else {
 			f = refused(message)
 		}
-		return []Action{fail(f)}
+		return []Action{denied(f)}
 	}
 	return p.ignore("a Failure that answers none of our responses")
 }

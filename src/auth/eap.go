@@ -74,7 +74,8 @@ func typeName(t uint8) string {
 type reply struct {
 	data []byte // what to respond, behind the type
 	err  *fault.Error
-	note string // why the Request was ignored
+	by   fault.Party // who has found it bad; with err
+	note string      // why the Request was ignored
 }
 
 // eapMethod is the peer's side of one EAP method.
@@ -148,7 +149,7 @@ func (e *eapPeer) request(now time.Time, whole []byte, id uint8, body []byte) []
 		do = append(do, send(bytes.Clone(e.answer)))
 	}
 	if r.err != nil {
-		do = append(do, fail(r.err))
+		do = append(do, Action{Kind: Failure, Err: r.err, By: r.by})
 	}
 	return do
 }
@@ -244,12 +245,12 @@ func (e *eapPeer) failure() []Action {
 	}
 	if e.method != nil {
 		if f := e.method.refusal(); f != nil {
-			return []Action{fail(f)}
+			return []Action{denied(f)}
 		}
 	} else if n := len(e.denied); n > 0 {
-		return []Action{fail(notAllowed(typeName(e.denied[n-1])))}
+		return []Action{denied(notAllowed(typeName(e.denied[n-1])))}
 	}
-	return []Action{fail(refused(e.notified))}
+	return []Action{denied(refused(e.notified))}
 }
 
 // forget ends what the current conversation holds.

@@ -41,7 +41,7 @@ func (m *mschapPeer) request(now time.Time, _ uint8, data []byte) reply {
 		m.verified = true
 		return reply{data: []byte{opSuccess}} // this byte alone: SoftEther demands it
 	case opFailure:
-		return reply{data: []byte{opFailure}, err: refusedWith(body)}
+		return reply{data: []byte{opFailure}, err: refusedWith(body), by: fault.Peer}
 	}
 	return reply{note: "an EAP-MSCHAPv2 packet that no server sends"}
 }

@@ -1,6 +1,10 @@
 package auth
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"sstp/src/fault"
+)
 
 // headerLen is the length of Code, Identifier and Length, with which the packets of PAP, CHAP and EAP begin alike
 // (RFC 1334 section 2.2, RFC 1994 section 4, RFC 3748 section 4).
@@ -47,5 +51,8 @@ func counted(field []byte) []byte {
 // send is the Action that sends the packet.
 func send(packet []byte) Action { return Action{Kind: Send, Data: packet} }
 
-// fail is the Action that reports the failure.
-func fail(err error) Action { return Action{Kind: Failure, Err: err} }
+// fail is the Action that reports a failure that we have found.
+func fail(err *fault.Error) Action { return Action{Kind: Failure, Err: err} }
+
+// denied is the Action that reports a failure of which the other end has told us.
+func denied(err *fault.Error) Action { return Action{Kind: Failure, Err: err, By: fault.Peer} }

@@ -50,7 +50,7 @@ func (p *papPeer) receive(now time.Time, packet []byte) []Action {
 		if !ok {
 			text = nil
 		}
-		return []Action{fail(refused(text))}
+		return []Action{denied(refused(text))}
 	}
 	p.ignored = "a PAP packet that is no answer"
 	return nil

@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"errors"
 	"math/big"
 	"strings"
 	"sync"
@@ -60,9 +59,9 @@ func (e *end) take(do []Action) (sent [][]byte) {
 		case Success:
 			e.success = append(e.success, a)
 		case Failure:
-			var f *fault.Error
-			if !errors.As(a.Err, &f) {
-				e.t.Fatalf("a failure without its fault: %v", a.Err)
+			f := a.Err
+			if f == nil {
+				e.t.Fatal("a failure without its fault")
 			}
 			if f.Hint == "" || f.Stage != fault.StageAuth {
 				e.t.Errorf("a fault must have a hint and its stage: %+v", f)

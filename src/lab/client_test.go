@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sstp/src/auth"
+	"sstp/src/joiner"
 	"sstp/src/ppp"
 	"sstp/src/sstp"
 )
@@ -23,16 +24,14 @@ type testClient struct {
 	t      testing.TB
 	served chan error // what ServeConn returned
 
-	conn  *tls.Conn
-	leaf  []byte
-	in    chan []byte // packets; closed at the end of the stream
-	quit  chan struct{}
-	bulk  atomic.Bool // from now on only bytes are counted, into sink
-	sink  chan int
-	call  *sstp.Call
-	link  *ppp.Link
-	login *auth.Peer
-	peer  auth.PeerConfig
+	conn *tls.Conn
+	leaf []byte
+	in   chan []byte // packets; closed at the end of the stream
+	quit chan struct{}
+	bulk atomic.Bool // from now on only bytes are counted, into sink
+	sink chan int
+	call *joiner.Joiner
+	peer auth.PeerConfig
 
 	tamper func(pkt []byte) []byte // changes what is sent
 	sent   []string                // names of what was sent
@@ -124,13 +123,19 @@ func (c *testClient) open() error {
 }
 
 func (c *testClient) begin() {
-	c.call = sstp.NewCall(sstp.Config{Role: sstp.Client, LeafCertificate: c.leaf})
-	cfg := ppp.Config{Role: ppp.Client, MRU: 1400, IPv4: true, IPv6: true, WantDNS: true, Rand: rand.Reader}
-	for _, a := range auth.LCPProtocols(c.peer.Methods) {
-		cfg.Auth = append(cfg.Auth, ppp.AuthProtocol{Protocol: ppp.Protocol(a.Protocol), Algorithm: a.Algorithm})
+	cfg := joiner.Config{
+		SSTP: sstp.Config{Role: sstp.Client, LeafCertificate: c.leaf},
+		PPP:  ppp.Config{Role: ppp.Client, MRU: 1400, IPv4: true, IPv6: true, WantDNS: true, Rand: rand.Reader},
+		NewLogin: func(agreed auth.LCPAuth, nextID func() uint8) joiner.Login {
+			return auth.NewPeer(c.peer, agreed)
+		},
+		Goodbye: joiner.Goodbye{Linger: time.Millisecond},
 	}
-	c.link = ppp.NewLink(cfg)
-	c.doCall(c.call.Start(time.Now()))
+	for _, a := range auth.LCPProtocols(c.peer.Methods) {
+		cfg.PPP.Auth = append(cfg.PPP.Auth, ppp.AuthProtocol{Protocol: ppp.Protocol(a.Protocol), Algorithm: a.Algorithm})
+	}
+	c.call = joiner.New(cfg)
+	c.do(c.call.Start(time.Now()))
 }
 
 // read cuts the stream into packets.
@@ -171,10 +176,8 @@ func (c *testClient) run(why string, done func() bool) {
 	limit := time.Now().Add(2 * time.Minute)
 	for !c.over && !done() {
 		next := limit
-		for _, t := range c.deadlines() {
-			if !t.IsZero() && t.Before(next) {
-				next = t
-			}
+		if t := c.call.Deadline(); !t.IsZero() && t.Before(next) {
+			next = t
 		}
 		select {
 		case pkt, ok := <-c.in:
@@ -183,21 +186,9 @@ func (c *testClient) run(why string, done func() bool) {
 			if !time.Now().Before(limit) {
 				c.t.Fatalf("%s: nothing after two minutes; received %v", why, c.got)
 			}
-			c.doCall(c.call.Advance(time.Now()))
-			c.doLink(c.link.Advance(time.Now()))
-			if c.login != nil {
-				c.doLogin(c.login.Advance(time.Now()))
-			}
+			c.do(c.call.Advance(time.Now()))
 		}
 	}
-}
-
-func (c *testClient) deadlines() []time.Time {
-	list := []time.Time{c.call.Deadline(), c.link.Deadline()}
-	if c.login != nil {
-		list = append(list, c.login.Deadline())
-	}
-	return list
 }
 
 // up runs until IPv4 and IPv6 are there.
@@ -219,7 +210,7 @@ func (c *testClient) untilOver() error {
 func (c *testClient) receive(pkt []byte, ok bool) {
 	now := time.Now()
 	if !ok {
-		c.doCall(c.call.Lost(now, io.EOF))
+		c.do(c.call.Lost(now, io.EOF))
 		return
 	}
 	c.got = append(c.got, name(pkt))
@@ -232,7 +223,7 @@ func (c *testClient) receive(pkt []byte, ok bool) {
 			return
 		}
 	}
-	c.doCall(c.call.Receive(now, pkt))
+	c.do(c.call.Receive(now, pkt))
 }
 
 // name is a packet's name in a script: a message's type, or the PPP protocol and code.
@@ -265,78 +256,26 @@ func (c *testClient) sendIP(p ppp.Protocol, packet []byte) {
 	c.send(sstp.AppendData(nil, ppp.AppendFrame(nil, p, packet)))
 }
 
-func (c *testClient) doCall(actions []sstp.Action) {
-	for _, a := range append([]sstp.Action(nil), actions...) {
-		now := time.Now()
+func (c *testClient) do(actions []joiner.Action) {
+	for _, a := range actions {
 		switch a.Kind {
-		case sstp.Send:
+		case joiner.Send:
 			c.send(a.Data)
-		case sstp.PPPUp:
-			c.doLink(c.link.Start(now))
-		case sstp.PPPFrame:
-			c.doLink(c.link.Receive(now, bytes.Clone(a.Data)))
-		case sstp.Connected:
+		case joiner.LoggedIn:
+			c.method = a.Method
+		case joiner.Bound:
 			c.connected = true
-		case sstp.ProbePPP:
-			c.doLink(c.link.Echo(now))
-		case sstp.Release:
-			c.fail(a.Err)
+		case joiner.IPv4Up:
+			c.ipv4 = a.IPv4
+		case joiner.IPv6Up:
+			c.ipv6 = a.IPv6
+		case joiner.Ended:
+			if a.Err != nil {
+				c.err = a.Err
+			}
 			c.over = true
 			c.conn.Close()
 		}
-	}
-}
-
-func (c *testClient) doLink(actions []ppp.Action) {
-	for _, a := range append([]ppp.Action(nil), actions...) {
-		now := time.Now()
-		switch a.Kind {
-		case ppp.Send:
-			c.send(sstp.AppendData(nil, a.Data))
-		case ppp.Authenticate:
-			if a.Auth == (ppp.AuthProtocol{}) {
-				c.authenticated(auth.Action{})
-				continue
-			}
-			c.login = auth.NewPeer(c.peer, auth.LCPAuth{Protocol: uint16(a.Auth.Protocol), Algorithm: a.Auth.Algorithm})
-			c.doLogin(c.login.Start(now))
-		case ppp.AuthPacket:
-			c.doLogin(c.login.Receive(now, bytes.Clone(a.Data)))
-		case ppp.IPv4Up:
-			c.ipv4 = a.IPv4
-		case ppp.IPv6Up:
-			c.ipv6 = a.IPv6
-		case ppp.Terminated:
-			c.fail(a.Err)
-			c.doCall(c.call.Disconnect(now))
-		}
-	}
-}
-
-func (c *testClient) doLogin(actions []auth.Action) {
-	for _, a := range append([]auth.Action(nil), actions...) {
-		switch a.Kind {
-		case auth.Send:
-			c.send(sstp.AppendData(nil, c.link.AuthFrame(nil, a.Data)))
-		case auth.Success:
-			c.authenticated(a)
-		case auth.Failure:
-			c.fail(a.Err)
-			c.doLink(c.link.Terminate(time.Now(), "bad login"))
-		}
-	}
-}
-
-func (c *testClient) authenticated(a auth.Action) {
-	c.method = a.Method
-	c.doCall(c.call.Authenticated(time.Now(), a.HLAK))
-	c.doLink(c.link.Authenticated(time.Now()))
-}
-
-// fail keeps the first reason; the call's own end must not hide it.
-func (c *testClient) fail(err error) {
-	if err != nil && c.err == nil {
-		c.err = err
 	}
 }
 
@@ -367,7 +306,7 @@ func (c *testClient) has(match func([]byte) bool) bool {
 // bye ends the call in good order and waits for the server.
 func (c *testClient) bye() error {
 	c.t.Helper()
-	c.doLink(c.link.Terminate(time.Now(), "bye"))
+	c.do(c.call.Hangup(time.Now(), "bye", nil))
 	c.untilOver()
 	return <-c.served
 }

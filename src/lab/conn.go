@@ -12,6 +12,7 @@ import (
 
 	"sstp/src/auth"
 	"sstp/src/datapath"
+	"sstp/src/joiner"
 	"sstp/src/ppp"
 	"sstp/src/sstp"
 )
@@ -52,10 +53,9 @@ type conn struct {
 	acted  chan struct{} // the event was acted upon
 	agenda []task
 
-	call  *sstp.Call
-	link  *ppp.Link
-	login *auth.Authenticator // nil: not begun
-	spoil spoiler
+	call    *joiner.Joiner
+	pending []joiner.Action // of call, not yet carried out
+	spoil   spoiler
 
 	heard     uint64 // stream bytes that the call knows of
 	connected bool
@@ -167,7 +167,6 @@ func (c *conn) prepare(rest []byte) error {
 	if _, err := io.ReadFull(cfg.Rand, callConfig.Nonce[:]); err != nil {
 		return err
 	}
-	c.call = sstp.NewCall(callConfig)
 	dns, _ := c.srv.dns()
 	linkConfig := ppp.Config{
 		Role:        ppp.Server,
@@ -182,8 +181,11 @@ func (c *conn) prepare(rest []byte) error {
 	for _, a := range auth.LCPProtocols(c.methods()) {
 		linkConfig.Auth = append(linkConfig.Auth, ppp.AuthProtocol{Protocol: ppp.Protocol(a.Protocol), Algorithm: a.Algorithm})
 	}
-	c.link = ppp.NewLink(linkConfig)
-	c.doCall(c.call.Start(time.Now()))
+	c.call = joiner.New(joiner.Config{
+		SSTP: callConfig, PPP: linkConfig, NewLogin: c.newLogin, Admit: c.admit,
+		Goodbye: joiner.Goodbye{Terminate: goodbyeWait, Linger: goodbyeWait, Limit: goodbyeTimeout},
+	})
+	c.do(c.call.Start(time.Now()))
 	return nil
 }
 

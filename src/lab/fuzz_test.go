@@ -86,8 +86,9 @@ func FuzzSpoil(f *testing.F) {
 		for _, pkt := range [][]byte{sstp.AppendControl(nil, sstp.CallConnectRequest, sstp.Attribute{ID: sstp.EncapsulatedProtocolID, Value: []byte{0, 1}}),
 			sstp.AppendData(nil, frame[:min(len(frame), sstp.MaxPayloadLen)]), frame} {
 			if !c.intercept(c.client.Since, pkt) && len(pkt) >= sstp.HeaderLen {
-				c.doCall(c.call.Receive(c.client.Since, pkt))
+				c.do(c.call.Receive(c.client.Since, pkt))
 			}
+			c.settle()
 		}
 		if _, rest := frames(sent); len(rest) > 0 {
 			t.Fatalf("what was sent is no stream of packets: %x", sent)

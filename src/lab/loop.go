@@ -20,6 +20,7 @@ func (c *conn) loop(ctx context.Context) {
 		case ev := <-c.events:
 			c.life(time.Now())
 			c.receive(time.Now(), ev)
+			c.settle()
 			c.acted <- struct{}{}
 		case <-timer.C:
 			c.life(time.Now())
@@ -31,6 +32,7 @@ func (c *conn) loop(ctx context.Context) {
 			c.unmute()
 			c.goodbye(time.Now(), "the server ends")
 		}
+		c.settle()
 	}
 }
 
@@ -41,10 +43,7 @@ func (c *conn) arm(timer *time.Timer) {
 		next = deadline.Earliest(next, t.at)
 	}
 	if !c.muted {
-		next = deadline.Earliest(next, c.call.Deadline(), c.link.Deadline())
-		if c.login != nil {
-			next = deadline.Earliest(next, c.login.Deadline())
-		}
+		next = deadline.Earliest(next, c.call.Deadline())
 	}
 	if next.IsZero() {
 		next = time.Now().Add(time.Hour)
@@ -67,19 +66,11 @@ func (c *conn) advance(now time.Time) {
 			c.agenda = append(c.agenda[:i:i], c.agenda[i+1:]...)
 			i = -1 // the task may have changed the agenda
 			t.do(now)
+			c.settle()
 		}
 	}
-	if c.muted || c.released {
-		return
-	}
-	if deadline.Due(c.call.Deadline(), now) {
-		c.doCall(c.call.Advance(now))
-	}
-	if deadline.Due(c.link.Deadline(), now) {
-		c.doLink(c.link.Advance(now))
-	}
-	if c.login != nil && deadline.Due(c.login.Deadline(), now) {
-		c.doLogin(c.login.Advance(now))
+	if !c.muted && !c.released {
+		c.do(c.call.Advance(now))
 	}
 }
 
@@ -95,12 +86,12 @@ func (c *conn) receive(now time.Time, ev datapath.Event) {
 		if c.severed.Load() {
 			c.fail(errCut)
 		}
-		c.doCall(c.call.Lost(now, ev.Err))
+		c.do(c.call.Lost(now, ev.Err))
 	case c.muted:
 	default:
 		c.trace(false, ev.Packet)
 		if !c.intercept(now, ev.Packet) {
-			c.doCall(c.call.Receive(now, ev.Packet))
+			c.do(c.call.Receive(now, ev.Packet))
 		}
 	}
 }
@@ -125,7 +116,11 @@ func (c *conn) obey(now time.Time, o order) {
 	}
 }
 
+// mute makes the call silent. A call that is ending is left to its end.
 func (c *conn) mute() {
+	if c.call.Ending() {
+		return
+	}
 	c.muted = true
 	c.stream.muted.Store(true)
 }
@@ -136,11 +131,7 @@ func (c *conn) unmute() {
 }
 
 // goodbye ends PPP and then the call; it does not wait for a client that is silent.
-func (c *conn) goodbye(now time.Time, reason string) {
-	c.after(goodbyeWait, func(now time.Time) { c.doCall(c.call.Disconnect(now)) })
-	c.after(goodbyeTimeout, func(time.Time) { c.released = true })
-	c.doLink(c.link.Terminate(now, reason))
-}
+func (c *conn) goodbye(now time.Time, reason string) { c.do(c.call.Hangup(now, reason, nil)) }
 
 // fail keeps the first reason for which the connection ends.
 func (c *conn) fail(err error) {
@@ -151,9 +142,7 @@ func (c *conn) fail(err error) {
 
 // finish closes the connection after the call: what was queued goes out first.
 func (c *conn) finish() {
-	if c.login != nil {
-		c.login.Close()
-	}
+	c.call.Close()
 	if c.srv.hub != nil {
 		c.srv.hub.remove(c.port)
 	}

@@ -26,7 +26,7 @@ func (c *conn) route() {
 		c.pumps.CloseGate()
 		return
 	}
-	c.pumps.Open(c.port, c.link.PeerMRU(), v4, v6)
+	c.pumps.Open(c.port, c.call.PeerMRU(), v4, v6)
 	if v6 && c.port.advert.Load() == nil {
 		_, dns := c.srv.dns()
 		ra := appendAdvertisement(nil, cl.Prefix6, c.srv.pool.net6, c.srv.cfg.MRU, dns)

@@ -64,9 +64,13 @@ func (c *conn) put(pkt []byte) {
 	c.pumps.Send(pkt) // false: the client does not read; its silence ends the call
 }
 
-// sendFrame puts a PPP frame on the wire, as it is or spoiled.
-func (c *conn) sendFrame(frame []byte) {
-	if frame = c.distortFrame(frame); frame != nil {
+// sendOwn puts a packet of the call on the wire. A PPP frame in it may be spoiled too.
+func (c *conn) sendOwn(pkt []byte) {
+	if sstp.IsControl(pkt) {
+		c.send(pkt)
+		return
+	}
+	if frame := c.distortFrame(sstp.Payload(pkt)); frame != nil {
 		c.send(sstp.AppendData(nil, frame))
 	}
 }
@@ -91,7 +95,8 @@ func control(code, id byte, data []byte) []byte {
 func (c *conn) glue(answer []byte) []byte {
 	c.spoil.collect = func(pkt []byte) { answer = append(answer, pkt...) }
 	request := sstp.AppendControl(nil, sstp.CallConnectRequest, sstp.Attribute{ID: sstp.EncapsulatedProtocolID, Value: []byte{0, 1}})
-	c.doCall(c.call.Receive(time.Now(), request))
+	c.do(c.call.Receive(time.Now(), request))
+	c.settle()
 	c.spoil.collect, c.spoil.glued = nil, true
 	return answer
 }
@@ -117,8 +122,8 @@ func (c *conn) writeAnswer(ctx context.Context, answer []byte) error {
 	return nil
 }
 
-// startPPP begins PPP, with what is to come before it.
-func (c *conn) startPPP(now time.Time) {
+// sendBeforeLCP sends what is to come before PPP.
+func (c *conn) sendBeforeLCP() {
 	if c.m.LCPEmptyRequest {
 		c.sendRequest(ppp.ProtoLCP)
 	}
@@ -128,7 +133,6 @@ func (c *conn) startPPP(now time.Time) {
 	if c.m.BrokenPPP {
 		c.sendBroken()
 	}
-	c.doLink(c.link.Start(now))
 }
 
 // sendBroken sends control packets that contradict themselves, for each control protocol and some more.

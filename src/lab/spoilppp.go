@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sstp/src/ppp"
+	"sstp/src/sstp"
 )
 
 // interceptFrame takes a PPP frame away from the link where a misbehaviour answers it; true: it is done.
@@ -69,7 +70,7 @@ func (c *conn) interceptIPCP(now time.Time, code, id byte, options []byte) bool 
 		return true
 	case code == configureAck && c.spoil.ownIPCP != nil && bytes.Equal(options, c.spoil.ackOnWire):
 		// The client acknowledges what we changed; the link must see what it wrote.
-		c.doLink(c.link.Receive(now, ppp.AppendFrame(nil, ppp.ProtoIPCP, control(configureAck, id, c.spoil.ownIPCP))))
+		c.do(c.call.Receive(now, sstp.AppendData(nil, ppp.AppendFrame(nil, ppp.ProtoIPCP, control(configureAck, id, c.spoil.ownIPCP)))))
 		return true
 	case code != configureRequest:
 		return false

@@ -12,7 +12,11 @@ import (
 // intercept takes a packet away from the call where a misbehaviour answers it; true: it is done.
 func (c *conn) intercept(now time.Time, pkt []byte) bool {
 	if !sstp.IsControl(pkt) {
-		return false
+		if !c.interceptFrame(now, sstp.Payload(pkt)) {
+			return false
+		}
+		c.call.Heard(now)
+		return true
 	}
 	m, _ := sstp.ParseControl(pkt)
 	switch m.Type {
@@ -24,7 +28,7 @@ func (c *conn) intercept(now time.Time, pkt []byte) bool {
 		}
 		if c.m.AbortAfterConnected {
 			reason := fault.New(fault.CryptoBindingFailed, fault.StageSSTP, "Told to find the crypto binding wrong.")
-			c.doCall(c.call.Abort(now, sstp.CryptoBinding, sstp.StatusValueNotSupported, reason))
+			c.do(c.call.Abort(now, sstp.CryptoBinding, sstp.StatusValueNotSupported, reason))
 			return true
 		}
 	case sstp.EchoRequest:
@@ -51,7 +55,7 @@ func (c *conn) interceptRequest(now time.Time) bool {
 		return true
 	case c.m.AbortAfterRequest:
 		reason := fault.New(fault.SSTPRejected, fault.StageSSTP, "Told to abort the call.")
-		c.doCall(c.call.Abort(now, sstp.AttributeNone, sstp.StatusInvalidFrameReceived, reason))
+		c.do(c.call.Abort(now, sstp.AttributeNone, sstp.StatusInvalidFrameReceived, reason))
 		return true
 	}
 	return false

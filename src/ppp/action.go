@@ -3,6 +3,8 @@ package ppp
 import (
 	"net/netip"
 	"time"
+
+	"sstp/src/fault"
 )
 
 // ActionKind says what an Action asks for or reports.
@@ -29,7 +31,7 @@ const (
 	IPv6Down
 	// EchoReply: the peer answered our last Echo-Request after RTT.
 	EchoReply
-	// Terminated: the link is over, the last action ever. Err is nil when we asked for it.
+	// Terminated: the link is over, the last action ever. Err is nil when we asked for it; By is who brought it about.
 	Terminated
 )
 
@@ -51,7 +53,8 @@ type Action struct {
 	IPv4 IPv4
 	IPv6 IPv6
 	RTT  time.Duration
-	Err  error // a *fault.Error
+	Err  *fault.Error
+	By   fault.Party
 }
 
 // IPv4 is the result of IPCP. Peer is invalid when the peer named no usable address. DNS has no address twice, and

@@ -176,9 +176,10 @@ func (c *lcp) receiveLCP(now time.Time, p packet) {
 		}
 		c.event(now, evRTR, p)
 		if l.closing {
-			err = nil
+			l.end(fault.Us, nil)
+		} else {
+			l.end(fault.Peer, err)
 		}
-		l.end(err)
 		return
 	case terminateAck:
 		if c.state == opened && !l.mayRestart() {

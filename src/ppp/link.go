@@ -145,7 +145,7 @@ func (l *Link) Terminate(now time.Time, reason string) []Action {
 	l.closing = true
 	l.goodbye = reason[:min(len(reason), minMRU-packetLen)]
 	if l.phase == phaseDead {
-		l.end(nil)
+		l.end(fault.Us, nil)
 		return l.done()
 	}
 	l.lcp.event(now, evClose, packet{})
@@ -262,25 +262,21 @@ func (l *Link) fail(err *fault.Error) {
 		return
 	}
 	if l.closing {
-		l.end(nil) // the goodbye is under way, and nobody cares how it ends
+		l.end(fault.Us, nil) // the goodbye is under way, and nobody cares how it ends
 		return
 	}
 	l.send(ProtoLCP, terminateRequest, l.NextID(), nil)
-	l.end(err)
+	l.end(fault.Us, err)
 }
 
-// end says Terminated. A nil err means that we asked for it.
-func (l *Link) end(err *fault.Error) {
+// end returns Terminated to the caller. A nil err means that we asked for it.
+func (l *Link) end(by fault.Party, err *fault.Error) {
 	if l.phase == phaseEnded {
 		return
 	}
 	l.networksDown()
 	l.phase = phaseEnded
-	a := Action{Kind: Terminated}
-	if err != nil {
-		a.Err = err
-	}
-	l.do(a)
+	l.do(Action{Kind: Terminated, Err: err, By: by})
 }
 
 func (l *Link) do(a Action) { l.todo = append(l.todo, a) }
@@ -379,10 +375,6 @@ func (r *reporter) down(err *fault.Error) {
 	if r.last == r.downKind || r.last == 0 && err == nil {
 		return
 	}
-	a := Action{Kind: r.downKind}
-	if err != nil {
-		a.Err = err
-	}
 	r.last = r.downKind
-	r.link.do(a)
+	r.link.do(Action{Kind: r.downKind, Err: err})
 }

@@ -2,7 +2,6 @@ package ppp
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -22,7 +21,7 @@ type end struct {
 	v6       *IPv6
 	v6Down   bool
 	over     bool
-	err      error
+	err      *fault.Error
 	openings int
 }
 
@@ -115,12 +114,11 @@ func (p *pair) start() {
 	p.carryOut(&p.server, &p.client, p.server.link.Start(p.now))
 }
 
-func code(err error) fault.Code {
-	var f *fault.Error
-	if errors.As(err, &f) {
-		return f.Code
+func code(err *fault.Error) fault.Code {
+	if err == nil {
+		return ""
 	}
-	return ""
+	return err.Code
 }
 
 // common says that client and server can find a method, or need none.

@@ -3,7 +3,6 @@ package ppp
 import (
 	"bytes"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -183,8 +182,8 @@ func (s *script) wantsNothing(why string) {
 func (s *script) wantsEnd(why string, code fault.Code, stage fault.Stage) *fault.Error {
 	s.t.Helper()
 	a := s.wantsKind(why, Terminated)
-	var err *fault.Error
-	if !errors.As(a.Err, &err) || err.Code != code || err.Stage != stage {
+	err := a.Err
+	if err == nil || err.Code != code || err.Stage != stage {
 		s.t.Fatalf("%s: ended with %#v, want %s in stage %s", why, a.Err, code, stage)
 	}
 	s.wantsSilence()

@@ -51,12 +51,12 @@ const (
 	byServer
 )
 
-// endingOf returns how a call ended. err is nil after our own goodbye; cut says that the connection ended without a word.
-func endingOf(err *fault.Error, cut bool) ending {
+// endingOf returns how a call ended. err is nil after our own goodbye; by is who brought the end about.
+func endingOf(err *fault.Error, by fault.Party) ending {
 	switch {
 	case err == nil, err.Code == fault.NoUplink, err.Code == fault.PeerSilent:
 		return interrupted
-	case cut && err.Code == fault.ClosedByServer, err.Code == fault.TLSFailed, err.Code == fault.TUNFailed, err.Code == fault.NetifdRefused:
+	case by == fault.Path && err.Code == fault.ClosedByServer, err.Code == fault.TLSFailed, err.Code == fault.TUNFailed, err.Code == fault.NetifdRefused:
 		return broken
 	}
 	return byServer

@@ -57,7 +57,7 @@ func TestACallThatTheServerEndsAsSoonAsItIsUp(t *testing.T) {
 		fault.ClosedByServer, fault.SSTPRejected, fault.CryptoBindingFailed, fault.PPPNegotiationFailed, fault.AuthFailed, fault.NoAddress,
 	} {
 		var b backoff
-		how := endingOf(fault.New(code, fault.StageUp, "x"), false)
+		how := endingOf(fault.New(code, fault.StageUp, "x"), fault.Peer)
 		for i, want := range []time.Duration{0, 4 * time.Second, flapPause, flapPause} {
 			if got := b.lost(time.Second, how, time.Second, 0); got != want {
 				t.Errorf("%s: pause %d is %v, want %v", code, i+1, got, want)
@@ -74,10 +74,10 @@ func TestACallThatTheServerEndsAsSoonAsItIsUp(t *testing.T) {
 func TestACallThatBreaksAsSoonAsItIsUp(t *testing.T) {
 	for _, c := range []struct {
 		code fault.Code
-		cut  bool
-	}{{fault.ClosedByServer, true}, {fault.TLSFailed, true}, {fault.TUNFailed, false}, {fault.NetifdRefused, false}} {
+		by   fault.Party
+	}{{fault.ClosedByServer, fault.Path}, {fault.TLSFailed, fault.Path}, {fault.TUNFailed, fault.Us}, {fault.NetifdRefused, fault.Us}} {
 		var b backoff
-		how := endingOf(fault.New(c.code, fault.StageUp, "x"), c.cut)
+		how := endingOf(fault.New(c.code, fault.StageUp, "x"), c.by)
 		for i, want := range []time.Duration{0, 1, 2, 4, 5, 5} {
 			if got := b.lost(time.Second, how, 5*time.Second, 0); got != want*time.Second {
 				t.Errorf("%s: pause %d is %v, want %v", c.code, i+1, got, want*time.Second)
@@ -98,7 +98,7 @@ func TestWhatTheServerDidNotEndIsDialedAtOnceWhateverWasBefore(t *testing.T) {
 		"a silent server": fault.New(fault.PeerSilent, fault.StageUp, "x"),
 	} {
 		b := backoff{flaps: flapLimit + 1, breaks: 5}
-		if got := b.lost(time.Second, endingOf(err, false), maxPause, 0); got != 0 {
+		if got := b.lost(time.Second, endingOf(err, fault.Us), maxPause, 0); got != 0 {
 			t.Errorf("%s: the pause is %v, want none", name, got)
 		}
 	}

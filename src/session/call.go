@@ -2,7 +2,9 @@ package session
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -11,7 +13,9 @@ import (
 	"sstp/src/datapath"
 	"sstp/src/deadline"
 	"sstp/src/fault"
+	"sstp/src/joiner"
 	"sstp/src/ppp"
+	"sstp/src/sstp"
 	"sstp/src/transport"
 	"sstp/src/transport/trust"
 )
@@ -24,12 +28,13 @@ const pingEvery = 10 * time.Second
 
 // call is one connection to one server, from the HTTP 200 to the end.
 type call struct {
-	id     int
-	server config.Server
-	conn   Conn
-	pumps  *datapath.Pumps
-	quit   chan struct{} // closed when the loop is through with it
-	engine *engine
+	id       int
+	server   config.Server
+	conn     Conn
+	pumps    *datapath.Pumps
+	quit     chan struct{} // closed when the loop is through with it
+	joiner   *joiner.Joiner
+	verified bool // the server has proved by TLS who it is
 
 	mtu      int
 	agreed   bool // ipv4 or ipv6 changed since establish
@@ -42,7 +47,7 @@ type call struct {
 	upSince  time.Time // zero: never up
 	pingAt   time.Time
 	method   auth.Method
-	bytes    uint64 // received when the engine last heard of it
+	bytes    uint64 // received when the joiner last heard of it
 	rtt      RTT
 }
 
@@ -67,12 +72,10 @@ func (s *Session) startCall(now time.Time, server config.Server, conn Conn) {
 	c := &call{id: s.calls, server: server, conn: conn, quit: make(chan struct{}), mtu: t.MTUOver(info.Server.Addr())}
 	c.ipv6Over = t.IPv6 == config.Off || c.mtu < minIPv6MTU
 	c.pumps = datapath.New(conn, func(e datapath.Event) { s.deliver(c, e) })
-	c.engine = newEngine(callConfig{
-		leaf: info.Leaf.Raw, verified: verified, username: t.Username, password: t.Password, methods: methods,
-		innerTLS: inner, mru: c.mtu, ipv6: !c.ipv6Over, interfaceID: s.ifaceID,
-		keepalive: t.Keepalive.Interval, failures: t.Keepalive.Failures, emptyKeys: s.emptyKeys[server.String()],
-		random: s.cfg.Random, sendPacket: c.pumps.Send,
-	})
+	cfg := joinerConfig(t, info, methods, inner, s.cfg.Random)
+	cfg.PPP.IPv6, cfg.PPP.InterfaceID = !c.ipv6Over, s.ifaceID
+	cfg.EmptyKeys = s.emptyKeys[server.String()]
+	c.joiner, c.verified = joiner.New(cfg), verified
 	s.call = c
 	s.mu.Lock()
 	s.pumps = c.pumps
@@ -87,8 +90,7 @@ func (s *Session) startCall(now time.Time, server config.Server, conn Conn) {
 	s.logPath(info)
 	c.pumps.Start()
 	s.stage(now, fault.StageSSTP)
-	c.engine.start(now)
-	s.progress(now)
+	s.do(c.joiner.Start(now))
 }
 
 // logPath says who encrypts and why. That the kernel does not, though the configuration insists, is a warning.
@@ -154,65 +156,118 @@ func explainWithheld(t *config.Tunnel, info transport.Info, err *fault.Error) *f
 }
 
 func (c *call) deadline() time.Time {
-	return deadline.Earliest(c.engine.deadline(), c.ipv6At, c.pingAt)
+	return deadline.Earliest(c.joiner.Deadline(), c.ipv6At, c.pingAt)
 }
 
-func (c *call) advance(now time.Time) {
+// advance does what is due and returns what the protocols want.
+func (c *call) advance(now time.Time) (do []joiner.Action) {
 	c.listen(now)
 	if deadline.Due(c.pingAt, now) {
 		c.pingAt = now.Add(pingEvery)
-		c.engine.ping(now)
+		do = c.joiner.Ping(now)
 	}
 	if deadline.Due(c.ipv6At, now) {
 		c.ipv6At, c.ipv6Over = time.Time{}, true
 	}
-	c.engine.advance(now)
+	return append(do, c.joiner.Advance(now)...)
 }
 
-// listen tells the engine of bytes that arrived since it last heard: any byte is a sign of life.
+// listen tells the joiner of bytes that arrived since it last heard: any byte is a sign of life.
 func (c *call) listen(now time.Time) {
 	if n := c.pumps.Counters().StreamRxBytes; n != c.bytes {
 		c.bytes = n
-		c.engine.heard(now)
+		c.joiner.Heard(now)
 	}
 }
 
-// progress acts on what the engine reports.
-func (s *Session) progress(now time.Time) {
-	c := s.call
-	if c == nil {
-		return
-	}
-	for _, o := range c.engine.take() {
-		switch o.kind {
-		case linkOpen:
-			s.stage(now, fault.StageAuth)
-		case loggedIn:
-			c.method = auth.Method(o.text)
-			s.update(func(st *Status) { st.Auth, st.CryptoBinding = o.text, c.engine.bindingText() })
-			s.stage(now, fault.StageNetwork)
-		case ipv4Up:
-			c.ipv4, c.agreed = &o.ipv4, true
-			if !c.ipv6Over && c.ipv6At.IsZero() {
-				c.ipv6At = now.Add(ipv6Wait)
-			}
-		case ipv4Down:
-			c.ipv4 = nil
-			c.pumps.CloseGate()
-		case ipv6Up:
-			c.ipv6, c.ipv6Over, c.ipv6At, c.agreed = &o.ipv6, true, time.Time{}, true
-		case ipv6Down:
-			c.agreed = c.agreed || c.ipv6 != nil
-			c.ipv6, c.ipv6Over, c.ipv6At = nil, true, time.Time{}
-		case roundTrip:
-			c.rtt.add(o.rtt)
-			s.update(func(st *Status) { st.RTT = c.rtt })
-		case released:
-			s.callOver(now, o.err, o.cut)
+// do queues what the protocols of the running call want; settle carries it out.
+func (s *Session) do(actions []joiner.Action) { s.pending = append(s.pending, actions...) }
+
+// settle carries out all that the protocols want, tells the network of what was agreed on, and ends the loop where
+// nothing is left to do. The loop calls it after each event.
+func (s *Session) settle(now time.Time) {
+	for {
+		switch {
+		case len(s.pending) > 0:
+			next := s.pending[0]
+			s.pending = s.pending[1:]
+			s.perform(now, next)
+		case s.call != nil && s.call.settled() && !s.telling:
+			s.establish(now)
+		default:
+			s.finish()
 			return
 		}
 	}
-	if c.agreed && c.ipv4 != nil && c.ipv6Over {
-		s.establish(now)
+}
+
+// settled reports whether the call has agreed on addresses that the network does not know yet.
+func (c *call) settled() bool { return c.agreed && c.ipv4 != nil && c.ipv6Over && !c.joiner.Ending() }
+
+// perform carries out one action of the running call's protocols.
+func (s *Session) perform(now time.Time, a joiner.Action) {
+	c := s.call
+	switch a.Kind {
+	case joiner.Send:
+		if !c.pumps.Send(a.Data) {
+			s.pending = c.joiner.Overflow()
+		}
+	case joiner.LinkOpen:
+		s.stage(now, fault.StageAuth)
+	case joiner.LoggedIn:
+		c.method = a.Method
+		s.update(func(st *Status) { st.Auth, st.CryptoBinding = string(a.Method), c.bindingText(a.Keyed) })
+		s.stage(now, fault.StageNetwork)
+	case joiner.IPv4Up:
+		c.ipv4, c.agreed = &a.IPv4, true
+		if !c.ipv6Over && c.ipv6At.IsZero() {
+			c.ipv6At = now.Add(ipv6Wait)
+		}
+	case joiner.IPv4Down:
+		c.ipv4 = nil
+		c.pumps.CloseGate()
+	case joiner.IPv6Up:
+		c.ipv6, c.ipv6Over, c.ipv6At, c.agreed = &a.IPv6, true, time.Time{}, true
+	case joiner.IPv6Down:
+		c.agreed = c.agreed || c.ipv6 != nil
+		c.ipv6, c.ipv6Over, c.ipv6At = nil, true, time.Time{}
+	case joiner.RoundTrip:
+		c.rtt.add(a.RTT)
+		s.update(func(st *Status) { st.RTT = c.rtt })
+	case joiner.Ended:
+		s.callOver(now, a.Err, a.By)
 	}
+}
+
+// bindingText describes how the call is bound to its TLS connection.
+func (c *call) bindingText(keyed bool) string {
+	text := c.joiner.Hash().String() + " without keys"
+	if keyed {
+		text = c.joiner.Hash().String() + " with the login's keys"
+	}
+	if !c.verified && c.method != auth.EAPTLS {
+		text += ", not to be relied on: the server is not verified" // whoever relays the login does not check it
+	}
+	return text
+}
+
+// joinerConfig returns what the protocols of a call with the tunnel's server need to know.
+func joinerConfig(t *config.Tunnel, info transport.Info, methods []auth.Method, inner *tls.Config, random io.Reader) joiner.Config {
+	timers := sstp.DefaultTimers()
+	timers.Hello = t.Keepalive.Interval
+	cfg := joiner.Config{
+		SSTP: sstp.Config{
+			Role: sstp.Client, LeafCertificate: info.Leaf.Raw, Timers: timers, EchoFailures: t.Keepalive.Failures,
+		},
+		PPP: ppp.Config{Role: ppp.Client, MRU: t.MTUOver(info.Server.Addr()), IPv4: true, WantDNS: true, Rand: random},
+		NewLogin: func(agreed auth.LCPAuth, nextID func() uint8) joiner.Login {
+			return auth.NewPeer(auth.PeerConfig{
+				Username: t.Username, Password: t.Password, Methods: methods, TLS: inner, Rand: random, NextID: nextID,
+			}, agreed)
+		},
+	}
+	for _, l := range auth.LCPProtocols(methods) {
+		cfg.PPP.Auth = append(cfg.PPP.Auth, ppp.AuthProtocol{Protocol: ppp.Protocol(l.Protocol), Algorithm: l.Algorithm})
+	}
+	return cfg
 }

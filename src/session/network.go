@@ -22,16 +22,13 @@ const maxPictures = 32
 // establish brings the device and the network to what the call agreed on.
 func (s *Session) establish(now time.Time) {
 	c := s.call
-	if c.engine.ending || s.telling {
-		return // what was agreed on meanwhile follows when the network has heard of what it is being told
-	}
 	c.agreed = false
 	if outer := c.conn.Info().Server.Addr().Unmap(); c.ipv4.Local == outer {
 		s.refuse(now, fault.New(fault.NoAddress, fault.StageNetwork,
 			fmt.Sprintf("The server gave us the address %v, which is its own outside of the tunnel.", outer)))
 		return
 	}
-	mtu := min(c.mtu, c.engine.link.PeerMRU())
+	mtu := min(c.mtu, c.joiner.PeerMRU())
 	if err := s.openDevice(mtu); err != nil {
 		s.refuse(now, fault.Of(err, fault.TUNFailed, fault.StageNetwork))
 		return
@@ -77,8 +74,7 @@ func (s *Session) announce(ctx context.Context, id int, agreed Link) appliedEven
 
 // refuse ends the running call for a reason of ours.
 func (s *Session) refuse(now time.Time, err *fault.Error) {
-	s.call.engine.goodbye(now, err)
-	s.progress(now)
+	s.do(s.call.joiner.Hangup(now, "", err))
 }
 
 func (s *Session) linkOf(c *call, mtu int) Link {
@@ -142,7 +138,7 @@ func (s *Session) applied(now time.Time, e appliedEvent) {
 	s.leftOut(now, e.warnings)
 	s.checkWanted = true
 	switch {
-	case current && !s.call.engine.ending:
+	case current && !s.call.joiner.Ending():
 		if v4 := s.call.ipv4; v4 != nil && v4.Local == e.link.Local { // not when other addresses were agreed on since
 			s.linkUp(now)
 		}
@@ -223,15 +219,15 @@ func (s *Session) withdrawn() {
 	}
 }
 
-// callOver cleans up after a call and decides what comes next. err is nil where the call was ended by our wish; cut says
-// that the connection ended without a word of the server.
-func (s *Session) callOver(now time.Time, err *fault.Error, cut bool) {
+// callOver cleans up after a call and decides what comes next. err is nil where the call was ended by our wish; by is who
+// brought the end about.
+func (s *Session) callOver(now time.Time, err *fault.Error, by fault.Party) {
 	c := s.call
 	s.call = nil
 	c.conn.Close()
 	close(c.quit)
 	c.pumps.Stop()
-	c.engine.close()
+	c.joiner.Close()
 	s.mu.Lock()
 	s.counted = addCounters(s.counted, c.pumps.Counters())
 	s.pumps = nil
@@ -256,7 +252,7 @@ func (s *Session) callOver(now time.Time, err *fault.Error, cut bool) {
 	} else {
 		s.hold(now)
 	}
-	s.wait(now, s.backoff.lost(now.Sub(c.upSince), endingOf(err, cut), s.patience(), jitter()))
+	s.wait(now, s.backoff.lost(now.Sub(c.upSince), endingOf(err, by), s.patience(), jitter()))
 }
 
 // callRefused decides what follows a call that did not come up.
@@ -271,7 +267,7 @@ func (s *Session) callRefused(now time.Time, c *call, err *fault.Error) {
 	// Windows was seen to bind EAP-MSCHAPv2 with empty keys, by definition they are the login's. Only a server that
 	// proved who it is may make us try the weaker form, once.
 	server := c.server.String()
-	if err.Code == fault.CryptoBindingFailed && c.method == auth.EAPMSCHAPv2 && c.engine.cfg.verified {
+	if err.Code == fault.CryptoBindingFailed && c.method == auth.EAPMSCHAPv2 && c.verified {
 		s.emptyKeys[server] = !s.emptyKeys[server] // what did not help is not kept
 		if s.emptyKeys[server] {
 			s.cfg.Log(config.LogInfo, "%s: %s Trying once with empty keys, as some servers expect for EAP-MSCHAPv2.", err.Code, err.Message)
@@ -285,7 +281,7 @@ func (s *Session) callRefused(now time.Time, c *call, err *fault.Error) {
 // dropCall ends a goodbye that takes too long, and everything else that stopping still waits for.
 func (s *Session) dropCall() {
 	if s.call != nil {
-		s.call.engine.release(nil, false)
+		s.do(s.call.joiner.Break(nil))
 	}
 	if s.cancelJob != nil {
 		s.cancelJob()

@@ -10,8 +10,8 @@ import (
 	"sstp/src/config"
 	"sstp/src/datapath"
 	"sstp/src/fault"
+	"sstp/src/joiner"
 	"sstp/src/transport"
-	"sstp/src/transport/trust"
 )
 
 // probeLimit bounds the part of a probe that comes after the connection: SSTP and the login.
@@ -111,7 +111,6 @@ func (p *prober) passed(stage fault.Stage, finding string) {
 // call runs SSTP and the login on the connection.
 func (p *prober) call(ctx context.Context, conn Conn) {
 	t, info := p.cfg.Tunnel, conn.Info()
-	verified := info.VerifiedBy != trust.Unverified
 	p.since = time.Now()
 	logIn := t.Username != "" && (p.cfg.MayLogIn == nil || p.cfg.MayLogIn(info))
 	methods, refused := loginMethods(t, info)
@@ -134,65 +133,71 @@ func (p *prober) call(ctx context.Context, conn Conn) {
 		case <-quit:
 		}
 	})
-	e := newEngine(callConfig{
-		leaf: info.Leaf.Raw, verified: verified, username: t.Username, password: t.Password, methods: methods,
-		innerTLS: inner, mru: t.MTUOver(info.Server.Addr()), keepalive: t.Keepalive.Interval,
-		failures: t.Keepalive.Failures, logInOnly: true, noLogIn: !logIn,
-		random: p.cfg.Random, sendPacket: pumps.Send,
-	})
+	cfg := joinerConfig(t, info, methods, inner, p.cfg.Random)
+	cfg.Until = joiner.UntilBound
+	if !logIn {
+		cfg.Until = joiner.UntilOpened
+	}
+	j := joiner.New(cfg)
 	pumps.Start()
-	p.run(ctx, e, events)
+	p.run(ctx, j, pumps, events)
 	conn.Close()
 	close(quit)
 	pumps.Stop()
-	e.close()
+	j.Close()
 }
 
-// run drives the engine until the call is over.
-func (p *prober) run(ctx context.Context, e *engine, events <-chan datapath.Event) {
+// run leads the call to its end.
+func (p *prober) run(ctx context.Context, j *joiner.Joiner, pumps *datapath.Pumps, events <-chan datapath.Event) {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	stop := ctx.Done()
-	e.start(time.Now())
-	for !p.progress(e) {
-		if d := e.deadline(); !d.IsZero() {
+	do := j.Start(time.Now())
+	for !p.perform(j, pumps, do) {
+		if d := j.Deadline(); !d.IsZero() {
 			timer.Reset(max(0, time.Until(d)))
 		}
 		select {
 		case <-stop:
 			stop = nil
-			e.goodbye(time.Now(), fault.New(fault.PeerSilent, fault.StageAuth, "The probe was ended before the server was through."))
+			do = j.Hangup(time.Now(), "", fault.New(fault.PeerSilent, fault.StageAuth, "The probe was ended before the server was through."))
 		case ev := <-events:
 			if ev.Kind == datapath.Ended {
-				e.lost(time.Now(), ev.Err)
+				do = j.Lost(time.Now(), ev.Err)
 				continue
 			}
-			e.heard(time.Now())
-			e.packet(time.Now(), ev.Packet)
+			j.Heard(time.Now())
+			do = j.Receive(time.Now(), ev.Packet)
 		case <-timer.C:
-			e.advance(time.Now())
+			do = j.Advance(time.Now())
 		}
 	}
 }
 
-// progress turns the engine's outcomes into steps and reports whether the call is over.
-func (p *prober) progress(e *engine) bool {
-	for _, o := range e.take() {
-		switch o.kind {
-		case acked:
-			p.passed(fault.StageSSTP, fmt.Sprintf("call accepted, crypto binding with %v", e.sstp.Hash()))
-		case linkOpen:
-			p.passed(fault.StagePPP, fmt.Sprintf("link open, the server takes packets of up to %d bytes", e.link.PeerMRU()))
-		case loggedIn:
-			p.passed(fault.StageAuth, "logged in by "+methodText(o.text))
-		case released:
-			if o.err != nil {
-				if t := p.cfg.Tunnel; o.err.Code == fault.AuthMethodRefused && withholds(t, p.report.Info) {
-					explainWithheld(t, p.report.Info, o.err)
+// perform carries out what the protocols want, turns what they tell into steps, and reports whether the call is over.
+func (p *prober) perform(j *joiner.Joiner, pumps *datapath.Pumps, do []joiner.Action) bool {
+	for len(do) > 0 {
+		a := do[0]
+		do = do[1:]
+		switch a.Kind {
+		case joiner.Send:
+			if !pumps.Send(a.Data) {
+				do = j.Overflow()
+			}
+		case joiner.Opened:
+			p.passed(fault.StageSSTP, fmt.Sprintf("call accepted, crypto binding with %v", j.Hash()))
+		case joiner.LinkOpen:
+			p.passed(fault.StagePPP, fmt.Sprintf("link open, the server takes packets of up to %d bytes", j.PeerMRU()))
+		case joiner.LoggedIn:
+			p.passed(fault.StageAuth, "logged in by "+methodText(string(a.Method)))
+		case joiner.Ended:
+			if a.Err != nil {
+				if t := p.cfg.Tunnel; a.Err.Code == fault.AuthMethodRefused && withholds(t, p.report.Info) {
+					explainWithheld(t, p.report.Info, a.Err)
 				}
-				p.failed(o.err)
+				p.failed(a.Err)
 			}
 			return true
 		}

@@ -12,6 +12,7 @@ import (
 	"sstp/src/datapath"
 	"sstp/src/deadline"
 	"sstp/src/fault"
+	"sstp/src/joiner"
 )
 
 // stopLimit bounds everything that happens after Run's context ended.
@@ -56,7 +57,8 @@ type Session struct {
 	refusal       *fault.Error    // a server of this round refused the password; nil: none did
 	dialing       *attempt
 	call          *call
-	calls         int // number of the last attempt or call: late events of others are dropped
+	pending       []joiner.Action // of call, not yet carried out
+	calls         int             // number of the last attempt or call: late events of others are dropped
 	retryAt       time.Time
 	holdUntil     time.Time
 	device        Device
@@ -194,6 +196,7 @@ func (s *Session) Run(ctx context.Context) error {
 		case <-timer.C:
 			s.advance(time.Now())
 		}
+		s.settle(time.Now())
 	}
 	return s.result
 }
@@ -221,19 +224,16 @@ func (s *Session) handle(now time.Time, e event) {
 		s.dialed(now, e)
 	case packetEvent:
 		if s.call != nil && s.call.id == e.id {
-			s.call.engine.packet(now, e.pkt)
-			s.progress(now)
+			s.do(s.call.joiner.Receive(now, e.pkt))
 		}
 	case endedEvent:
 		if s.call != nil && s.call.id == e.id {
-			s.call.engine.lost(now, e.err)
-			s.progress(now)
+			s.do(s.call.joiner.Lost(now, e.err))
 		}
 	case appliedEvent:
 		s.applying = false
 		s.applied(now, e)
 		s.runJobs()
-		s.progress(now)
 	case doneEvent:
 		s.applying = false
 		s.runJobs()
@@ -260,7 +260,6 @@ func (s *Session) handle(now time.Time, e event) {
 	case uplinkEvent:
 		s.uplinkLost(now, e.reason)
 	}
-	s.finish()
 }
 
 func (s *Session) advance(now time.Time) {
@@ -268,8 +267,7 @@ func (s *Session) advance(now time.Time) {
 		s.dropCall()
 	}
 	if s.call != nil {
-		s.call.advance(now)
-		s.progress(now)
+		s.do(s.call.advance(now))
 	}
 	if deadline.Due(s.holdUntil, now) {
 		s.letGo(now)
@@ -285,7 +283,6 @@ func (s *Session) advance(now time.Time) {
 		s.retryAt = time.Time{}
 		s.dial(now)
 	}
-	s.finish()
 }
 
 // reconnect dials at once, whatever runs.
@@ -300,8 +297,7 @@ func (s *Session) reconnect(now time.Time, reason string) {
 		s.surrendered, s.backoff.failed = false, 0
 	}
 	if s.call != nil {
-		s.call.engine.goodbye(now, nil)
-		s.progress(now)
+		s.do(s.call.joiner.Hangup(now, "", nil))
 		return // lost, with no fault: dialed at once
 	}
 	if s.dialing != nil {
@@ -325,8 +321,7 @@ func (s *Session) uplinkLost(now time.Time, reason string) {
 		s.abandonDial()
 		return
 	}
-	s.call.engine.release(fault.New(fault.NoUplink, fault.StageUp, "The way to the server is gone: "+reason+"."), false)
-	s.progress(now)
+	s.do(s.call.joiner.Break(fault.New(fault.NoUplink, fault.StageUp, "The way to the server is gone: "+reason+".")))
 }
 
 // abandonDial ends the dial that runs; as soon as it has, the next one begins.
@@ -351,10 +346,8 @@ func (s *Session) stop(now time.Time, result error) {
 		s.cancelJob()
 	}
 	if s.call != nil {
-		s.call.engine.goodbye(now, nil)
-		s.progress(now)
+		s.do(s.call.joiner.Hangup(now, "", nil))
 	}
-	s.finish()
 }
 
 // finish ends the loop when stopping and nothing is left to wait for.

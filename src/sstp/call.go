@@ -50,19 +50,19 @@ const (
 	ProbePPP
 	// EchoAnswered: the peer answered an SSTP echo after RTT.
 	EchoAnswered
-	// Release: close the connection now, with close_notify but without waiting. Err is the reason, a *fault.Error, and
-	// nil after an end that we wanted. It is the last action of a call.
+	// Release: close the connection now, with close_notify but without waiting. Err is the reason, and nil after an end
+	// that we wanted; By is who brought it about. It is the last action of a call.
 	Release
 )
 
-// Action is one thing to do. Data is valid until the next call of one of the Call's methods; in a PPPFrame it aliases
-// the packet that was received.
+// Action is one thing to do. It belongs to the caller, and so does the list in which it is returned. Only the Data of a
+// PPPFrame is not the caller's: it aliases the packet that was received.
 type Action struct {
 	Kind ActionKind
 	Data []byte
 	RTT  time.Duration
-	Err  error
-	Lost bool // Release: the connection ended without a goodbye, as anybody on the path can make it end
+	Err  *fault.Error
+	By   fault.Party
 }
 
 // Call is one SSTP call ([MS-SSTP] 3.2 and 3.3). It is not safe for concurrent use.
@@ -73,7 +73,7 @@ type Call struct {
 
 	ending  bool         // the reason is known
 	reason  *fault.Error // nil: we wanted the end
-	gone    bool         // the connection ended before anybody knew a reason
+	by      fault.Party  // who brought it about
 	pppUp   bool
 	heard   bool // a good packet has come
 	unknown int  // messages of unknown types so far
@@ -86,7 +86,6 @@ type Call struct {
 	nonce   [32]byte      // client: from the CALL_CONNECT_ACK
 	binding serverBinding // server
 
-	out  []byte   // what the packets of todo alias
 	todo []Action // of the current event
 }
 
@@ -113,7 +112,6 @@ func (c *Call) Hash() HashProtocol { return c.hash }
 
 // Start begins the call once HTTP has been answered with 200: a client sends its request, a server waits for one.
 func (c *Call) Start(now time.Time) []Action {
-	c.begin()
 	if c.state != StateIdle {
 		return nil
 	}
@@ -122,7 +120,7 @@ func (c *Call) Start(now time.Time) []Action {
 	} else {
 		c.request(now)
 	}
-	return c.todo
+	return c.done()
 }
 
 // Receive takes one packet from Cut.
@@ -152,38 +150,34 @@ func (c *Call) Authenticated(now time.Time, hlak HLAK) []Action {
 // Disconnect ends the call in good order. PPP should have said its own goodbye before.
 func (c *Call) Disconnect(now time.Time) []Action {
 	if c.state == StateIdle {
-		c.begin()
 		c.release()
-		return c.todo
+		return c.done()
 	}
 	return c.step(userDisconnect, input{now: now})
 }
 
 // Abort ends the call with a CALL_ABORT that carries the given Status Info. err is the reason that Release will give.
 func (c *Call) Abort(now time.Time, attr AttributeID, status Status, err *fault.Error) []Action {
-	c.begin()
 	switch {
 	case c.state == StateIdle:
-		c.end(err)
+		c.end(fault.Us, err)
 		c.release()
 	case c.state <= StateConnected:
 		c.abort(now, StatusInfo{Attribute: attr, Status: status}, err)
 	}
-	return c.todo
+	return c.done()
 }
 
 // Lost tells the call that the connection has ended or that Cut found its framing broken. There is nobody left to talk
 // to: the call is released at once. err is what ended it, io.EOF or nil for an ordinary end.
 func (c *Call) Lost(now time.Time, err error) []Action {
-	c.begin()
 	if c.state != StateDisconnected {
 		if !c.ending {
-			c.end(c.lost(now, err))
-			c.gone = true
+			c.end(fault.Path, c.lost(now, err))
 		}
 		c.release()
 	}
-	return c.todo
+	return c.done()
 }
 
 // Advance does what is due at now.
@@ -196,22 +190,24 @@ func (c *Call) Advance(now time.Time) []Action {
 
 // step looks the event up in the table.
 func (c *Call) step(e event, in input) []Action {
-	c.begin()
 	if column := int(c.state) - int(firstColumn); column >= 0 && column < numColumns {
 		table[e][column](c, in)
 	}
-	return c.todo
+	return c.done()
 }
-
-func (c *Call) begin() { c.out, c.todo = c.out[:0], c.todo[:0] }
 
 func (c *Call) do(a Action) { c.todo = append(c.todo, a) }
 
+// done hands the actions of the current event over to the caller.
+func (c *Call) done() []Action {
+	do := c.todo
+	c.todo = nil
+	return do
+}
+
 // send appends a control message to what must be done.
 func (c *Call) send(t MessageType, attrs ...Attribute) {
-	start := len(c.out)
-	c.out = AppendControl(c.out, t, attrs...)
-	c.do(Action{Kind: Send, Data: c.out[start:]})
+	c.do(Action{Kind: Send, Data: AppendControl(nil, t, attrs...)})
 }
 
 // enter changes the state and sets its timer.

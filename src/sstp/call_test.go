@@ -1,6 +1,7 @@
 package sstp
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 	"time"
@@ -102,10 +103,40 @@ func TestTimersHaveDefaults(t *testing.T) {
 	}
 }
 
-func TestConnectedCallAllocatesLittle(t *testing.T) {
+func TestConnectedCallAllocatesOnlyTheListOfActions(t *testing.T) {
 	p := client(t, StateConnected)
-	frame := AppendData(nil, wire(t, "ff03 c021 09"))
-	if n := testing.AllocsPerRun(1000, func() { p.call.Receive(p.now, frame); p.call.Heard(p.now) }); n != 0 {
-		t.Errorf("%v allocations for a control frame of PPP, want 0", n)
+	for _, c := range []struct {
+		what string
+		pkt  []byte
+		want float64
+	}{
+		{"a control frame of PPP: the list", AppendData(nil, wire(t, "ff03 c021 09")), 1},
+		{"an empty packet, and the bytes of data packets: nothing", AppendData(nil, nil), 0},
+	} {
+		if n := testing.AllocsPerRun(1000, func() { p.call.Receive(p.now, c.pkt); p.call.Heard(p.now) }); n != c.want {
+			t.Errorf("%s: %v allocations, want %v", c.what, n, c.want)
+		}
+	}
+}
+
+// TestActionsBelongToTheCaller: whoever carries a list of actions out may call the same machine again in the middle of it.
+func TestActionsBelongToTheCaller(t *testing.T) {
+	call := NewCall(Config{Role: Client, LeafCertificate: testCert})
+	now := time.Unix(1700000000, 0)
+	request := call.Start(now)
+	want := bytes.Clone(request[0].Data)
+	ack := AppendControl(nil, CallConnectAck, Attribute{ID: CryptoBindingReq, Value: append([]byte{0, 0, 0, 3}, testNonce[:]...)})
+	accepted := call.Receive(now, ack)
+	bound := call.Authenticated(now, testKey)
+	connected := bytes.Clone(bound[0].Data)
+	call.Disconnect(now)
+	if request[0].Kind != Send || !bytes.Equal(request[0].Data, want) {
+		t.Errorf("the request is now action %d with %x", request[0].Kind, request[0].Data)
+	}
+	if accepted[0].Kind != PPPUp {
+		t.Errorf("PPPUp is now action %d", accepted[0].Kind)
+	}
+	if bound[0].Kind != Send || !bytes.Equal(bound[0].Data, connected) {
+		t.Errorf("CALL_CONNECTED is now action %d with %x", bound[0].Kind, bound[0].Data)
 	}
 }

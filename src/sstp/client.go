@@ -61,8 +61,6 @@ func takeNak(c *Call, in input) {
 
 // bind sends CALL_CONNECTED, before the NCPs send anything: the server takes no data without it.
 func bind(c *Call, in input) {
-	start := len(c.out)
-	c.out = AppendCallConnected(c.out, c.hash, c.nonce, c.cfg.LeafCertificate, in.hlak)
-	c.do(Action{Kind: Send, Data: c.out[start:]})
+	c.do(Action{Kind: Send, Data: AppendCallConnected(nil, c.hash, c.nonce, c.cfg.LeafCertificate, in.hlak)})
 	c.connect(in.now)
 }

@@ -1,7 +1,6 @@
 package sstp
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,9 +16,9 @@ type script struct {
 	*testing.T
 	call *Call
 	now  time.Time
-	did  []string // not yet compared
-	sent [][]byte // all packets that the call sent
-	err  error    // the reason given with Release
+	did  []string     // not yet compared
+	sent [][]byte     // all packets that the call sent
+	err  *fault.Error // the reason given with Release
 }
 
 var (
@@ -172,8 +171,8 @@ func (p *script) wants(why string, want ...string) {
 // wantsReason compares the reason of the release, by its code and by words that its message must have.
 func (p *script) wantsReason(code fault.Code, parts ...string) {
 	p.Helper()
-	var f *fault.Error
-	if !errors.As(p.err, &f) || f.Code != code {
+	f := p.err
+	if f == nil || f.Code != code {
 		p.Errorf("released with %#v, want %s", p.err, code)
 		return
 	}
@@ -201,9 +200,8 @@ func words(a Action) string {
 	case EchoAnswered:
 		return "echo answered after " + a.RTT.String()
 	case Release:
-		var f *fault.Error
-		if errors.As(a.Err, &f) {
-			return "release " + string(f.Code)
+		if a.Err != nil {
+			return "release " + string(a.Err.Code)
 		}
 		return "release"
 	}

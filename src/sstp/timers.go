@@ -1,6 +1,10 @@
 package sstp
 
-import "time"
+import (
+	"time"
+
+	"sstp/src/fault"
+)
 
 // Timers are the durations of [MS-SSTP] 3.2.2 and 3.3.2. A call has one timer at a time: each state has its own.
 type Timers struct {
@@ -64,7 +68,7 @@ func (c *Call) Heard(now time.Time) {
 // connection is then closed without a CALL_ABORT, as nobody would read it.
 func hello(c *Call, in input) {
 	if c.live.silentRounds >= c.cfg.EchoFailures {
-		c.end(c.silence())
+		c.end(fault.Us, c.silence())
 		c.release()
 		return
 	}
