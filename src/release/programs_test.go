@@ -33,14 +33,15 @@ var emulators = map[string][]string{
 	"riscv64_generic":          {"qemu-riscv64", "-cpu", "rv64"},
 }
 
-// lab starts sstp-lab on a port of the loopback device and returns its address.
-func lab(t *testing.T) string {
+// lab starts sstp-lab on a port of the loopback device and returns its address, and the file with its certificate authority.
+func lab(t *testing.T) (server, ca string) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "sstp-lab")
+	dir := t.TempDir()
+	program, ca := filepath.Join(dir, "sstp-lab"), filepath.Join(dir, "ca.pem")
 	if out, err := exec.Command("go", "build", "-o", program, "sstp/src/cmd/sstp-lab").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd := exec.Command(program, "--listen", "127.0.0.1:0")
+	cmd := exec.Command(program, "--listen", "127.0.0.1:0", "--write-ca", ca)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -56,19 +57,19 @@ func lab(t *testing.T) string {
 		for word := range strings.FieldsSeq(lines.Text()) {
 			if strings.HasPrefix(word, "127.0.0.1:") {
 				go func() {
-					for lines.Scan() { // what it says later must not stop it
+					for lines.Scan() { // a full pipe must not stop it
 					}
 				}()
-				return strings.TrimRight(word, ",.;")
+				return strings.TrimRight(word, ",.;"), ca
 			}
 		}
 	}
 	t.Fatal("sstp-lab does not say where it listens")
-	return ""
+	return "", ""
 }
 
 func TestEachArchitecturesProgramRunsAndLogsIn(t *testing.T) {
-	server := lab(t)
+	server, ca := lab(t)
 	password := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(password, []byte("demo\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -104,7 +105,7 @@ func TestEachArchitecturesProgramRunsAndLogsIn(t *testing.T) {
 				}
 			}
 			wantReadableCrash(t, of, emulator)
-			out := run("sstp", "probe", server, "--user", "demo", "--password-file", password, "-o", "verify=none")
+			out := run("sstp", "probe", server, "--user", "demo", "--password-file", password, "-o", "ca_cert="+ca)
 			for _, stage := range []string{"tls", "sstp", "auth"} {
 				if !strings.Contains(out, "ok     "+stage) {
 					t.Errorf("the probe did not get through stage %s:\n%s", stage, out)
