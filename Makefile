@@ -4,7 +4,7 @@
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 include openwrt/gcflags.mk
-GO_BUILD     = CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' $(SSTP_GCFLAGS)
+GO_BUILD     = CGO_ENABLED=0 go build -trimpath -overlay build/overlay/overlay.json -ldflags '-s -w -X main.version=$(VERSION)' $(SSTP_GCFLAGS)
 # Packages whose tests need neither a network namespace nor a program of this machine.
 PORTABLE     = $(addprefix ./src/,fault blobmsg text httphead sstp ppp auth offload config ucifile transport/... tun datapath hostnet ubus control netifd session lab)
 EMULATED     = go run ./src/integration/emulated -gcflags '$(SSTP_GCFLAGS)' $(PARTS:%=-parts %)
@@ -13,6 +13,7 @@ EMULATED     = go run ./src/integration/emulated -gcflags '$(SSTP_GCFLAGS)' $(PA
 
 build:
 	@echo "building the programs into build/, version $(VERSION)"
+	@go run ./src/cmd/sstp-overlay build/overlay
 	@$(GO_BUILD) -o build/ ./src/cmd/sstp-lab ./src/cmd/sstp-symbols
 	@$(GO_BUILD) -o build/symbols/ ./src/cmd/sstp ./src/cmd/sstp-dbus
 	@build/sstp-symbols clear build/symbols/sstp build/symbols/sstp-dbus build/

@@ -105,7 +105,11 @@ func (b *builder) compile(t target, bin string) error {
 	if err := os.MkdirAll(filepath.Join(bin, linked), 0o755); err != nil {
 		return err
 	}
-	args := slices.Concat([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version=" + b.upstream()},
+	overlay := filepath.Join(bin, "overlay")
+	if err := b.goTool(nil, "run", "./src/cmd/sstp-overlay", overlay); err != nil {
+		return err
+	}
+	args := slices.Concat([]string{"build", "-trimpath", "-buildvcs=false", "-overlay", filepath.Join(overlay, "overlay.json"), "-ldflags", "-s -w -X main.version=" + b.upstream()},
 		b.gcflags, []string{"-o", filepath.Join(bin, linked) + "/", "./src/cmd/sstp", "./src/cmd/sstp-dbus"})
 	if err := b.goTool(slices.Concat([]string{"CGO_ENABLED=0", "GOOS=linux"}, strings.Fields(t.env)), args...); err != nil {
 		return err

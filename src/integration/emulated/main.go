@@ -30,13 +30,17 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: emulated [-gcflags ARGUMENTS] [-parts NUMBERS] mips|arm|arm64|pc|core...")
 		os.Exit(2)
 	}
+	if err := sstpTool("sstp-overlay", build+"/overlay"); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
 	for _, name := range flag.Args() {
 		m, ok := machines[name]
 		if !ok {
 			fmt.Fprintf(os.Stderr, "error: there is no machine %q\n", name)
 			os.Exit(2)
 		}
-		m.gcflags = strings.Fields(*gcflags)
+		m.gcflags = append(strings.Fields(*gcflags), "-overlay", build+"/overlay/overlay.json")
 		if *only != "" {
 			m.parts = strings.Split(*only, ",")
 		}
@@ -237,11 +241,14 @@ func (m machine) build(out, source string, args ...string) error {
 }
 
 // clearLines takes the line tables out of a program, as for a router.
-func clearLines(from, to string) error {
-	cmd := exec.Command("go", "run", "./src/cmd/sstp-symbols", "clear", from, to)
+func clearLines(from, to string) error { return sstpTool("sstp-symbols", "clear", from, to) }
+
+// sstpTool runs one of our programs for those who build.
+func sstpTool(name string, args ...string) error {
+	cmd := exec.Command("go", append([]string{"run", "./src/cmd/" + name}, args...)...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("sstp-symbols: %w", err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
 }
