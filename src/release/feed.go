@@ -17,13 +17,23 @@ type feed struct {
 	blocks map[string]string
 }
 
-// readFeed reads one Makefile of the feed.
+// readFeed reads one Makefile of the feed, and project.mk, which all of them include.
 func readFeed(folder, makefile string) (*feed, error) {
-	text, err := os.ReadFile(filepath.Join(folder, makefile))
-	if err != nil {
-		return nil, err
-	}
 	f := &feed{folder: folder, values: map[string]string{}, blocks: map[string]string{}}
+	for _, name := range []string{"project.mk", makefile} {
+		if err := f.parse(filepath.Join(folder, name)); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// parse adds the assignments and define blocks of one file.
+func (f *feed) parse(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
 	block := ""
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSuffix(line, "\n")
@@ -40,7 +50,7 @@ func readFeed(folder, makefile string) (*feed, error) {
 			f.values[name] = value
 		}
 	}
-	return f, nil
+	return nil
 }
 
 // cutAssignment splits NAME:=value and NAME=value.
@@ -95,7 +105,7 @@ func (f *feed) read(name string, t target) (*pack, error) {
 	}
 	p := &pack{
 		name: name, arch: t.arch, title: fields["TITLE"], section: fields["SECTION"], user: fields["USERID"],
-		description: f.blocks["Package/"+name+"/description"], license: f.values["PKG_LICENSE"], maintainer: f.values["PKG_MAINTAINER"],
+		description: f.blocks["Package/"+name+"/description"], license: f.values["PKG_LICENSE"], maintainer: f.expand(f.values["PKG_MAINTAINER"]),
 		provides: strings.Fields(strings.ReplaceAll(fields["PROVIDES"], "@", "")), conflicts: strings.Fields(fields["CONFLICTS"]),
 		scripts: map[string]string{}, files: payload{},
 	}
