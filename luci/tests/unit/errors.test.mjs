@@ -27,7 +27,7 @@ test('the daemon\'s usual hints are known, so that only one that knows more is s
 		assert.deepEqual(errors.hints('AUTH_FAILED', h), [ errors.HINTS.AUTH_FAILED ]);
 	assert.deepEqual(errors.hints('AUTH_FAILED', 'Ask Joe.'), [ errors.HINTS.AUTH_FAILED, 'Ask Joe.' ]);
 	assert.deepEqual(errors.hints('INVALID_OPTIONS', 'Install the package sstp again.'), [ 'Install the package sstp again.' ], 'not to be told to correct an option');
-	assert.equal(errors.hints('CERT_UNTRUSTED', go('transport/verify.go').match(/"(Install the package ca-bundle, .*?)"/)[1]).length, 2, 'a router without any authority');
+	assert.equal(errors.hints('CERT_UNTRUSTED', go('transport/trust/verify.go').match(/"(Install the package ca-bundle, .*?)"/)[1]).length, 2, 'a router without any authority');
 	assert.deepEqual(errors.hints('CERT_UNTRUSTED', 'Store sha256:00 as cert_pin.'), [ errors.HINTS.CERT_UNTRUSTED ]);
 });
 

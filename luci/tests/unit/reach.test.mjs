@@ -30,7 +30,7 @@ test('what was looked up, each with its mark', () => {
 	assert.deepEqual(reach.rows(recorded('status-elsewhere')).map((r) => `${r.look} ${r.name}: ${[ r.text, ...r.more ].join(' ')}`), [
 		'warn Internet: by wan, although the tunnel is up: a route to 0.0.0.0/1 with metric 0 by eth1 goes before the tunnel\'s with metric 0', 'ok IPv6: no IPv6 in the tunnel, and none outside',
 		'warn Names: by the name servers of the tunnel and of wan', 'warn Firewall: vpn is in no zone: the LAN cannot use it',
-		'warn Kill switch: on for lan, one exception The section sstp_vpn_reject_1 of the firewall is missing. Option network of the section sstp_vpn_zone of the firewall was changed. The firewall has not loaded the rule Kill-switch-vpn-reject.'
+		'warn Kill switch: on for lan, one exception The section sstp_vpn_reject_1 of the configuration is missing. Option network of the section sstp_vpn_zone of the configuration was changed. The firewall has not loaded the rule Kill-switch-vpn-reject.'
 	]);
 	assert.deepEqual(reach.rows(null), []);
 	assert.deepEqual(reach.rows({ reach: {} }, {}), [], 'nothing is made up');
