@@ -1,6 +1,9 @@
 package blobmsg
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
 // Type is the kind of a blobmsg value, with libubox's numbers.
 type Type uint8
@@ -138,6 +141,17 @@ func (t Fields) Get(name string) (Value, bool) {
 		}
 	}
 	return Value{}, false
+}
+
+// At returns the value at a path: names of fields separated by dots, all but the last of which are TABLEs. It returns null
+// where there is none.
+func (t Fields) At(path string) Value {
+	name, rest, more := strings.Cut(path, ".")
+	v, _ := t.Get(name)
+	if more {
+		return v.fields.At(rest)
+	}
+	return v
 }
 
 // Text returns a STRING field, "" where there is none.

@@ -1,10 +1,16 @@
+// Package control is a tunnel's own object on the bus, sstp.NAME: its status, its history, the methods that it offers, and the
+// event by which it tells of changes. It decides how a status is written; package status has what it consists of.
+//
+// Times are Unix seconds, durations carry their unit in the name, and no field ever holds a secret.
 package control
 
 import (
 	"context"
 	"sync"
+	"time"
 
 	"sstp/src/blobmsg"
+	"sstp/src/status"
 	"sstp/src/ubus"
 )
 
@@ -19,8 +25,8 @@ const MaxLogLevel = 4
 
 // Tunnel is what the object needs of a tunnel. Its methods are called from several goroutines.
 type Tunnel interface {
-	Status() Status
-	History() []Entry
+	Status() status.Status
+	History() []status.Event
 	// Reconnect ends the call that runs, if any, and dials at once.
 	Reconnect(reason string)
 	SetLogLevel(level int)
@@ -44,12 +50,12 @@ func object(name string, t Tunnel) *ubus.Object {
 	return &ubus.Object{Path: PathPrefix + name, Methods: []ubus.Method{
 		{Name: "status", Handler: func(context.Context, *ubus.Request) (blobmsg.Fields, error) {
 			s := t.Status()
-			return s.Fields(), nil
+			return StatusFields(&s, time.Now()), nil
 		}},
 		{Name: "history", Handler: func(context.Context, *ubus.Request) (blobmsg.Fields, error) {
 			var events []blobmsg.Fields
 			for _, e := range t.History() {
-				events = append(events, e.fields())
+				events = append(events, eventFields(&e))
 			}
 			var reply blobmsg.Fields
 			reply.AddTables("events", events)

@@ -4,68 +4,88 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"reflect"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"sstp/src/blobmsg"
+	"sstp/src/config"
+	"sstp/src/fault"
 	"sstp/src/killswitch"
+	"sstp/src/reach"
+	"sstp/src/status"
 	"sstp/src/ubus"
 	"sstp/src/ubus/ubustest"
 )
 
-// full is a status with everything in it.
-func full() Status {
-	return Status{
+var now = time.Unix(1700000100, 0)
+
+// full is a status at the time now with everything in it.
+func full() status.Status {
+	return status.Status{
 		Interface: "vpn", State: "up", Since: time.Unix(1700000000, 0), Server: "vpn.test:443", ServerAddress: "198.51.100.7:443",
-		Uplink: "wan", Proxy: "proxy.test:3128", Attempt: 3, NextRetry: 1500 * time.Millisecond,
-		TLS: &TLS{Version: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256", Path: "kernel", PathReason: "faster", VerifiedBy: "full",
+		Uplink: "wan", Proxy: "proxy.test:3128", Attempt: 3, NextRetry: now.Add(1500 * time.Millisecond),
+		TLS: &status.TLS{Version: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256", Path: "kernel", PathReason: "faster", VerifiedBy: "full",
 			Subject: "CN=vpn.test", Issuer: "CN=ca", NotAfter: time.Unix(4102444800, 0), Fingerprint: "sha256:00"},
 		Auth: "mschapv2", CryptoBinding: "SHA-256", Device: "sstp-vpn", MTU: 1400,
-		IPv4:     IPv4{Address: netip.MustParseAddr("10.99.0.2"), Peer: netip.MustParseAddr("10.99.0.1"), DNS: []netip.Addr{netip.MustParseAddr("10.99.0.53")}},
-		IPv6:     IPv6{Address: netip.MustParseAddr("fe80::2"), Peer: netip.MustParseAddr("fe80::1")},
-		Uptime:   61 * time.Second,
-		RTT:      RTT{Last: 12500 * time.Microsecond, Min: 12 * time.Millisecond, Avg: 13 * time.Millisecond, Max: 15 * time.Millisecond},
-		Counters: Counters{RxBytes: 1 << 33, TxBytes: 2, RxPackets: 3, TxPackets: 4, RxDropped: 5, TxDropped: 6}, Reconnects: 7,
-		LastError: &Error{Code: "PEER_SILENT", Stage: "up", Message: "It fell silent.", Hint: "Wait.", Time: time.Unix(1700000001, 0)},
-		Reach: Reach{
-			Checked: time.Unix(1700000050, 0), Internet: Finding{Key: "reach_other", Args: []string{"wan", "why"}, Text: "by wan, although the tunnel is up: why"},
-			Names: Finding{Key: "names_tunnel", Text: "by the tunnel's name servers", OK: true},
+		Local: netip.MustParseAddr("10.99.0.2"), Peer: netip.MustParseAddr("10.99.0.1"), DNS: []netip.Addr{netip.MustParseAddr("10.99.0.53")},
+		Local6: netip.MustParseAddr("fe80::2"), Peer6: netip.MustParseAddr("fe80::1"),
+		UpSince:  now.Add(-61 * time.Second),
+		RTT:      status.RTT{Last: 12500 * time.Microsecond, Min: 12 * time.Millisecond, Avg: 13 * time.Millisecond, Max: 15 * time.Millisecond},
+		Counters: status.Counters{RxBytes: 1 << 33, TxBytes: 2, RxPackets: 3, TxPackets: 4, RxDropped: 5, TxDropped: 6}, Reconnects: 7,
+		LastError:     &fault.Error{Code: "PEER_SILENT", Stage: "up", Message: "It fell silent.", Hint: "Wait."},
+		LastErrorTime: time.Unix(1700000001, 0),
+		Reach: reach.Report{
+			Checked: time.Unix(1700000050, 0), Internet: reach.Finding{Key: "reach_other", Args: []string{"wan", "why"}, Text: "by wan, although the tunnel is up: why"},
+			Names: reach.Finding{Key: "names_tunnel", Text: "by the tunnel's name servers", OK: true},
 		},
-		Warned: []Warning{{Option: "verify", Text: "Beware."}}, AddressWarnings: []string{"Not used."}, Version: "1.2.3",
+		Warnings: []config.Warning{{Option: "verify", Text: "Beware."}}, AddressWarnings: []string{"Not used."}, Version: "1.2.3",
 		KillSwitch: &killswitch.Status{On: true, Request: killswitch.Request{Zones: []string{"lan", "guest"}, Except: []string{"192.168.1.7"}, Router: true, Names: true},
 			Problems: []*killswitch.Problem{{Key: "missing", Args: []string{"sstp_vpn_zone"}, Text: "It is missing."}}},
 	}
 }
 
-func TestAStatusIsReadAsItWasWritten(t *testing.T) {
-	for name, s := range map[string]Status{"full": full(), "at the beginning": {Interface: "vpn", State: "starting", Since: time.Unix(1, 0), Version: "x"}} {
-		t.Run(name, func(t *testing.T) {
-			wire, err := blobmsg.ParseFields(blobmsg.AppendFields(nil, s.Fields()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := ParseStatus(wire); !reflect.DeepEqual(got, s) {
-				t.Errorf("got  %+v\nwant %+v", got, s)
-			}
-		})
+// TestTheFieldsOfAStatus: other programs read the fields, so their names, types and order stay as they are in testdata.
+func TestTheFieldsOfAStatus(t *testing.T) {
+	for file, s := range map[string]status.Status{"status.json": full(), "status-starting.json": {Interface: "vpn", State: "starting"}} {
+		want, err := os.ReadFile(filepath.Join("testdata", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := asJSON(StatusFields(&s, now)); got != strings.TrimSpace(string(want)) {
+			t.Errorf("%s:\n%s\nwant\n%s", file, got, want)
+		}
 	}
 }
 
-func TestAStatusOfAnotherVersionIsReadAsFarAsItGoes(t *testing.T) {
-	f := blobmsg.Fields{
-		blobmsg.F("interface", blobmsg.Int(7)), blobmsg.F("state", blobmsg.String("up")), blobmsg.F("since", blobmsg.String("yesterday")),
-		blobmsg.F("ipv4", blobmsg.String("10.0.0.1")), blobmsg.F("rtt_ms", blobmsg.Tab(blobmsg.F("last", blobmsg.Int(5)))), blobmsg.F("new", blobmsg.Bool(true)),
-		blobmsg.F("counters", blobmsg.Tab(blobmsg.F("rx_bytes", blobmsg.Int(9)))),
+func TestTheFieldsThatDependOnTheTime(t *testing.T) {
+	s := status.Status{NextRetry: now, UpSince: now}
+	f := StatusFields(&s, now.Add(time.Second))
+	if ms, ok := f.Number("next_retry_ms"); !ok || ms != 1 {
+		t.Errorf("a retry that is due is in %d ms, want 1, because none has no field", ms)
 	}
-	s := ParseStatus(f)
-	if s.State != "up" || s.Interface != "" || !s.Since.IsZero() || s.RTT.Last != 5*time.Millisecond || s.Counters.RxBytes != 9 {
-		t.Errorf("got %+v", s)
+	if seconds, ok := f.Number("uptime_s"); !ok || seconds != 1 {
+		t.Errorf("up for %d s, want 1", seconds)
 	}
 }
+
+func TestCountersAndTimesKeepTheirType(t *testing.T) {
+	s := full()
+	s.Counters = status.Counters{RxBytes: 1}
+	f := StatusFields(&s, now)
+	for _, path := range []string{"since", "uptime_s", "counters.rx_bytes", "counters.tx_bytes", "last_error.time", "tls.not_after", "reach.checked"} {
+		if typ := f.At(path).Type(); typ != blobmsg.TypeInt64 {
+			t.Errorf("%s has type %d, want INT64", path, typ)
+		}
+	}
+}
+
+func asJSON(f blobmsg.Fields) string { return string(blobmsg.AppendJSON(nil, blobmsg.Tab(f...))) }
 
 // onBus publishes a tunnel on a bus and calls script with a client of another user.
 func onBus(t *testing.T, script func(t *testing.T, f *fakeTunnel, c *ubus.Client)) {
@@ -101,13 +121,12 @@ func TestTheObjectOfATunnel(t *testing.T) {
 			return c.Call(t.Context(), "sstp.vpn", method, args)
 		}
 		session := blobmsg.F("ubus_rpc_session", blobmsg.String("0123")) // uhttpd adds it to each call
-		if s, err := call("status", session); err != nil || !reflect.DeepEqual(ParseStatus(s), full()) {
-			t.Errorf("status %v, %v", s, err)
+		if s, err := call("status", session); err != nil || asJSON(s) != asJSON(StatusFields(&f.status, time.Now())) {
+			t.Errorf("status %s, %v", asJSON(s), err)
 		}
 		h, err := call("history", session)
-		want := []Entry{{State: "up", Text: "up", Time: time.Unix(1700000000, 0)}}
-		if got := ParseHistory(h); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("history %+v, %v", got, err)
+		if got := asJSON(h); err != nil || got != `{"events":[{"time":1700000000,"state":"up","text":"up"}]}` {
+			t.Errorf("history %s, %v", got, err)
 		}
 		if _, err := call("reconnect", session); err != nil || <-f.reasons != "asked to reconnect by operator" {
 			t.Errorf("reconnect: %v", err)

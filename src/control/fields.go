@@ -5,25 +5,29 @@ import (
 	"time"
 
 	"sstp/src/blobmsg"
+	"sstp/src/config"
+	"sstp/src/fault"
+	"sstp/src/killswitch"
+	"sstp/src/reach"
+	"sstp/src/status"
 )
 
-// Fields returns the status as the bus carries it. Counters and times are always INT64, so that their type does not change
-// when they grow; round trips are milliseconds as DOUBLE.
-func (s *Status) Fields() blobmsg.Fields {
-	var t blobmsg.Fields
+// StatusFields returns a status at the time now as the bus carries it. Counters and times are always INT64, so that their type
+// does not change when they grow. Round trips are milliseconds as DOUBLE.
+func StatusFields(s *status.Status, now time.Time) (t blobmsg.Fields) {
 	t.AddSome("interface", s.Interface)
-	t.AddSome("state", s.State)
+	t.AddSome("state", string(s.State))
 	addTime(&t, "since", s.Since)
 	t.AddSome("server", s.Server)
 	t.AddSome("server_address", s.ServerAddress)
 	t.AddSome("uplink", s.Uplink)
 	t.AddSome("proxy", s.Proxy)
 	t.AddNumber("attempt", int64(s.Attempt))
-	if s.NextRetry > 0 {
-		t.AddNumber("next_retry_ms", s.NextRetry.Milliseconds())
+	if !s.NextRetry.IsZero() {
+		t.AddNumber("next_retry_ms", max(s.NextRetry.Sub(now).Milliseconds(), 1))
 	}
 	if s.TLS != nil {
-		t.AddTable("tls", s.TLS.fields())
+		t.AddTable("tls", tlsFields(s.TLS))
 	}
 	t.AddSome("auth", s.Auth)
 	t.AddSome("crypto_binding", s.CryptoBinding)
@@ -31,37 +35,33 @@ func (s *Status) Fields() blobmsg.Fields {
 	if s.MTU > 0 {
 		t.AddNumber("mtu", int64(s.MTU))
 	}
-	if s.IPv4.Address.IsValid() {
-		t.AddTable("ipv4", s.IPv4.fields())
+	if s.Local.IsValid() {
+		v4 := addresses(s.Local, s.Peer)
+		var dns []string
+		for _, a := range s.DNS {
+			dns = append(dns, a.String())
+		}
+		v4.AddTexts("dns", dns)
+		t.AddTable("ipv4", v4)
 	}
-	if s.IPv6.Address.IsValid() {
-		var v6 blobmsg.Fields
-		addAddr(&v6, "address", s.IPv6.Address)
-		addAddr(&v6, "peer", s.IPv6.Peer)
-		t.AddTable("ipv6", v6)
+	if s.Local6.IsValid() {
+		t.AddTable("ipv6", addresses(s.Local6, s.Peer6))
 	}
 	if !s.Reach.Checked.IsZero() {
-		t.AddTable("reach", s.Reach.fields())
+		t.AddTable("reach", reachFields(&s.Reach))
 	}
-	if s.Uptime > 0 {
-		t.AddCount("uptime_s", int64(s.Uptime/time.Second))
+	if !s.UpSince.IsZero() {
+		t.AddCount("uptime_s", int64(now.Sub(s.UpSince)/time.Second))
 	}
-	if s.RTT != (RTT{}) {
-		t.AddTable("rtt_ms", s.RTT.fields())
+	if s.RTT.Max > 0 {
+		t.AddTable("rtt_ms", rttFields(&s.RTT))
 	}
-	t.AddTable("counters", s.Counters.fields())
+	t.AddTable("counters", counterFields(&s.Counters))
 	t.AddNumber("reconnects", int64(s.Reconnects))
 	if s.LastError != nil {
-		t.AddTable("last_error", s.LastError.fields())
+		t.AddTable("last_error", errorFields(s.LastError, s.LastErrorTime))
 	}
-	var warned []blobmsg.Fields
-	for _, w := range s.Warned {
-		var f blobmsg.Fields
-		f.AddText("option", w.Option)
-		f.AddText("text", w.Text)
-		warned = append(warned, f)
-	}
-	t.AddTables("options_warned", warned)
+	t.AddTables("options_warned", WarningFields(s.Warnings))
 	t.AddTexts("address_warnings", s.AddressWarnings)
 	if s.KillSwitch != nil {
 		t.AddTable("killswitch", KillSwitchFields(s.KillSwitch))
@@ -70,7 +70,7 @@ func (s *Status) Fields() blobmsg.Fields {
 	return t
 }
 
-func (s *TLS) fields() (t blobmsg.Fields) {
+func tlsFields(s *status.TLS) (t blobmsg.Fields) {
 	t.AddSome("version", s.Version)
 	t.AddSome("cipher", s.Cipher)
 	t.AddSome("path", s.Path)
@@ -83,46 +83,27 @@ func (s *TLS) fields() (t blobmsg.Fields) {
 	return t
 }
 
-func (s *IPv4) fields() (t blobmsg.Fields) {
-	addAddr(&t, "address", s.Address)
-	addAddr(&t, "peer", s.Peer)
-	var dns []string
-	for _, a := range s.DNS {
-		dns = append(dns, a.String())
+func addresses(local, peer netip.Addr) (t blobmsg.Fields) {
+	t.AddText("address", local.String())
+	if peer.IsValid() {
+		t.AddText("peer", peer.String())
 	}
-	t.AddTexts("dns", dns)
 	return t
 }
 
-func (r *Reach) fields() (t blobmsg.Fields) {
+func reachFields(r *reach.Report) (t blobmsg.Fields) {
 	addTime(&t, "checked", r.Checked)
-	for _, f := range r.named() {
+	for _, f := range r.Findings() {
 		if f.Key != "" {
-			t.AddTable(f.name, f.fields())
+			finding := sentence(f.Key, f.Args, f.Text)
+			finding.AddFlag("ok", f.OK)
+			t.AddTable(f.Field, finding)
 		}
 	}
 	return t
 }
 
-// named returns the findings under the names of their fields.
-func (r *Reach) named() [4]namedFinding {
-	return [...]namedFinding{{"internet", &r.Internet}, {"ipv6", &r.IPv6}, {"names", &r.Names}, {"firewall", &r.Firewall}}
-}
-
-type namedFinding struct {
-	name string
-	*Finding
-}
-
-func (f *Finding) fields() (t blobmsg.Fields) {
-	t.AddText("key", f.Key)
-	t.AddTexts("args", f.Args)
-	t.AddText("text", f.Text)
-	t.AddFlag("ok", f.OK)
-	return t
-}
-
-func (r *RTT) fields() (t blobmsg.Fields) {
+func rttFields(r *status.RTT) (t blobmsg.Fields) {
 	addMillis(&t, "last", r.Last)
 	addMillis(&t, "min", r.Min)
 	addMillis(&t, "avg", r.Avg)
@@ -130,7 +111,7 @@ func (r *RTT) fields() (t blobmsg.Fields) {
 	return t
 }
 
-func (c *Counters) fields() (t blobmsg.Fields) {
+func counterFields(c *status.Counters) (t blobmsg.Fields) {
 	t.AddCount("rx_bytes", int64(c.RxBytes))
 	t.AddCount("tx_bytes", int64(c.TxBytes))
 	t.AddCount("rx_packets", int64(c.RxPackets))
@@ -140,19 +121,54 @@ func (c *Counters) fields() (t blobmsg.Fields) {
 	return t
 }
 
-func (e *Error) fields() (t blobmsg.Fields) {
-	t.AddSome("code", e.Code)
-	t.AddSome("stage", e.Stage)
+func errorFields(e *fault.Error, at time.Time) (t blobmsg.Fields) {
+	t.AddSome("code", string(e.Code))
+	t.AddSome("stage", string(e.Stage))
 	t.AddSome("message", e.Message)
 	t.AddSome("hint", e.Hint)
-	addTime(&t, "time", e.Time)
+	addTime(&t, "time", at)
 	return t
 }
 
-func (e *Entry) fields() (t blobmsg.Fields) {
+// WarningFields returns warnings about options as the bus carries them.
+func WarningFields(warnings []config.Warning) (list []blobmsg.Fields) {
+	for _, w := range warnings {
+		var t blobmsg.Fields
+		t.AddText("option", w.Option)
+		t.AddText("text", w.Text)
+		list = append(list, t)
+	}
+	return list
+}
+
+// KillSwitchFields returns the state of a tunnel's kill switch as the bus carries it.
+func KillSwitchFields(s *killswitch.Status) (t blobmsg.Fields) {
+	t.AddFlag("on", s.On)
+	t.AddFlag("complete", s.Complete())
+	t.AddTexts("zones", s.Zones)
+	t.AddTexts("except", s.Except)
+	t.AddFlag("router", s.Router)
+	t.AddFlag("names", s.Names)
+	var problems []blobmsg.Fields
+	for _, p := range s.Problems {
+		problems = append(problems, sentence(p.Key, p.Args, p.Text))
+	}
+	t.AddTables("problems", problems)
+	return t
+}
+
+// sentence returns a sentence as the bus carries it: key and args are for translation.
+func sentence(key string, args []string, text string) (t blobmsg.Fields) {
+	t.AddText("key", key)
+	t.AddTexts("args", args)
+	t.AddText("text", text)
+	return t
+}
+
+func eventFields(e *status.Event) (t blobmsg.Fields) {
 	addTime(&t, "time", e.Time)
-	t.AddSome("state", e.State)
-	t.AddSome("code", e.Code)
+	t.AddSome("state", string(e.State))
+	t.AddSome("code", string(e.Code))
 	t.AddSome("text", e.Text)
 	return t
 }
@@ -160,12 +176,6 @@ func (e *Entry) fields() (t blobmsg.Fields) {
 func addTime(t *blobmsg.Fields, name string, at time.Time) {
 	if !at.IsZero() {
 		t.AddCount(name, at.Unix())
-	}
-}
-
-func addAddr(t *blobmsg.Fields, name string, a netip.Addr) {
-	if a.IsValid() {
-		t.AddText(name, a.String())
 	}
 }
 

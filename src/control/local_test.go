@@ -13,19 +13,20 @@ import (
 	"time"
 
 	"sstp/src/blobmsg"
+	"sstp/src/status"
 	"sstp/src/ubus"
 )
 
 // fakeTunnel notes what it is asked for.
 type fakeTunnel struct {
-	status  Status
+	status  status.Status
 	reasons chan string
 	levels  chan int
 }
 
-func (f *fakeTunnel) Status() Status { return f.status }
-func (f *fakeTunnel) History() []Entry {
-	return []Entry{{State: "up", Text: "up", Time: time.Unix(1700000000, 0)}}
+func (f *fakeTunnel) Status() status.Status { return f.status }
+func (f *fakeTunnel) History() []status.Event {
+	return []status.Event{{State: "up", Text: "up", Time: time.Unix(1700000000, 0)}}
 }
 func (f *fakeTunnel) Reconnect(reason string) { f.reasons <- reason }
 func (f *fakeTunnel) SetLogLevel(level int)   { f.levels <- level }
@@ -39,7 +40,7 @@ func serveLocally(t *testing.T) (*Local, *fakeTunnel, string) {
 	}
 	t.Cleanup(l.Close)
 	f := &fakeTunnel{
-		status:  Status{Interface: "vpn", State: "up", RTT: RTT{Last: 2500 * time.Microsecond}, Counters: Counters{RxBytes: 1 << 40}},
+		status:  status.Status{Interface: "vpn", State: "up", RTT: status.RTT{Last: 2500 * time.Microsecond, Max: 3 * time.Millisecond}, Counters: status.Counters{RxBytes: 1 << 40}},
 		reasons: make(chan string, 1), levels: make(chan int, 1),
 	}
 	Publish(l, "vpn", f)
@@ -52,12 +53,12 @@ func TestTheLocalSocketAnswersAsUbusDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := ParseStatus(fields); got.Interface != "vpn" || got.State != "up" || got.Counters != f.status.Counters || got.RTT.Last != f.status.RTT.Last {
-		t.Errorf("status over the socket is %+v, want %+v", got, f.status)
+	if got, want := asJSON(fields), asJSON(StatusFields(&f.status, time.Now())); got != want {
+		t.Errorf("status over the socket is %s, want %s", got, want)
 	}
 	fields, err = CallLocal(t.Context(), path, "history", nil)
-	if h := ParseHistory(fields); err != nil || len(h) != 1 || h[0].Text != "up" {
-		t.Errorf("history over the socket is %v, %v", h, err)
+	if h := fields.Tables("events"); err != nil || len(h) != 1 || h[0].Text("text") != "up" {
+		t.Errorf("history over the socket is %s, %v", asJSON(fields), err)
 	}
 	if _, err := CallLocal(t.Context(), path, "reconnect", nil); err != nil || <-f.reasons == "" {
 		t.Errorf("reconnect: %v", err)

@@ -12,12 +12,6 @@ import (
 	"sstp/src/reach"
 )
 
-// Reach is what Check found.
-type Reach struct {
-	Internet, IPv6, Names, Firewall reach.Finding
-	Repaired                        []string // sentences
-}
-
 // ipv6Bits is the length of the prefix of our link-local address: the far end is on the link.
 const ipv6Bits = 64
 
@@ -61,20 +55,20 @@ func (i *Interface) forgetKernel() {
 
 // Check compares the link that Up announced with the kernel, repairs what is missing or was replaced there, and reports where
 // traffic really goes. It must not be called at the same time as Up, Down or itself.
-func (i *Interface) Check(ctx context.Context, l Link) (found Reach, err error) {
+func (i *Interface) Check(ctx context.Context, l Link) (found reach.Report, err error) {
 	if i.o.Kernel == nil {
-		return Reach{}, nil
+		return reach.Report{}, nil
 	}
 	dump, err := i.call(ctx, objectInterface, "dump", nil)
 	if err != nil {
-		return Reach{}, i.refused("the list of interfaces", err)
+		return reach.Report{}, i.refused("the list of interfaces", err)
 	}
 	now := time.Now()
 	own := interfaceIn(dump, i.name)
 	if up, _ := own.Flag("up"); up && i.IsUp() { // otherwise netifd is taking it down
 		repaired, err := i.repairAddresses(ctx, &l, now)
 		if err != nil {
-			return Reach{}, err
+			return reach.Report{}, err
 		}
 		found.Repaired = append(found.Repaired, repaired...)
 		if text := i.repairRoutes(dump, &l, now); text != "" {
@@ -86,6 +80,7 @@ func (i *Interface) Check(ctx context.Context, l Link) (found Reach, err error) 
 	if up, _ := own.Flag("up"); !up {
 		about.DefaultRoute = true // netifd shows no routes of what is down
 	}
+	found.Checked = now
 	found.Internet = reach.Internet(&about, i.trafficWays(dump, &r, &l))
 	found.IPv6 = i.lookIPv6(own, about, &l)
 	found.Names = i.lookNames(ctx, &about, &l)

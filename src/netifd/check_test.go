@@ -36,7 +36,7 @@ func (w *world) change(f func(i *netifdtest.Iface)) {
 	w.netifd.Set(i)
 }
 
-func (w *world) check(why string) Reach {
+func (w *world) check(why string) reach.Report {
 	w.Helper()
 	found, err := w.iface.Check(w.Context(), testLink())
 	if err != nil {

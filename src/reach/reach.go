@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Finding is one fact that was looked up. The zero value means that it was not.
@@ -16,6 +17,31 @@ type Finding struct {
 	Args []string // what the sentence of Key is filled with
 	Text string   // the sentence in English
 	OK   bool     // false is a warning
+}
+
+// Equal reports whether two findings are the same.
+func (f Finding) Equal(g Finding) bool {
+	return f.Key == g.Key && f.OK == g.OK && f.Text == g.Text && slices.Equal(f.Args, g.Args)
+}
+
+// Report is where traffic really goes. The zero value means that nothing has been looked up yet.
+type Report struct {
+	Checked                         time.Time
+	Internet, IPv6, Names, Firewall Finding
+	Repaired                        []string // what this look repaired, one sentence each
+}
+
+// NamedFinding is a finding under the name that the status and the log give it.
+type NamedFinding struct {
+	Name, Field string
+	Finding
+}
+
+// Findings returns the findings of a report in the order in which they are shown.
+func (r *Report) Findings() [4]NamedFinding {
+	return [...]NamedFinding{
+		{"Internet", "internet", r.Internet}, {"IPv6", "ipv6", r.IPv6}, {"Names", "names", r.Names}, {"Firewall", "firewall", r.Firewall},
+	}
 }
 
 // Keys of findings.

@@ -80,7 +80,7 @@ func (s *Session) startCall(now time.Time, server config.Server, conn Conn) {
 	s.mu.Lock()
 	s.pumps = c.pumps
 	s.mu.Unlock()
-	s.update(func(st *Status) { st.Info, st.Auth, st.CryptoBinding, st.RTT = info, "", "", RTT{} })
+	s.update(func(st *Status) { begin(st, info) })
 	switch {
 	case !verified && t.InsecureLogin:
 		s.cfg.Log(config.LogWarn, "the server's certificate is not verified (verify 'none', insecure_login '1'): somebody in between can take the server's place, and search for the password")
@@ -232,7 +232,7 @@ func (s *Session) perform(now time.Time, a joiner.Action) {
 		c.agreed = c.agreed || c.ipv6 != nil
 		c.ipv6, c.ipv6Over, c.ipv6At = nil, true, time.Time{}
 	case joiner.RoundTrip:
-		c.rtt.add(a.RTT)
+		c.rtt.Add(a.RTT)
 		s.update(func(st *Status) { st.RTT = c.rtt })
 	case joiner.Ended:
 		s.callOver(now, a.Err, a.By)

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"sstp/src/config"
@@ -12,39 +11,6 @@ import (
 
 // checkEvery is the longest time between two looks into the kernel.
 const checkEvery = time.Minute
-
-// Reach is where traffic really goes, as looked up in the kernel. The zero value means that nothing was looked up yet.
-type Reach struct {
-	Checked  time.Time
-	Internet Finding  // IPv4
-	IPv6     Finding  //
-	Names    Finding  // whose name servers answer
-	Firewall Finding  // the zone of the interface
-	Repaired []string // what this look repaired, one sentence each
-}
-
-// Finding is one fact that was looked up. The zero value means that it was not.
-type Finding struct {
-	Key  string   // names the finding for translation and never changes
-	Args []string // what the sentence of Key is filled with
-	Text string   // the sentence in English
-	OK   bool     // false is a warning
-}
-
-func (f Finding) equal(g Finding) bool {
-	return f.Key == g.Key && f.OK == g.OK && f.Text == g.Text && slices.Equal(f.Args, g.Args)
-}
-
-// findings returns r's findings under the names that the log gives them.
-func (r *Reach) findings() [4]struct {
-	name string
-	Finding
-} {
-	return [...]struct {
-		name string
-		Finding
-	}{{"Internet", r.Internet}, {"IPv6", r.IPv6}, {"Names", r.Names}, {"Firewall", r.Firewall}}
-}
 
 // Recheck has the kernel looked at soon, because something has changed there or may have. reason says what, as "route of
 // sstp-vpn deleted". Several calls in a row cause one look. It does nothing while no link is announced.
@@ -87,18 +53,18 @@ func (s *Session) checked(now time.Time, e checkedEvent) {
 		s.cfg.Log(config.LogWarn, "repaired: %s", text)
 		s.note(Entry{Time: now, State: s.status.State, Text: "repaired: " + text})
 	}
-	before := last.findings()
-	for i, f := range e.reach.findings() {
-		if f.Key == "" || f.equal(before[i].Finding) {
+	before := last.Findings()
+	for i, f := range e.reach.Findings() {
+		if f.Key == "" || f.Equal(before[i].Finding) {
 			continue
 		}
 		level := config.LogInfo
 		if !f.OK {
 			level = config.LogWarn
 		}
-		s.cfg.Log(level, "%s: %s", f.name, f.Text)
+		s.cfg.Log(level, "%s: %s", f.Name, f.Text)
 		if !f.OK || before[i].Key != "" { // a first look that finds all well is no news
-			s.note(Entry{Time: now, State: s.status.State, Text: f.name + ": " + f.Text})
+			s.note(Entry{Time: now, State: s.status.State, Text: f.Name + ": " + f.Text})
 		}
 	}
 }

@@ -43,7 +43,7 @@ func TestATunnelComesUpThroughAllStatesAndSaysGoodbye(t *testing.T) {
 			t.Errorf("status %+v", st)
 		}
 		w.wait(2 * time.Second)
-		if rtt := w.session.Status().RTT; rtt.samples == 0 {
+		if rtt := w.session.Status().RTT; rtt.Samples() == 0 {
 			t.Error("no round trip was measured")
 		}
 	})
@@ -427,8 +427,8 @@ func TestWhoEncryptsIsLoggedWithTheReason(t *testing.T) {
 			if log := w.logText(); !strings.Contains(log, want) {
 				t.Errorf("ktls %s: no %q in\n%s", ktls, want, log)
 			}
-			if info := w.session.Status().Info; info.Path != transport.PathGo || info.PathReason == "" {
-				t.Errorf("the status has path %q because %q", info.Path, info.PathReason)
+			if info := w.session.Status().TLS; info == nil || info.Path != transport.PathGo || info.PathReason == "" {
+				t.Errorf("the status has %+v", info)
 			}
 		})
 	}

@@ -1,8 +1,5 @@
 package session
 
-// State is where a tunnel stands in its life. It is what users see, in the words of the status.
-type State string
-
 // The states of a tunnel. A call passes through them in this order; the last three are outside of a call.
 const (
 	Starting   State = "starting"   // nothing has been tried yet

@@ -1,85 +1,65 @@
 package session
 
 import (
-	"net/netip"
 	"time"
 
-	"sstp/src/config"
 	"sstp/src/datapath"
-	"sstp/src/fault"
+	"sstp/src/reach"
+	"sstp/src/status"
+	"sstp/src/text"
 	"sstp/src/transport"
+	"sstp/src/transport/trust"
 )
 
-// Status is a consistent picture of a tunnel at one moment. It holds no secret.
-type Status struct {
-	Interface     string
-	State         State
-	Since         time.Time // of State
-	Server        string    // as configured, host:port of the server in use or tried last
-	Attempt       int       // number of the call since the tunnel was last up
-	NextRetry     time.Time // zero unless State is Waiting, or Holding between two calls
-	Info          transport.Info
-	Auth          string // method, "" before the login
-	CryptoBinding string // "SHA-256 with the login's keys", "SHA-256 without keys", "" before it
-	Device        string
-	MTU           int
-	Local, Peer   netip.Addr
-	DNS           []netip.Addr
-	Local6, Peer6 netip.Addr
-	Reach         Reach     // zero while nothing is announced to the machine's network
-	UpSince       time.Time // zero while not up
-	RTT           RTT
-	Counters      datapath.Counters // since the device was made; outlive a lost call
-	Reconnects    int
-	LastError     *fault.Error
-	LastErrorTime time.Time
-	Warnings      []config.Warning
-	// AddressWarnings says in sentences what of the server's addresses is not used, and why.
-	AddressWarnings []string
-}
-
-// RTT sums up the round trips measured by LCP echoes of the running call. All are zero before the first answer.
-type RTT struct {
-	Last, Min, Avg, Max time.Duration
-	samples             int
-	sum                 time.Duration
-}
-
-func (r *RTT) add(d time.Duration) {
-	r.Last = d
-	if r.samples == 0 || d < r.Min {
-		r.Min = d
-	}
-	r.Max = max(r.Max, d)
-	r.samples++
-	r.sum += d
-	r.Avg = r.sum / time.Duration(r.samples)
-}
+// What a session tells of its tunnel.
+type (
+	Status  = status.Status
+	State   = status.State
+	RTT     = status.RTT
+	Entry   = status.Event
+	Reach   = reach.Report
+	Finding = reach.Finding
+)
 
 // historyLen is the number of events that History returns at most.
 const historyLen = 32
 
-// Entry is one line of a tunnel's history.
-type Entry struct {
-	Time  time.Time
-	State State
-	Code  fault.Code // "" where nothing failed
-	Text  string
-}
-
-// Status returns the tunnel's picture of now. It may be called from any goroutine.
+// Status returns the present picture of the tunnel. It may be called from any goroutine.
 func (s *Session) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := s.status
-	st.Counters = s.counted
+	st, c := s.status, s.counted
 	if s.pumps != nil {
-		st.Counters = addCounters(st.Counters, s.pumps.Counters())
+		c = addCounters(c, s.pumps.Counters())
 	}
 	if s.refuser != nil {
-		st.Counters.TxDropped += s.refuser.Refused()
+		c.TxDropped += s.refuser.Refused()
+	}
+	st.Counters = status.Counters{
+		RxBytes: c.RxBytes, TxBytes: c.TxBytes, RxPackets: c.RxPackets, TxPackets: c.TxPackets, RxDropped: c.RxDropped, TxDropped: c.TxDropped,
+	}
+	switch st.State {
+	case SSTP, Auth, Network, Up:
+	default: // no call runs
+		st.ServerAddress, st.Proxy, st.TLS = "", "", nil
+		st.Auth, st.CryptoBinding, st.RTT = "", "", RTT{}
 	}
 	return st
+}
+
+// maxName is the number of characters of a certificate's name that the status shows.
+const maxName = 300
+
+// begin describes the connection of a call that begins.
+func begin(st *Status, info transport.Info) {
+	st.ServerAddress, st.Proxy = info.Server.String(), info.Proxy
+	st.Auth, st.CryptoBinding, st.RTT = "", "", RTT{}
+	leaf := info.Leaf
+	st.TLS = &status.TLS{
+		Version: info.TLSVersion, Cipher: info.CipherSuite, Path: info.Path, PathReason: info.PathReason, VerifiedBy: info.VerifiedBy,
+		Subject: text.Show(leaf.Subject.String(), maxName), Issuer: text.Show(leaf.Issuer.String(), maxName), NotAfter: leaf.NotAfter,
+		Fingerprint: trust.Fingerprint(leaf),
+	}
 }
 
 // History returns the last events, oldest first. It may be called from any goroutine.

@@ -15,6 +15,8 @@ import (
 
 	"sstp/src/blobmsg"
 	"sstp/src/control"
+	"sstp/src/fault"
+	"sstp/src/status"
 	"sstp/src/ubus"
 	"sstp/src/ubus/ubustest"
 )
@@ -72,30 +74,30 @@ func privateBus(t *testing.T) string {
 
 // tunnelOfTest is a tunnel that says what the test wants it to.
 type tunnelOfTest struct {
-	status     chan control.Status // holds one
+	status     chan status.Status // holds one
 	reconnects chan string
 }
 
-func newTunnelOfTest(s control.Status) *tunnelOfTest {
-	t := &tunnelOfTest{status: make(chan control.Status, 1), reconnects: make(chan string, 1)}
+func newTunnelOfTest(s status.Status) *tunnelOfTest {
+	t := &tunnelOfTest{status: make(chan status.Status, 1), reconnects: make(chan string, 1)}
 	t.status <- s
 	return t
 }
 
-func (t *tunnelOfTest) Status() control.Status {
+func (t *tunnelOfTest) Status() status.Status {
 	s := <-t.status
 	t.status <- s
 	return s
 }
 
-func (t *tunnelOfTest) set(s control.Status) {
+func (t *tunnelOfTest) set(s status.Status) {
 	<-t.status
 	t.status <- s
 }
 
-func (t *tunnelOfTest) History() []control.Entry { return nil }
-func (t *tunnelOfTest) Reconnect(reason string)  { t.reconnects <- reason }
-func (t *tunnelOfTest) SetLogLevel(int)          {}
+func (t *tunnelOfTest) History() []status.Event { return nil }
+func (t *tunnelOfTest) Reconnect(reason string) { t.reconnects <- reason }
+func (t *tunnelOfTest) SetLogLevel(int)         {}
 
 // scene is a bus with the bridge on it, and a client that watches.
 type scene struct {
@@ -153,9 +155,9 @@ func (s *scene) wait(why, name string) *dbus.Signal {
 
 func (s *scene) tunnel(name string) dbus.BusObject { return s.client.Object(busName, tunnelPath(name)) }
 
-var upStatus = control.Status{
+var upStatus = status.Status{
 	Interface: "vpn", State: "up", Server: "vpn.example.org:443", Since: time.Unix(1700000000, 0), MTU: 1400, Device: "sstp-vpn",
-	TLS: &control.TLS{Version: "TLS 1.3", Path: "go"}, Counters: control.Counters{RxBytes: 5 << 32, TxBytes: 7}, Reconnects: 2,
+	TLS: &status.TLS{Version: "TLS 1.3", Path: "go"}, Counters: status.Counters{RxBytes: 5 << 32, TxBytes: 7}, Reconnects: 2,
 }
 
 func TestATunnelOfUbusComesChangesAndGoesOnDBus(t *testing.T) {
@@ -186,7 +188,7 @@ func TestATunnelOfUbusComesChangesAndGoesOnDBus(t *testing.T) {
 
 	worse := upStatus
 	worse.State, worse.Counters.RxBytes = "holding", 6<<32
-	worse.LastError = &control.Error{Code: "PEER_SILENT", Message: "The server does not answer any more."}
+	worse.LastError = &fault.Error{Code: "PEER_SILENT", Message: "The server does not answer any more."}
 	tunnel.set(worse)
 	if err := daemon.Send(t.Context(), control.Event, blobmsg.Fields{blobmsg.F("interface", blobmsg.String("vpn")), blobmsg.F("state", blobmsg.String("holding"))}); err != nil {
 		t.Fatal(err)

@@ -29,81 +29,74 @@ var properties = []property{
 	{"Proxy", "s", false, text("proxy")},
 	{"Device", "s", false, text("device")},
 	{"MTU", "u", false, count("mtu")},
-	{"IPv4Address", "s", false, in("ipv4", text("address"))},
-	{"IPv4Peer", "s", false, in("ipv4", text("peer"))},
-	{"DNS", "as", false, in("ipv4", texts("dns"))},
-	{"IPv6Address", "s", false, in("ipv6", text("address"))},
-	{"IPv6Peer", "s", false, in("ipv6", text("peer"))},
+	{"IPv4Address", "s", false, text("ipv4.address")},
+	{"IPv4Peer", "s", false, text("ipv4.peer")},
+	{"DNS", "as", false, texts("ipv4.dns")},
+	{"IPv6Address", "s", false, text("ipv6.address")},
+	{"IPv6Peer", "s", false, text("ipv6.peer")},
 	{"Authentication", "s", false, text("auth")},
 	{"CryptoBinding", "s", false, text("crypto_binding")},
 	{"TLS", "a{sv}", false, dictionary("tls")},
-	{"Internet", "a{sv}", false, in("reach", dictionary("internet"))},
-	{"IPv6", "a{sv}", false, in("reach", dictionary("ipv6"))},
-	{"Names", "a{sv}", false, in("reach", dictionary("names"))},
-	{"Firewall", "a{sv}", false, in("reach", dictionary("firewall"))},
+	{"Internet", "a{sv}", false, dictionary("reach.internet")},
+	{"IPv6", "a{sv}", false, dictionary("reach.ipv6")},
+	{"Names", "a{sv}", false, dictionary("reach.names")},
+	{"Firewall", "a{sv}", false, dictionary("reach.firewall")},
 	{"Reconnects", "u", false, count("reconnects")},
 	{"LastError", "a{sv}", false, dictionary("last_error")},
 	{"Version", "s", false, text("version")},
 	{"Attempt", "u", true, count("attempt")},
 	{"NextRetryMs", "u", true, count("next_retry_ms")},
 	{"UptimeSeconds", "t", true, total("uptime_s")},
-	{"RoundTripMs", "d", true, in("rtt_ms", milliseconds("last"))},
-	{"RxBytes", "t", true, in("counters", total("rx_bytes"))},
-	{"TxBytes", "t", true, in("counters", total("tx_bytes"))},
-	{"RxPackets", "t", true, in("counters", total("rx_packets"))},
-	{"TxPackets", "t", true, in("counters", total("tx_packets"))},
-	{"RxDropped", "t", true, in("counters", total("rx_dropped"))},
-	{"TxDropped", "t", true, in("counters", total("tx_dropped"))},
+	{"RoundTripMs", "d", true, milliseconds("rtt_ms.last")},
+	{"RxBytes", "t", true, total("counters.rx_bytes")},
+	{"TxBytes", "t", true, total("counters.tx_bytes")},
+	{"RxPackets", "t", true, total("counters.rx_packets")},
+	{"TxPackets", "t", true, total("counters.tx_packets")},
+	{"RxDropped", "t", true, total("counters.rx_dropped")},
+	{"TxDropped", "t", true, total("counters.tx_dropped")},
 }
 
 // reader takes a property's value out of a status.
 type reader func(status blobmsg.Fields) any
 
-func text(field string) reader { return func(s blobmsg.Fields) any { return valid(s.Text(field)) } }
+func text(path string) reader {
+	return func(s blobmsg.Fields) any {
+		text, _ := s.At(path).Str()
+		return valid(text)
+	}
+}
 
-func texts(field string) reader {
+func texts(path string) reader {
 	return func(s blobmsg.Fields) any {
 		list := []string{}
-		for _, v := range s.List(field) {
-			item, _ := v.Str()
-			list = append(list, valid(item))
+		for _, text := range s.At(path).Texts() {
+			list = append(list, valid(text))
 		}
 		return list
 	}
 }
 
-func count(field string) reader {
-	return func(s blobmsg.Fields) any { return uint32(min(max(number(s, field), 0), math.MaxUint32)) }
+func count(path string) reader {
+	return func(s blobmsg.Fields) any { return uint32(min(max(number(s, path), 0), math.MaxUint32)) }
 }
 
-func moment(field string) reader { return func(s blobmsg.Fields) any { return number(s, field) } }
+func moment(path string) reader { return func(s blobmsg.Fields) any { return number(s, path) } }
 
-func total(field string) reader {
-	return func(s blobmsg.Fields) any { return uint64(number(s, field)) }
-}
+func total(path string) reader { return func(s blobmsg.Fields) any { return uint64(number(s, path)) } }
 
-func milliseconds(field string) reader {
+func milliseconds(path string) reader {
 	return func(s blobmsg.Fields) any {
-		v, _ := s.Get(field)
-		if f, ok := v.Float(); ok {
-			return f
-		}
-		n, _ := v.Num()
-		return float64(n)
+		f, _ := s.At(path).Float() // of an integer, too
+		return f
 	}
 }
 
-func dictionary(field string) reader {
-	return func(s blobmsg.Fields) any { return variants(s.Table(field)) }
+func dictionary(path string) reader {
+	return func(s blobmsg.Fields) any { return variants(s.At(path).Fields()) }
 }
 
-// in reads from a table inside of the status.
-func in(table string, inner reader) reader {
-	return func(s blobmsg.Fields) any { return inner(s.Table(table)) }
-}
-
-func number(s blobmsg.Fields, field string) int64 {
-	n, _ := s.Number(field)
+func number(s blobmsg.Fields, path string) int64 {
+	n, _ := s.At(path).Num()
 	return n
 }
 

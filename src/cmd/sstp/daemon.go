@@ -190,7 +190,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	})
 	closed := &switchWatch{board: switchboard{uci: uciStore{d.bus}, firewall: d.machine.firewall}, name: d.name, logf: d.log.logf,
 		changed: func() { s.Recheck("the firewall has changed") }}
-	control.Publish(d.bus, d.name, tunnel{s, iface.Uplink, d.log, time.Now, closed})
+	control.Publish(d.bus, d.name, tunnel{s, iface.Uplink, d.log, closed})
 	defer control.Withdraw(d.bus, d.name)
 	watching, end := context.WithCancel(ctx)
 	defer end()

@@ -256,35 +256,50 @@ func (w *world) wait(d time.Duration) {
 	synctest.Wait()
 }
 
+// shown is a status as the bus carries it.
+type shown struct{ blobmsg.Fields }
+
+// at returns the text of the field at a path.
+func (s shown) at(path string) string {
+	text, _ := s.At(path).Str()
+	return text
+}
+
+func (s shown) number(path string) int64 {
+	n, _ := s.At(path).Num()
+	return n
+}
+
 // status asks the daemon's object.
-func (w *world) status() control.Status {
+func (w *world) status() shown {
 	w.Helper()
 	f, err := w.client.Call(w.Context(), "sstp.vpn", "status", nil)
 	if err != nil {
-		return control.Status{State: err.Error()}
+		f.AddText("state", err.Error())
 	}
-	return control.ParseStatus(f)
+	return shown{f}
 }
 
-func (w *world) history() []control.Entry {
+// history returns the events that the daemon's object tells.
+func (w *world) history() []blobmsg.Fields {
 	w.Helper()
 	f, err := w.client.Call(w.Context(), "sstp.vpn", "history", nil)
 	if err != nil {
 		w.Error(err)
 	}
-	return control.ParseHistory(f)
+	return f.Tables("events")
 }
 
 // wantState waits for a state of the tunnel.
-func (w *world) wantState(why, want string, within time.Duration) control.Status {
+func (w *world) wantState(why, want string, within time.Duration) shown {
 	w.Helper()
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		s := w.status()
-		if s.State == want {
+		if s.at("state") == want {
 			return s
 		}
 		if time.Since(begin) > within {
-			w.Fatalf("%s: state %q after %v, want %s\nlog:\n%s", why, s.State, within, want, w.output)
+			w.Fatalf("%s: state %q after %v, want %s\nlog:\n%s", why, s.at("state"), within, want, w.output)
 		}
 	}
 }
@@ -317,15 +332,15 @@ func TestADaemonBringsItsInterfaceUpAndTakesItDown(t *testing.T) {
 	play(t, lab.Config{}, nil, func(w *world) {
 		s := w.wantState("a good server", "up", 10*time.Second)
 		i := w.netifd.Iface("vpn")
-		if !i.Up || i.Device != "sstp-vpn" || i.Addresses[0].Text("address") != s.IPv4.Address.String() || i.Ups != 1 {
+		if !i.Up || i.Device != "sstp-vpn" || i.Addresses[0].Text("address") != s.at("ipv4.address") || i.Ups != 1 {
 			w.Errorf("netifd has %+v, the tunnel %+v", i, s)
 		}
 		if w.netifd.Iface("vpn_6") == nil {
 			w.Error("there is no IPv6 child")
 		}
-		if s.Uplink != "wan" || s.Server != serverAddress+":443" || s.ServerAddress != serverAddress+":443" || s.TLS == nil ||
-			s.TLS.VerifiedBy == "" || s.TLS.Path != "go" || s.Auth != "mschapv2" || s.CryptoBinding == "" || s.MTU != 1400 || s.Version == "" {
-			w.Errorf("status %+v, TLS %+v", s, s.TLS)
+		if s.at("uplink") != "wan" || s.at("server") != serverAddress+":443" || s.at("server_address") != serverAddress+":443" ||
+			s.at("tls.verified_by") == "" || s.at("tls.path") != "go" || s.at("auth") != "mschapv2" || s.at("crypto_binding") == "" || s.number("mtu") != 1400 || s.at("version") == "" {
+			w.Errorf("status %s", blobmsg.AppendJSON(nil, blobmsg.Tab(s.Fields...)))
 		}
 		if got := w.dials(); !slices.Equal(got, []string{"eth1"}) {
 			w.Errorf("dialed by %v, want the uplink's device", got)
@@ -335,7 +350,7 @@ func TestADaemonBringsItsInterfaceUpAndTakesItDown(t *testing.T) {
 		if i := w.netifd.Iface("vpn"); i.Up {
 			w.Errorf("netifd still has the link: %+v", i)
 		}
-		if s := w.status(); s.State == "up" {
+		if s := w.status(); s.at("state") == "up" {
 			w.Error("the object is still there")
 		}
 		if r := w.netifd.Kernel.Routes("0.0.0.0/0"); len(r) != 1 || r[0].Device != "eth1" {
@@ -361,7 +376,7 @@ func TestNoSecretIsEverShown(t *testing.T) {
 func TestBadOptionsAreShownUntilNetifdEndsTheDaemon(t *testing.T) {
 	play(t, lab.Config{}, config.Values{"mtu": {"huge"}}, func(w *world) {
 		s := w.wantState("the options are wrong", "waiting", time.Second)
-		if s.LastError == nil || s.LastError.Code != "INVALID_OPTIONS" || !strings.Contains(s.LastError.Message, "mtu") {
+		if s.at("last_error.code") != "INVALID_OPTIONS" || !strings.Contains(s.at("last_error.message"), "mtu") {
 			w.Errorf("status %+v", s)
 		}
 		if got := w.netifdErrors(); len(got) != 3 || got[0] != "INVALID_OPTIONS" {
@@ -380,7 +395,7 @@ func TestAConfigurationThatIsNoJSONIsBadToo(t *testing.T) {
 		w.ended(exitOK)
 		w.Setenv(configEnv, "{broken")
 		w.start()
-		if s := w.wantState("no JSON", "waiting", time.Second); s.LastError == nil || s.LastError.Code != "INVALID_OPTIONS" {
+		if s := w.wantState("no JSON", "waiting", time.Second); s.at("last_error.code") != "INVALID_OPTIONS" {
 			w.Errorf("status %+v", s)
 		}
 	})
@@ -433,8 +448,8 @@ func TestALostCallComesBackWithoutNetifdHearingOfIt(t *testing.T) {
 		refuse(false)
 		w.wait(5 * time.Second)
 		s := w.wantState("second call", "up", 10*time.Second)
-		if i := w.netifd.Iface("vpn"); i.Ups != 1 || s.Reconnects != 1 || w.netifdErrors() != nil {
-			w.Errorf("%d link-ups, %d reconnections, errors %q", i.Ups, s.Reconnects, w.netifdErrors())
+		if i := w.netifd.Iface("vpn"); i.Ups != 1 || s.number("reconnects") != 1 || w.netifdErrors() != nil {
+			w.Errorf("%d link-ups, %d reconnections, errors %q", i.Ups, s.number("reconnects"), w.netifdErrors())
 		}
 	})
 }
@@ -467,19 +482,19 @@ func TestTheTunnelMovesToTheBestUplinkAndBack(t *testing.T) {
 		w.wait(2 * time.Minute)
 		w.netifd.Set(netifdtest.Uplink("fibre", "eth2", "192.0.2.2/24", "192.0.2.1", 5))
 		w.wait(6 * time.Second)
-		if s := w.wantState("a better uplink", "up", 10*time.Second); s.Uplink != "fibre" {
-			w.Errorf("by %s", s.Uplink)
+		if s := w.wantState("a better uplink", "up", 10*time.Second); s.at("uplink") != "fibre" {
+			w.Errorf("by %s", s.at("uplink"))
 		}
 		w.wait(2 * time.Minute)
 		w.netifd.Down("fibre")
 		w.wait(time.Second)
 		s := w.wantState("it is gone", "up", 2*time.Second)
-		if i := w.netifd.Iface("vpn"); s.Uplink != "wan" || i.Ups != 1 {
-			w.Errorf("by %s, %d link-ups: what runs in the tunnel must live on\n%s", s.Uplink, i.Ups, w.output)
+		if i := w.netifd.Iface("vpn"); s.at("uplink") != "wan" || i.Ups != 1 {
+			w.Errorf("by %s, %d link-ups: what runs in the tunnel must live on\n%s", s.at("uplink"), i.Ups, w.output)
 		}
 		w.netifd.Down("wan")
 		w.wait(time.Second)
-		if s := w.wantState("nothing is left", "holding", time.Second); s.LastError == nil || s.LastError.Code != string(fault.NoUplink) {
+		if s := w.wantState("nothing is left", "holding", time.Second); s.at("last_error.code") != string(fault.NoUplink) {
 			w.Errorf("status %+v", s)
 		}
 		w.netifd.Set(netifdtest.Uplink("wan", "eth1", "203.0.113.2/24", "203.0.113.1", 10))
@@ -503,8 +518,8 @@ func TestSIGHUPAndTheObjectDialAnew(t *testing.T) {
 			w.Fatal(err)
 		}
 		w.wait(5 * time.Second)
-		if s := w.wantState("third call", "up", time.Second); s.Reconnects != 2 || len(w.dials()) != 3 {
-			w.Errorf("%d reconnections, %d dials", s.Reconnects, len(w.dials()))
+		if s := w.wantState("third call", "up", time.Second); s.number("reconnects") != 2 || len(w.dials()) != 3 {
+			w.Errorf("%d reconnections, %d dials", s.number("reconnects"), len(w.dials()))
 		}
 	})
 }
@@ -518,7 +533,7 @@ func TestABusThatRestartsFindsTheTunnelUp(t *testing.T) {
 			w.Fatal(err)
 		}
 		s := w.wantState("the object is back", "up", time.Minute)
-		if s.Reconnects != 0 || len(w.dials()) != 1 {
+		if s.number("reconnects") != 0 || len(w.dials()) != 1 {
 			w.Errorf("the call was ended: %+v", s)
 		}
 	})

@@ -31,9 +31,9 @@ func (h *hostNetwork) Check(_ context.Context, l session.Link) (session.Reach, e
 	const carried = false // no IPv6 route is laid here
 	return session.Reach{
 		Checked:  time.Now(),
-		Internet: session.Finding(reach.Internet(&link, reach.Ways(reach.Samples, kernelWay))),
-		IPv6:     session.Finding(reach.IPv6(&link, reach.Ways(reach.Samples6, kernelWay), carried)),
-		Names:    session.Finding(nameFinding(&link)),
+		Internet: reach.Internet(&link, reach.Ways(reach.Samples, kernelWay)),
+		IPv6:     reach.IPv6(&link, reach.Ways(reach.Samples6, kernelWay), carried),
+		Names:    nameFinding(&link),
 		Repaired: repaired,
 	}, nil
 }

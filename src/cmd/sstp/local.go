@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"sync"
-	"time"
 
 	"sstp/src/config"
 	"sstp/src/control"
@@ -37,7 +36,7 @@ func offerLocally(folder, name string, log *lineLog) *local {
 func (l *local) show(s *session.Session, log *lineLog) {
 	if l != nil {
 		noUplink := func() string { return "" } // there are no interfaces by name without netifd
-		control.Publish(l.bus, s.Status().Interface, upTunnel{tunnel{session: s, uplink: noUplink, now: time.Now}, log})
+		control.Publish(l.bus, s.Status().Interface, upTunnel{tunnel{session: s, uplink: noUplink}, log})
 	}
 }
 

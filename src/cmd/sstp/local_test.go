@@ -64,7 +64,7 @@ func upHere(t *testing.T, name string) fixedTunnel {
 		t.Fatal(out.String())
 	}
 	t.Cleanup(l.close)
-	f := fixedTunnel{reasons: make(chan string, 1), status: control.Status{Interface: name, State: "up", Server: "vpn.test:443", Device: "sstp-" + name}}
+	f := fixedTunnel{reasons: make(chan string, 1), status: session.Status{Interface: name, State: "up", Server: "vpn.test:443", Device: "sstp-" + name}}
 	control.Publish(l.bus, name, f)
 	return f
 }

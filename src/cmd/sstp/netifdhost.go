@@ -4,7 +4,6 @@ import (
 	"context"
 	"strconv"
 	"sync"
-	"time"
 
 	"sstp/src/blobmsg"
 	"sstp/src/config"
@@ -37,14 +36,7 @@ func (h netifdHost) Down(ctx context.Context) error { return h.iface.Down(ctx) }
 
 func (h netifdHost) Check(ctx context.Context, l session.Link) (session.Reach, error) {
 	h.ways.renew(h.logf)
-	found, err := h.iface.Check(ctx, netifdLink(l))
-	if err != nil {
-		return session.Reach{}, err
-	}
-	return session.Reach{
-		Checked: time.Now(), Internet: session.Finding(found.Internet), IPv6: session.Finding(found.IPv6),
-		Names: session.Finding(found.Names), Firewall: session.Finding(found.Firewall), Repaired: found.Repaired,
-	}, nil
+	return h.iface.Check(ctx, netifdLink(l))
 }
 
 func (h netifdHost) Failed(ctx context.Context, err *fault.Error) { h.iface.Failed(ctx, err) }

@@ -50,8 +50,8 @@ func TestAWANThatBouncesTakesNoTrafficAndNoAddress(t *testing.T) {
 					w.wait(2 * time.Second)
 					s := w.wantState("the WAN is back", "up", 10*time.Second)
 					up, addrs, _ := w.netifd.Kernel.Device("sstp-vpn")
-					if addrs = slices.DeleteFunc(addrs, netip.Addr.Is6); !up || !slices.Equal(addrs, []netip.Addr{s.IPv4.Address}) {
-						w.Errorf("the kernel's device is up: %v, with %v, want exactly %v", up, addrs, s.IPv4.Address)
+					if addrs = slices.DeleteFunc(addrs, netip.Addr.Is6); !up || !slices.Equal(addrs, []netip.Addr{netip.MustParseAddr(s.at("ipv4.address"))}) {
+						w.Errorf("the kernel's device is up: %v, with %v, want exactly %v", up, addrs, s.at("ipv4.address"))
 					}
 					w.wait(time.Minute)
 				}
@@ -93,7 +93,7 @@ func TestReconnectAndTheKernelsNewsMendTraffic(t *testing.T) {
 		w.wantState("after all", "up", time.Second)
 		history := ""
 		for _, e := range w.history() {
-			history += e.Text + "\n"
+			history += e.Text("text") + "\n"
 		}
 		for what, text := range map[string]string{"log": w.output.String(), "history": history} {
 			if !strings.Contains(text, "repaired: traffic went by wan: a default route with metric 0 by eth1 took the place of the tunnel's") {

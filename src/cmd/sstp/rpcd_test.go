@@ -16,8 +16,11 @@ import (
 	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/control"
+	"sstp/src/fault"
 	"sstp/src/lab"
 	"sstp/src/netifd/netifdtest"
+	"sstp/src/session"
+	tunnelstatus "sstp/src/status"
 )
 
 // bench is a bus with a netifd behind a socket, as commands find it.
@@ -267,16 +270,16 @@ func TestTheProbeOfAFormGoesBeforeWhatIsStored(t *testing.T) {
 }
 
 // running publishes a tunnel that is up at the lab server of that port, and waits until it can be asked.
-func (b *bench) running(name, port string, changes func(*control.Status)) {
+func (b *bench) running(name, port string, changes func(*session.Status)) {
 	b.Helper()
-	status := control.Status{Interface: name, State: "up", Server: "127.0.0.1:" + port, ServerAddress: "127.0.0.1:" + port,
-		Auth: "mschapv2", Uptime: time.Hour}
+	status := session.Status{Interface: name, State: "up", Server: "127.0.0.1:" + port, ServerAddress: "127.0.0.1:" + port,
+		Auth: "mschapv2", UpSince: time.Now().Add(-time.Hour)}
 	if changes != nil {
 		changes(&status)
 	}
 	control.Publish(b.netifd.Client(b.T), name, fixedTunnel{status: status})
 	for range 500 {
-		if _, out, _ := command(b.T, "status", name); strings.HasPrefix(out, name+": "+status.State) {
+		if _, out, _ := command(b.T, "status", name); strings.HasPrefix(out, name+": "+string(status.State)) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -318,7 +321,7 @@ func TestAProbeDoesNotLogInWhereThatMayCutARunningTunnel(t *testing.T) {
 	b.netifd.Configure("network", "interface", "other", "proto", "sstp", "server", "127.0.0.1", "port", port, "username", "somebody")
 	b.netifd.Configure("network", "interface", "lost", "proto", "sstp", "server", "127.0.0.1", "port", port, "username", "user")
 	b.running("other", port, nil)
-	b.running("lost", port, func(s *control.Status) { s.State = "holding" })
+	b.running("lost", port, func(s *session.Status) { s.State = "holding" })
 	if stages, held := b.stagesOf(map[string]any{"interface": "vpn"}); stages != withLogin || held != "" {
 		t.Errorf("no tunnel of that user is up: %s; %s", stages, held)
 	}
@@ -422,24 +425,24 @@ func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
 
 // fixedTunnel is a tunnel on the bus with a status that does not change.
 type fixedTunnel struct {
-	status  control.Status
+	status  session.Status
 	reasons chan string
 }
 
-func (f fixedTunnel) Status() control.Status   { return f.status }
-func (f fixedTunnel) History() []control.Entry { return nil }
+func (f fixedTunnel) Status() session.Status   { return f.status }
+func (f fixedTunnel) History() []session.Entry { return nil }
 func (f fixedTunnel) Reconnect(reason string)  { f.reasons <- reason }
 func (f fixedTunnel) SetLogLevel(int)          {}
 
 func TestTheStatusOfATunnelOnTheCommandLine(t *testing.T) {
 	b := newBench(t)
-	f := fixedTunnel{reasons: make(chan string, 1), status: control.Status{
+	f := fixedTunnel{reasons: make(chan string, 1), status: session.Status{
 		Interface: "vpn", State: "up", Since: time.Now().Add(-time.Hour), Server: "vpn.test:443", ServerAddress: "198.51.100.7:443", Uplink: "wan",
-		Device: "sstp-vpn", MTU: 1400, Uptime: 3661 * time.Second, Reconnects: 2, Counters: control.Counters{RxBytes: 1500000, RxPackets: 1000},
-		TLS:       &control.TLS{Version: "TLS 1.3", Cipher: "X", Path: "kernel", PathReason: "faster", VerifiedBy: "full", Subject: "CN=a\x1b[2J", NotAfter: time.Unix(1893456000, 0)},
-		RTT:       control.RTT{Last: 12340 * time.Microsecond, Min: 10 * time.Millisecond, Avg: 11 * time.Millisecond, Max: 15 * time.Millisecond},
-		LastError: &control.Error{Code: "PEER_SILENT", Message: "It fell silent.", Hint: "Wait.", Time: time.Now().Add(-2 * time.Hour)},
-		Warned:    []control.Warning{{Option: "verify", Text: "Beware."}}, Version: "1",
+		Device: "sstp-vpn", MTU: 1400, UpSince: time.Now().Add(-3661 * time.Second), Reconnects: 2, Counters: tunnelstatus.Counters{RxBytes: 1500000, RxPackets: 1000},
+		TLS:       &tunnelstatus.TLS{Version: "TLS 1.3", Cipher: "X", Path: "kernel", PathReason: "faster", VerifiedBy: "full", Subject: "CN=a\x1b[2J", NotAfter: time.Unix(1893456000, 0)},
+		RTT:       session.RTT{Last: 12340 * time.Microsecond, Min: 10 * time.Millisecond, Avg: 11 * time.Millisecond, Max: 15 * time.Millisecond},
+		LastError: &fault.Error{Code: "PEER_SILENT", Message: "It fell silent.", Hint: "Wait."}, LastErrorTime: time.Now().Add(-2 * time.Hour),
+		Warnings: []config.Warning{{Option: "verify", Text: "Beware."}}, Version: "1",
 	}}
 	owner := b.netifd.Client(t)
 	control.Publish(owner, "vpn", f)
@@ -466,10 +469,10 @@ func TestTheStatusOfATunnelOnTheCommandLine(t *testing.T) {
 		t.Errorf("exit code %d\n%s\nwant\n%s", code, out, want)
 	}
 	looked := f
-	looked.status.Reach = control.Reach{
+	looked.status.Reach = session.Reach{
 		Checked:  time.Now(),
-		Internet: control.Finding{Key: "reach_other", Args: []string{"wan", "why"}, Text: "by wan, although the tunnel is up: why"},
-		Names:    control.Finding{Key: "names_tunnel", Text: "by the tunnel's name servers", OK: true},
+		Internet: session.Finding{Key: "reach_other", Args: []string{"wan", "why"}, Text: "by wan, although the tunnel is up: why"},
+		Names:    session.Finding{Key: "names_tunnel", Text: "by the tunnel's name servers", OK: true},
 	}
 	control.Publish(owner, "vpn3", looked)
 	for range 200 {
@@ -511,7 +514,7 @@ type hangingTunnel struct {
 	end <-chan struct{}
 }
 
-func (h hangingTunnel) Status() control.Status {
+func (h hangingTunnel) Status() session.Status {
 	<-h.end
 	return h.status
 }
@@ -521,7 +524,7 @@ func TestATunnelThatHangsDoesNotHideTheOthers(t *testing.T) {
 	owner, end := b.netifd.Client(t), make(chan struct{})
 	t.Cleanup(func() { close(end) })
 	control.Publish(owner, "hung", hangingTunnel{end: end})
-	control.Publish(owner, "vpn", fixedTunnel{status: control.Status{Interface: "vpn", State: "up"}})
+	control.Publish(owner, "vpn", fixedTunnel{status: session.Status{Interface: "vpn", State: "up"}})
 	for {
 		if code, _, _ := command(t, "status", "vpn"); code == exitOK {
 			break

@@ -9,6 +9,7 @@ import (
 
 	"sstp/src/blobmsg"
 	"sstp/src/config"
+	"sstp/src/control"
 	"sstp/src/session"
 	"sstp/src/text"
 	"sstp/src/transport/trust"
@@ -24,14 +25,7 @@ func rpcdProbe(ctx context.Context, bus *ubus.Client, request blobmsg.Fields) bl
 	if err != nil {
 		reply = failure(err)
 	}
-	var warned []blobmsg.Fields
-	for _, w := range warnings {
-		var f blobmsg.Fields
-		f.AddText("option", w.Option)
-		f.AddText("text", w.Text)
-		warned = append(warned, f)
-	}
-	reply.AddTables("warnings", warned)
+	reply.AddTables("warnings", control.WarningFields(warnings))
 	if err != nil {
 		return reply
 	}

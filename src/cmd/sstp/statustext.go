@@ -120,22 +120,17 @@ func printRow(w io.Writer, label, value string) {
 
 // fieldText writes a field for people, "" where it is not there or nothing worth a word.
 func fieldText(f blobmsg.Fields, path string, now time.Time) string {
-	table, name, inner := strings.Cut(path, ".")
-	if inner {
-		f = f.Table(table)
-	} else {
-		name = path
-	}
-	v, ok := f.Get(name)
-	if !ok {
-		return ""
-	}
+	v := f.At(path)
 	n, number := v.Num()
+	str, _ := v.Str()
+	name := path[strings.LastIndexByte(path, '.')+1:]
 	switch {
+	case v.Type() == blobmsg.TypeUnspec:
+		return ""
 	case name == "next_retry_ms":
 		return span(time.Duration(n) * time.Millisecond)
 	case name == "verified_by":
-		return trust.VerifiedText(f.Text(name))
+		return trust.VerifiedText(str)
 	case name == "not_after":
 		return time.Unix(n, 0).UTC().Format(time.DateOnly)
 	case name == "time":
@@ -150,7 +145,7 @@ func fieldText(f blobmsg.Fields, path string, now time.Time) string {
 		d, _ := v.Float()
 		return strconv.FormatFloat(d, 'f', 1, 64)
 	}
-	return strings.Join(f.Texts(name), ", ")
+	return strings.Join(v.Texts(), ", ")
 }
 
 // span writes a duration for people: two units of it.

@@ -113,21 +113,18 @@ func (q inquirer) killSwitch(ctx context.Context, name string) (f blobmsg.Fields
 
 // printKillSwitch prints what a status tells of the kill switch.
 func (a *answer) printKillSwitch(w io.Writer) {
-	st := control.ParseKillSwitch(a.fields.Table("killswitch"))
-	if st == nil {
-		return
-	}
-	if st.On {
-		text := "on for " + strings.Join(st.Zones, ", ")
-		if st.Router {
+	st := a.fields.Table("killswitch")
+	if on, _ := st.Flag("on"); on {
+		text := "on for " + strings.Join(st.Texts("zones"), ", ")
+		if router, _ := st.Flag("router"); router {
 			text += " and the router itself"
 		}
-		if len(st.Except) > 0 {
-			text += ", except " + strings.Join(st.Except, ", ")
+		if except := st.Texts("except"); except != nil {
+			text += ", except " + strings.Join(except, ", ")
 		}
 		printRow(w, "kill switch", text)
 	}
-	for _, p := range st.Problems {
-		printRow(w, "warning", "kill switch: "+p.Text)
+	for _, p := range st.Tables("problems") {
+		printRow(w, "warning", "kill switch: "+p.Text("text"))
 	}
 }

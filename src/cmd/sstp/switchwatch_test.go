@@ -15,6 +15,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/control"
 	"sstp/src/killswitch"
+	"sstp/src/session"
 	"sstp/src/ubus"
 )
 
@@ -112,8 +113,8 @@ func TestTheStatusTellsOfTheKillSwitch(t *testing.T) {
 		{"remains", &killswitch.Status{Problems: []*killswitch.Problem{killswitch.NewProblem("leftover", "sstp_vpn_zone")}},
 			"  warning     kill switch: Sections of the kill switch are left, such as sstp_vpn_zone, but not its record.\n"},
 	} {
-		s := control.Status{KillSwitch: c.st}
-		a := answer{fields: s.Fields()}
+		s := session.Status{KillSwitch: c.st}
+		a := answer{fields: control.StatusFields(&s, time.Now())}
 		var out lockedBuffer
 		a.printKillSwitch(&out)
 		if out.String() != c.want {
