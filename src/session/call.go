@@ -1,11 +1,6 @@
 package session
 
 import (
-	"crypto/sha256"
-	"crypto/tls"
-	"fmt"
-	"io"
-	"slices"
 	"time"
 
 	"sstp/src/auth"
@@ -15,7 +10,6 @@ import (
 	"sstp/src/fault"
 	"sstp/src/joiner"
 	"sstp/src/ppp"
-	"sstp/src/sstp"
 	"sstp/src/transport"
 	"sstp/src/transport/trust"
 )
@@ -26,74 +20,81 @@ const minIPv6MTU = 1280
 // pingEvery is how often the round trip of a running call is measured.
 const pingEvery = 10 * time.Second
 
+// ipv6Wait is how long an agreed IPv4 waits for the outcome of IPv6, so that the network hears of both at once.
+const ipv6Wait = 250 * time.Millisecond
+
 // call is one connection to one server, from the HTTP 200 to the end.
 type call struct {
 	id       int
 	server   config.Server
 	conn     Conn
-	pumps    *datapath.Pumps
-	quit     chan struct{} // closed when the loop is through with it
-	joiner   *joiner.Joiner
 	verified bool // the server has proved by TLS who it is
+	pumps    *datapath.Pumps
+	quit     chan struct{} // closed when the loop is through with the call
+	joiner   *joiner.Joiner
+	pending  []joiner.Action // what the protocols want and what was not yet carried out
 
-	mtu      int
-	agreed   bool // ipv4 or ipv6 changed since establish
-	inUse    bool // the device is or will be this call's
-	pictures int  // how often the network was told of it
-	ipv4     *ppp.IPv4
-	ipv6     *ppp.IPv6
-	ipv6Over bool      // IPv6 is decided, or waited for long enough
-	ipv6At   time.Time // when to stop waiting for it
-	upSince  time.Time // zero: never up
-	pingAt   time.Time
-	method   auth.Method
-	bytes    uint64 // received when the joiner last heard of it
-	rtt      RTT
+	mtu           int
+	method        auth.Method // of the login
+	ipv4          *ppp.IPv4   // nil: not agreed
+	ipv6          *ppp.IPv6   // nil: not agreed
+	ipv6Decided   bool        // IPv6 is agreed or refused, or was waited for long enough
+	ipv6At        time.Time   // when to stop waiting for it
+	agreed        bool        // ipv4 or ipv6 changed since the last announcement
+	announcements int         // how often the network was told of the call
+	usesDevice    bool        // the device is or will be this call's
+
+	upSince time.Time // zero: never up
+	pingAt  time.Time
+	bytes   uint64 // received when the joiner last heard of it
+	rtt     RTT
 }
 
 // startCall runs the protocols on a fresh connection.
 func (s *Session) startCall(now time.Time, server config.Server, conn Conn) {
-	t := s.cfg.Tunnel
-	info := conn.Info()
-	verified := info.VerifiedBy != trust.Unverified
+	t, info := s.cfg.Tunnel, conn.Info()
 	methods, err := loginMethods(t, info)
-	if err != nil && t.Username != "" { // without a user the server may let us in as we are
-		conn.Close()
-		s.callFailed(now, err)
-		return
+	if t.Username == "" {
+		err = nil // the server may let us in as we are
 	}
 	inner, innerErr := s.cfg.InnerTLS.forMethods(methods, server)
-	if innerErr != nil {
+	if err == nil {
+		err = fault.Of(innerErr, fault.InvalidOptions, fault.StageConfig)
+	}
+	if err != nil {
 		conn.Close()
-		s.callFailed(now, fault.Of(innerErr, fault.InvalidOptions, fault.StageConfig))
+		s.tryNext(now, err)
 		return
 	}
-	s.calls++
-	c := &call{id: s.calls, server: server, conn: conn, quit: make(chan struct{}), mtu: t.MTUOver(info.Server.Addr())}
-	c.ipv6Over = t.IPv6 == config.Off || c.mtu < minIPv6MTU
+	s.enter(phaseCalling)
+	c := &call{
+		id: s.dialer.nextID(), server: server, conn: conn, verified: info.VerifiedBy != trust.Unverified,
+		quit: make(chan struct{}), mtu: t.MTUOver(info.Server.Addr()),
+	}
+	c.ipv6Decided = t.IPv6 == config.Off || c.mtu < minIPv6MTU
 	c.pumps = datapath.New(conn, func(e datapath.Event) { s.deliver(c, e) })
 	cfg := joinerConfig(t, info, methods, inner, s.cfg.Random)
-	cfg.PPP.IPv6, cfg.PPP.InterfaceID = !c.ipv6Over, s.ifaceID
-	cfg.EmptyKeys = s.emptyKeys[server.String()]
-	c.joiner, c.verified = joiner.New(cfg), verified
+	cfg.PPP.IPv6, cfg.PPP.InterfaceID = !c.ipv6Decided, s.ifaceID
+	cfg.EmptyKeys = s.servers.emptyKeys[server.String()]
+	c.joiner = joiner.New(cfg)
 	s.call = c
 	s.mu.Lock()
 	s.pumps = c.pumps
 	s.mu.Unlock()
 	s.update(func(st *Status) { begin(st, info) })
 	switch {
-	case !verified && t.InsecureLogin:
+	case !c.verified && t.InsecureLogin:
 		s.cfg.Log(config.LogWarn, "the server's certificate is not verified (verify 'none', insecure_login '1'): somebody in between can take the server's place, and search for the password")
-	case !verified:
+	case !c.verified:
 		s.cfg.Log(config.LogWarn, "the server's certificate is not verified (verify 'none'): anybody in between can read this tunnel")
 	}
 	s.logPath(info)
 	c.pumps.Start()
-	s.stage(now, fault.StageSSTP)
-	s.do(c.joiner.Start(now))
+	s.showProgress(now, fault.StageSSTP)
+	c.do(c.joiner.Start(now))
 }
 
-// logPath says who encrypts and why. That the kernel does not, though the configuration insists, is a warning.
+// logPath logs who encrypts and why. It warns when the kernel does not although the configuration insists.
 func (s *Session) logPath(info transport.Info) {
 	level := config.LogInfo
 	if info.Path == transport.PathGo && s.cfg.Tunnel.KTLS == config.On {
@@ -103,11 +104,11 @@ func (s *Session) logPath(info transport.Info) {
 	s.cfg.Log(level, "%s, %s, encrypted by %s: %s", info.TLSVersion, info.CipherSuite, who, info.PathReason)
 }
 
-// deliver hands what the data path does not handle to the loop; it gives up when the loop is through with the call.
+// deliver hands an event of the data path to the loop. It gives up when the loop is through with the call.
 func (s *Session) deliver(c *call, e datapath.Event) {
 	var ev event = packetEvent{c.id, e.Packet}
 	if e.Kind == datapath.Ended {
-		ev = endedEvent{c.id, e.Err}
+		ev = streamEndedEvent{c.id, e.Err}
 	}
 	select {
 	case s.events <- ev:
@@ -115,61 +116,47 @@ func (s *Session) deliver(c *call, e datapath.Event) {
 	}
 }
 
-// allowedMethods returns the login methods that may be used with a server that has proved by TLS who it is, or has not.
-// insecure is option insecure_login.
-func allowedMethods(wanted []config.AuthMethod, verified, insecure bool) (allowed []auth.Method) {
-	for _, m := range wanted {
-		if verified || !m.NeedsVerifiedServer() && (insecure || !m.CanBeRelayed()) {
-			allowed = append(allowed, auth.Method(m))
-		}
+// do queues what the protocols want; settle carries it out.
+func (c *call) do(actions []joiner.Action) { c.pending = append(c.pending, actions...) }
+
+// refuse ends the call for a reason of ours.
+func (c *call) refuse(now time.Time, err *fault.Error) { c.do(c.joiner.Hangup(now, "", err)) }
+
+// unannounced reports whether the call has agreed on addresses that the network was not told of.
+func (c *call) unannounced() bool {
+	return c.agreed && c.ipv4 != nil && c.ipv6Decided && !c.joiner.Ending()
+}
+
+// receive takes a packet of the call.
+func receive(s *Session, now time.Time, ev event) {
+	if e := ev.(packetEvent); s.call != nil && s.call.id == e.id {
+		s.call.do(s.call.joiner.Receive(now, e.pkt))
 	}
-	return allowed
 }
 
-// loginMethods returns what may be used for the login over a connection; the error says why nothing may.
-func loginMethods(t *config.Tunnel, info transport.Info) ([]auth.Method, *fault.Error) {
-	verified := info.VerifiedBy != trust.Unverified
-	allowed := allowedMethods(t.Auth, verified, t.InsecureLogin)
-	switch {
-	case len(allowed) > 0:
-		return allowed, nil
-	case withholds(t, info):
-		return nil, explainWithheld(t, info, fault.New(fault.AuthMethodRefused, fault.StageAuth,
-			"The server's certificate is not verified, so the login would let somebody in between take the server's place. It is not made."))
+// streamEnded takes the end of the call's connection.
+func streamEnded(s *Session, now time.Time, ev event) {
+	if e := ev.(streamEndedEvent); s.call != nil && s.call.id == e.id {
+		s.call.do(s.call.joiner.Lost(now, e.err))
 	}
-	return nil, fault.New(fault.AuthMethodRefused, fault.StageAuth,
-		"Option auth allows only pap or chap, and these are never used with a server that is not verified.").
-		WithHint("Set verify to full or pin, or allow mschapv2 in option auth.")
-}
-
-// withholds reports whether a method that option auth allows is not used because the server is not verified.
-func withholds(t *config.Tunnel, info transport.Info) bool {
-	return info.VerifiedBy == trust.Unverified && !t.InsecureLogin && slices.ContainsFunc(t.Auth, config.AuthMethod.CanBeRelayed)
-}
-
-// explainWithheld gives an error the hint that names the ways out, ready to be used.
-func explainWithheld(t *config.Tunnel, info transport.Info, err *fault.Error) *fault.Error {
-	pin := fmt.Sprintf("sha256:%x", sha256.Sum256(info.Leaf.Raw))
-	return err.WithHint(fmt.Sprintf("If it is your server, choose Trust this certificate in Test connection, or run: "+
-		"uci add_list network.%[1]s.cert_pin=%[2]s; uci set network.%[1]s.verify=pin; uci commit network; ifup %[1]s. "+
-		"Option insecure_login '1' takes the risk instead.", t.Name, pin))
 }
 
 func (c *call) deadline() time.Time {
 	return deadline.Earliest(c.joiner.Deadline(), c.ipv6At, c.pingAt)
 }
 
-// advance does what is due and returns what the protocols want.
-func (c *call) advance(now time.Time) (do []joiner.Action) {
+// callDue does what is due in the call.
+func callDue(s *Session, now time.Time, _ event) {
+	c := s.call
 	c.listen(now)
 	if deadline.Due(c.pingAt, now) {
 		c.pingAt = now.Add(pingEvery)
-		do = c.joiner.Ping(now)
+		c.do(c.joiner.Ping(now))
 	}
 	if deadline.Due(c.ipv6At, now) {
-		c.ipv6At, c.ipv6Over = time.Time{}, true
+		c.ipv6At, c.ipv6Decided = time.Time{}, true
 	}
-	return append(do, c.joiner.Advance(now)...)
+	c.do(c.joiner.Advance(now))
 }
 
 // listen tells the joiner of bytes that arrived since it last heard: any byte is a sign of life.
@@ -180,62 +167,38 @@ func (c *call) listen(now time.Time) {
 	}
 }
 
-// do queues what the protocols of the running call want; settle carries it out.
-func (s *Session) do(actions []joiner.Action) { s.pending = append(s.pending, actions...) }
-
-// settle carries out all that the protocols want, tells the network of what was agreed on, and ends the loop where
-// nothing is left to do. The loop calls it after each event.
-func (s *Session) settle(now time.Time) {
-	for {
-		switch {
-		case len(s.pending) > 0:
-			next := s.pending[0]
-			s.pending = s.pending[1:]
-			s.perform(now, next)
-		case s.call != nil && s.call.settled() && !s.telling:
-			s.establish(now)
-		default:
-			s.finish()
-			return
-		}
-	}
-}
-
-// settled reports whether the call has agreed on addresses that the network does not know yet.
-func (c *call) settled() bool { return c.agreed && c.ipv4 != nil && c.ipv6Over && !c.joiner.Ending() }
-
-// perform carries out one action of the running call's protocols.
+// perform carries out one action of the call's protocols.
 func (s *Session) perform(now time.Time, a joiner.Action) {
 	c := s.call
 	switch a.Kind {
 	case joiner.Send:
 		if !c.pumps.Send(a.Data) {
-			s.pending = c.joiner.Overflow()
+			c.pending = c.joiner.Overflow()
 		}
 	case joiner.LinkOpen:
-		s.stage(now, fault.StageAuth)
+		s.showProgress(now, fault.StageAuth)
 	case joiner.LoggedIn:
 		c.method = a.Method
 		s.update(func(st *Status) { st.Auth, st.CryptoBinding = string(a.Method), c.bindingText(a.Keyed) })
-		s.stage(now, fault.StageNetwork)
+		s.showProgress(now, fault.StageNetwork)
 	case joiner.IPv4Up:
 		c.ipv4, c.agreed = &a.IPv4, true
-		if !c.ipv6Over && c.ipv6At.IsZero() {
+		if !c.ipv6Decided && c.ipv6At.IsZero() {
 			c.ipv6At = now.Add(ipv6Wait)
 		}
 	case joiner.IPv4Down:
 		c.ipv4 = nil
 		c.pumps.CloseGate()
 	case joiner.IPv6Up:
-		c.ipv6, c.ipv6Over, c.ipv6At, c.agreed = &a.IPv6, true, time.Time{}, true
+		c.ipv6, c.ipv6Decided, c.ipv6At, c.agreed = &a.IPv6, true, time.Time{}, true
 	case joiner.IPv6Down:
 		c.agreed = c.agreed || c.ipv6 != nil
-		c.ipv6, c.ipv6Over, c.ipv6At = nil, true, time.Time{}
+		c.ipv6, c.ipv6Decided, c.ipv6At = nil, true, time.Time{}
 	case joiner.RoundTrip:
 		c.rtt.Add(a.RTT)
 		s.update(func(st *Status) { st.RTT = c.rtt })
 	case joiner.Ended:
-		s.callOver(now, a.Err, a.By)
+		s.react(now, callEndedEvent{a.Err, a.By})
 	}
 }
 
@@ -251,23 +214,69 @@ func (c *call) bindingText(keyed bool) string {
 	return text
 }
 
-// joinerConfig returns what the protocols of a call with the tunnel's server need to know.
-func joinerConfig(t *config.Tunnel, info transport.Info, methods []auth.Method, inner *tls.Config, random io.Reader) joiner.Config {
-	timers := sstp.DefaultTimers()
-	timers.Hello = t.Keepalive.Interval
-	cfg := joiner.Config{
-		SSTP: sstp.Config{
-			Role: sstp.Client, LeafCertificate: info.Leaf.Raw, Timers: timers, EchoFailures: t.Keepalive.Failures,
-		},
-		PPP: ppp.Config{Role: ppp.Client, MRU: t.MTUOver(info.Server.Addr()), IPv4: true, WantDNS: true, Rand: random},
-		NewLogin: func(agreed auth.LCPAuth, nextID func() uint8) joiner.Login {
-			return auth.NewPeer(auth.PeerConfig{
-				Username: t.Username, Password: t.Password, Methods: methods, TLS: inner, Rand: random, NextID: nextID,
-			}, agreed)
-		},
+// callClosed cleans up after a call that ended while stopping.
+func callClosed(s *Session, _ time.Time, _ event) { s.closeCall() }
+
+// callFailed follows the end of a call that never came up.
+func callFailed(s *Session, now time.Time, ev event) {
+	c, err := s.closeCall(), ev.(callEndedEvent).err
+	if err == nil {
+		s.wait(now, 0) // somebody wanted a new call
+		return
 	}
-	for _, l := range auth.LCPProtocols(methods) {
-		cfg.PPP.Auth = append(cfg.PPP.Auth, ppp.AuthProtocol{Protocol: ppp.Protocol(l.Protocol), Algorithm: l.Algorithm})
+	if info := c.conn.Info(); err.Code == fault.AuthMethodRefused && withholds(s.cfg.Tunnel, info) {
+		err = explainWithheld(s.cfg.Tunnel, info, err)
 	}
-	return cfg
+	if s.triesOtherKeys(c, err) {
+		s.cfg.Log(config.LogInfo, "%s: %s Trying once with empty keys, as some servers expect for EAP-MSCHAPv2.", err.Code, err.Message)
+		s.dial(now) // the same server: the others had their turn in this round
+		return
+	}
+	s.tryNext(now, err)
+}
+
+// triesOtherKeys reports whether the server is to be called once more with empty keys in the crypto binding. Windows was
+// seen to bind EAP-MSCHAPv2 like that; by definition the keys are the login's. Only a server that has proved who it is
+// may make us try the weaker form, and what did not help is not kept.
+func (s *Session) triesOtherKeys(c *call, err *fault.Error) bool {
+	if err.Code != fault.CryptoBindingFailed || c.method != auth.EAPMSCHAPv2 || !c.verified {
+		return false
+	}
+	server := c.server.String()
+	s.servers.emptyKeys[server] = !s.servers.emptyKeys[server]
+	return s.servers.emptyKeys[server]
+}
+
+// callLost follows the end of a call that was up: the device is held while the server is called again.
+func callLost(s *Session, now time.Time, ev event) {
+	c, e := s.closeCall(), ev.(callEndedEvent)
+	s.update(func(st *Status) { st.Reconnects++ })
+	if e.err != nil {
+		s.failed(now, e.err)
+	}
+	if e.err != nil && e.err.Code == fault.TUNFailed {
+		s.replaceDevice(now)
+	} else {
+		s.holdDevice(now)
+	}
+	s.wait(now, s.backoff.lost(now.Sub(c.upSince), endingOf(e.err, e.by), s.patience(), jitter()))
+}
+
+// closeCall frees what the call holds. Its device stays where the network has a link, or is told of one.
+func (s *Session) closeCall() *call {
+	c := s.call
+	s.call = nil
+	c.conn.Close()
+	close(c.quit)
+	c.pumps.Stop()
+	c.joiner.Close()
+	s.mu.Lock()
+	s.counted = addCounters(s.counted, c.pumps.Counters())
+	s.pumps = nil
+	s.mu.Unlock()
+	s.update(func(st *Status) { st.UpSince = time.Time{} })
+	if s.phase != phaseStopping && s.network.state == announcerIdle {
+		s.closeDevice()
+	}
+	return c
 }

@@ -8,26 +8,83 @@ import (
 	"sstp/src/fault"
 )
 
-// hold keeps the device, its addresses and routes after a call was lost: for as long as option hold says. With 'forever'
-// they stay until the session is stopped, whatever becomes of the next calls, and what enters the device is refused.
-func (s *Session) hold(now time.Time) {
+// holder keeps the TUN device. It outlives calls: while a lost call is redialed the device stays, with its addresses and
+// routes, for as long as option hold says.
+type holder struct {
+	device Device    // nil: none is open
+	until  time.Time // when a lost call's device is given up; zero: not waiting for that
+}
+
+// openDevice makes the device, or sets the MTU of the one that is there.
+func (s *Session) openDevice(mtu int) error {
+	if s.hold.device != nil {
+		return s.hold.device.SetMTU(mtu)
+	}
+	d, err := s.cfg.OpenDevice(s.cfg.Tunnel.Device(), mtu)
+	if err != nil {
+		return err
+	}
+	s.hold.device = d
+	s.update(func(st *Status) { st.Device = d.Name() })
+	return nil
+}
+
+func (s *Session) closeDevice() {
+	if s.hold.device == nil {
+		return
+	}
+	s.stopRefusing()
+	s.hold.device.Close()
+	s.hold.device = nil
+	s.update(func(st *Status) { st.Device = "" })
+}
+
+// holdDevice keeps the device, its addresses and routes after a call was lost, for as long as option hold says. With
+// 'forever' they stay until the session is stopped, whatever becomes of the next calls, and packets into the device are
+// refused.
+func (s *Session) holdDevice(now time.Time) {
 	switch {
 	case s.cfg.Tunnel.HoldsForever():
 		s.startRefusing()
 	case s.cfg.Tunnel.Hold == 0:
 		s.letGo(now)
 	default:
-		s.holdUntil = now.Add(s.cfg.Tunnel.Hold)
+		s.hold.until = now.Add(s.cfg.Tunnel.Hold)
 	}
 }
 
-// startRefusing has what enters the device answered by an ICMP error, so that nothing waits for what cannot come. A finite
-// hold has no need of it: the kernel queues some packets for the call that follows at once or not at all.
-func (s *Session) startRefusing() {
-	if s.refuser != nil || s.device == nil || s.announced == nil {
+// holdDue gives the device up, unless the network is just being told of the next call's link.
+func holdDue(s *Session, now time.Time, _ event) {
+	if s.network.telling() {
+		s.hold.until = now.Add(time.Second)
 		return
 	}
-	r := datapath.Refuse(s.device, s.announced.Peer, func(err error) { s.post(deviceLostEvent{err}) })
+	s.letGo(now)
+}
+
+// letGo takes the device and the addresses away: no call came up in time.
+func (s *Session) letGo(now time.Time) {
+	s.hold.until = time.Time{}
+	if !s.network.holds() {
+		return
+	}
+	s.withdraw()
+	s.update(func(st *Status) {
+		st.Local, st.Peer, st.Local6, st.Peer6 = Link{}.Local, Link{}.Peer, Link{}.Local6, Link{}.Peer6
+		st.DNS, st.MTU, st.Reach, st.AddressWarnings = nil, 0, Reach{}, nil
+	})
+	if s.status.State == Holding {
+		s.setState(now, Waiting, "no call came up in time: addresses and device given up")
+	}
+}
+
+// startRefusing has packets into the device answered by an ICMP error, so that nothing waits for what cannot come. A
+// finite hold does without: the kernel queues some packets for the next call, which follows at once or not at all.
+func (s *Session) startRefusing() {
+	if s.refuser != nil || s.hold.device == nil || !s.network.holds() {
+		return
+	}
+	r := datapath.Refuse(s.hold.device, s.network.link.Peer, func(err error) { s.post(deviceLostEvent{err}) })
 	s.mu.Lock()
 	s.refuser = r
 	s.mu.Unlock()
@@ -48,9 +105,18 @@ func (s *Session) stopRefusing() {
 	s.wantCheck()
 }
 
-// deviceLost follows the loss of the device: somebody has deleted it, and its addresses and routes with it.
-func (s *Session) deviceLost(now time.Time) {
-	if s.announced == nil || !s.cfg.Tunnel.HoldsForever() || !s.stopAt.IsZero() {
+// deviceLost follows the loss of a held device.
+func deviceLost(s *Session, now time.Time, e event) {
+	if s.refuser == nil {
+		return // it is another device already
+	}
+	s.cfg.Log(config.LogWarn, "%v", e.(deviceLostEvent).err)
+	s.replaceDevice(now)
+}
+
+// replaceDevice follows the loss of the device: somebody has deleted it, and its addresses and routes with it.
+func (s *Session) replaceDevice(now time.Time) {
+	if !s.network.holds() || !s.cfg.Tunnel.HoldsForever() {
 		s.letGo(now) // the next call makes another one
 		return
 	}
@@ -61,23 +127,23 @@ func (s *Session) deviceLost(now time.Time) {
 // reopenDevice makes the device of a link that is held for ever once more and announces the link again, without waiting
 // for a call: until then nothing would keep traffic from taking another way. Where that fails, it is tried again each minute.
 func (s *Session) reopenDevice() {
-	s.announceAgain = true
-	link := *s.announced
+	s.network.again = true
+	link := *s.network.link
 	if err := s.openDevice(link.MTU); err != nil {
 		s.cfg.Log(config.LogError, "the device %s is gone and cannot be made again: %v", link.Device, err)
 		return
 	}
 	s.startRefusing()
-	if !s.telling {
-		s.tell(0, s.agreed)
+	if !s.network.telling() {
+		s.announce(0, s.network.agreed)
 	}
 }
 
 // surrender ends the tries to call while the link stays announced: options authfail and maxfail say when to stop calling,
 // and hold 'forever' says that traffic must not take another way for that. The user's wish ends it (see Reconnect).
 func (s *Session) surrender(now time.Time, err *fault.Error) {
-	s.surrendered = true
-	s.next, s.refusal = 0, nil
+	s.enter(phaseSurrendered)
+	s.servers.startRound()
 	s.update(func(st *Status) { st.NextRetry = time.Time{} })
 	s.setState(now, Holding, "no more calls after "+string(err.Code)+"; what enters the tunnel is refused until somebody reconnects it")
 }

@@ -177,3 +177,19 @@ func TestAShortHoldLetsTheKernelQueue(t *testing.T) {
 		}
 	})
 }
+
+// TestHoldThatEndsWhileTheNetworkIsToldOfTheNextCall: the call is there, only the machine takes long to take its addresses
+// in. They stay.
+func TestHoldThatEndsWhileTheNetworkIsToldOfTheNextCall(t *testing.T) {
+	play(t, lab.Config{FreshAddress: true}, config.Values{"hold": {"2"}}, func(w *world) {
+		w.wantUp("first call")
+		w.network.takes = 5 * time.Second
+		w.server.Cut("")
+		w.wait(20 * time.Second)
+		w.wantState("the next call is up, with another address", Up, 0)
+		if ups, downs := w.network.counts(); w.network.link() == nil || ups != 2 || downs != 0 {
+			t.Errorf("the network was told %d times up and %d times down, and has %v", ups, downs, w.network.link())
+		}
+		w.wantEcho("and carries packets")
+	})
+}

@@ -156,8 +156,8 @@ func TestAServerThatChangesTheAddressAllTheTime(t *testing.T) {
 		func(w *world) { w.network.takes = time.Second },
 		func(w *world) {
 			w.wantError("it never settles", fault.PPPNegotiationFailed, 2*time.Minute)
-			if ups, _ := w.network.counts(); ups != maxPictures {
-				t.Errorf("the network was told %d times, want %d", ups, maxPictures)
+			if ups, _ := w.network.counts(); ups != maxAnnouncements {
+				t.Errorf("the network was told %d times, want %d", ups, maxAnnouncements)
 			}
 		})
 }

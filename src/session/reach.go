@@ -12,20 +12,28 @@ import (
 // checkEvery is the longest time between two looks into the kernel.
 const checkEvery = time.Minute
 
-// Recheck has the kernel looked at soon, because something has changed there or may have. reason says what, as "route of
-// sstp-vpn deleted". Several calls in a row cause one look. It does nothing while no link is announced.
-func (s *Session) Recheck(reason string) { s.post(recheckEvent{reason}) }
+// wantCheck asks for a look into the kernel. It follows when the calls of Host that are queued have returned.
+func (s *Session) wantCheck() { s.network.checkWanted = s.network.holds() && s.phase != phaseStopping }
 
-// wantCheck asks for a look into the kernel; it follows when the calls of Host that are queued have returned.
-func (s *Session) wantCheck() {
-	s.checkWanted = s.announced != nil && s.stopAt.IsZero()
-	s.runJobs()
+// recheck asks for a look because somebody has said why.
+func recheck(s *Session, _ time.Time, e event) {
+	s.cfg.Log(config.LogDebug, "looking at the kernel: %s", e.(noteEvent).reason)
+	s.wantCheck()
+}
+
+// checkDue asks for the look that is due each minute. A device that could not be made again is tried again as often.
+func checkDue(s *Session, now time.Time, _ event) {
+	s.network.checkAt = now.Add(checkEvery)
+	if s.network.again && s.call == nil && s.cfg.Tunnel.HoldsForever() {
+		s.reopenDevice()
+	}
+	s.wantCheck()
 }
 
 // check returns the call of Host.Check for the link as it is announced now.
 func (s *Session) check(now time.Time) func(context.Context) event {
-	s.checkWanted, s.checking, s.checkAt = false, true, now.Add(checkEvery)
-	link := *s.announced
+	s.network.checkWanted, s.network.checkAt = false, now.Add(checkEvery)
+	link := *s.network.link
 	link.Refusing = s.refuser != nil
 	return func(ctx context.Context) event {
 		reach, err := s.cfg.Host.Check(ctx, link)
@@ -35,8 +43,9 @@ func (s *Session) check(now time.Time) func(context.Context) event {
 
 // checked takes what Check has found. What it found about a link that has changed meanwhile is out of date; the look
 // for the new one is asked for already.
-func (s *Session) checked(now time.Time, e checkedEvent) {
-	if s.announced == nil || !sameNetwork(*s.announced, e.link) || !s.stopAt.IsZero() {
+func checked(s *Session, now time.Time, ev event) {
+	e := ev.(checkedEvent)
+	if !s.network.holds() || !sameNetwork(*s.network.link, e.link) {
 		return
 	}
 	if e.err != nil {
@@ -71,12 +80,11 @@ func (s *Session) checked(now time.Time, e checkedEvent) {
 
 // checkFailed ends the call whose link the machine cannot keep. The next call announces it again, even if it is the same.
 func (s *Session) checkFailed(now time.Time, err *fault.Error) {
-	s.announceAgain = true
-	if s.call != nil && !s.call.upSince.IsZero() {
-		s.refuse(now, err)
-		return
-	}
-	if s.call == nil { // the call is lost already: this is only said
-		s.failed(now, err)
+	s.network.again = true
+	switch {
+	case s.phase == phaseUp:
+		s.call.refuse(now, err)
+	case s.call == nil:
+		s.failed(now, err) // the call is lost already
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sstp/src/datapath"
+	"sstp/src/fault"
 	"sstp/src/reach"
 	"sstp/src/status"
 	"sstp/src/text"
@@ -19,6 +20,21 @@ type (
 	Entry   = status.Event
 	Reach   = reach.Report
 	Finding = reach.Finding
+)
+
+// The states of a tunnel. A call passes through them in this order; the last three are outside of a call.
+const (
+	Starting   State = "starting"   // nothing has been tried yet
+	Resolving  State = "resolving"  // the server's name is being looked up
+	Connecting State = "connecting" // TCP to the server or the proxy, and the proxy's CONNECT
+	TLS        State = "tls"        // TLS handshake and the server's certificate
+	SSTP       State = "sstp"       // the HTTP opening and the SSTP call request
+	Auth       State = "auth"       // PPP's link and the login
+	Network    State = "network"    // addresses are agreed and given to the machine
+	Up         State = "up"         // packets flow
+	Waiting    State = "waiting"    // the last call failed; the next is at a known time
+	Holding    State = "holding"    // the call was lost, the device and its addresses are kept while it is dialed again
+	Stopping   State = "stopping"   // goodbye is being said
 )
 
 // historyLen is the number of events that History returns at most.
@@ -108,4 +124,38 @@ func (s *Session) note(e Entry) {
 		s.history = append(s.history[:0:0], s.history[1:]...)
 	}
 	s.history = append(s.history, e)
+}
+
+// showProgress moves the state along while a server is called. While the device of a lost call is held, the state stays
+// Holding.
+func (s *Session) showProgress(now time.Time, stage fault.Stage) {
+	states := map[fault.Stage]State{
+		fault.StageResolve: Resolving, fault.StageConnect: Connecting, fault.StageProxy: Connecting,
+		fault.StageTLS: TLS, fault.StageHTTP: SSTP, fault.StageSSTP: SSTP,
+		fault.StageAuth: Auth, fault.StageNetwork: Network,
+	}
+	state, ok := states[stage]
+	if !ok || s.network.holds() || state == s.status.State || s.phase == phaseStopping {
+		return
+	}
+	s.setState(now, state, s.stateText(state))
+}
+
+func (s *Session) stateText(state State) string {
+	server := s.status.Server
+	switch state {
+	case Resolving:
+		return "looking up " + server
+	case Connecting:
+		return "connecting to " + server
+	case TLS:
+		return "TLS with " + server
+	case SSTP:
+		return "opening the SSTP call"
+	case Auth:
+		return "logging in"
+	case Network:
+		return "agreeing on addresses"
+	}
+	return string(state)
 }

@@ -126,6 +126,9 @@ func (w *world) stop() {
 			w.t.Errorf("device %s is still open after the end", d.name)
 		}
 	}
+	if strings.Contains(w.logText(), "lifecycle:") {
+		w.t.Errorf("a phase followed another one that it must not follow:\n%s", w.logText())
+	}
 	w.serving.Wait()
 	w.server.Close()
 	for _, s := range w.placed {
