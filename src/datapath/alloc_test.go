@@ -82,7 +82,7 @@ func down(tb testing.TB, n, size int) *source {
 }
 
 func running(tb testing.TB, dev, stream, driven *source) *source {
-	p := New(stream, func(Event) {})
+	p := New(stream, testSeed, func(Event) {})
 	p.Start()
 	p.Open(dev, 1400, true, true)
 	tb.Cleanup(func() {
@@ -148,7 +148,7 @@ func (nowhere) Write(b []byte) (int, error)             { return len(b), nil }
 
 func BenchmarkSend(b *testing.B) {
 	inBatches(b, func(b *testing.B, n, size int) {
-		p := New(nowhere{}, nil)
+		p := New(nowhere{}, testSeed, nil)
 		p.gate.Store(&gate{dev: nowhere{}, mtu: 1400, v4: true})
 		u := &uplink{p: p, dev: nowhere{}, buf: make([]byte, maxWrite), ends: make([]int, n), relief: newRelief(p)}
 		for i := range n {
@@ -168,7 +168,7 @@ func BenchmarkSend(b *testing.B) {
 
 func BenchmarkCut(b *testing.B) {
 	inBatches(b, func(b *testing.B, n, size int) {
-		p := New(nil, nil)
+		p := New(nil, testSeed, nil)
 		p.gate.Store(&gate{dev: nowhere{}, mtu: 1400, v4: true})
 		in := incoming{p: p, pkts: make([][]byte, 0, maxWritten)}
 		chunk := bytes.Repeat(framedIP(ip4(size, 1)), n)

@@ -53,7 +53,7 @@ func TestWritesAreHeldWhileMoreIsAtHandAndTheLinkPassesThemSoon(t *testing.T) {
 		{"the device is another's", fastLink, true, true, true, true, false},
 	} {
 		s := &batcher{}
-		p := New(s, func(Event) {})
+		p := New(s, testSeed, func(Event) {})
 		var dev Device = newFakeDevice()
 		if c.device {
 			dev = &ahead{newFakeDevice(), c.more}
@@ -79,7 +79,7 @@ func TestNoMoreIsHeldThanTheLinkPassesSoon(t *testing.T) {
 		{fastLink, []bool{true, true, true, true}},
 	} {
 		s := &batcher{}
-		p := New(s, func(Event) {})
+		p := New(s, testSeed, func(Event) {})
 		dev := &ahead{newFakeDevice(), true}
 		p.gate.Store(&gate{dev: dev, mtu: 1400, v4: true})
 		u := &uplink{p: p, dev: dev, relief: newRelief(p)}
@@ -121,7 +121,7 @@ func TestWhatIsHeldIsFlushedWhenNoWriteFollows(t *testing.T) {
 		}, 0},
 	} {
 		s := &batcher{}
-		p := New(s, func(Event) {})
+		p := New(s, testSeed, func(Event) {})
 		dev := &ahead{newFakeDevice(), true}
 		p.gate.Store(&gate{dev: dev, mtu: 1400, v4: true})
 		u := &uplink{p: p, dev: dev, buf: make([]byte, maxWrite), ends: make([]int, maxBatch), relief: newRelief(p)}
@@ -156,7 +156,7 @@ func TestBulkDataIsReadUntilTheBufferIsFull(t *testing.T) {
 		{"a small one ends it", [][]byte{record(11), record(1), record(11)}, []int{12, 11}},
 	} {
 		dev := newFakeDevice()
-		p := New(&batcher{chunks: c.chunks}, func(Event) {})
+		p := New(&batcher{chunks: c.chunks}, testSeed, func(Event) {})
 		p.gate.Store(&gate{dev: dev, mtu: 1400, v4: true})
 		p.downlink()
 		var got []int

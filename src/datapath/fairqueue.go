@@ -1,7 +1,7 @@
 package datapath
 
 import (
-	"hash/maphash"
+	"encoding/binary"
 	"time"
 )
 
@@ -26,7 +26,7 @@ type fairQueue struct {
 	flows     [flowCount]flow
 	fresh     list // flows that had nothing to send when their packet came
 	old       list
-	seed      maphash.Seed
+	seed      uint32        // of the flows' hash: without it nobody can aim at somebody else's flow
 	len       int           // packets
 	fullSince time.Duration // 0: since it was last full it has been nearly empty
 	target    time.Duration
@@ -52,11 +52,13 @@ type flow struct {
 // list is a queue of flows.
 type list struct{ first, last int }
 
-func newFairQueue(mtu int) *fairQueue {
+// newFairQueue returns an empty queue for packets of at most mtu bytes. seed salts the hash that tells flows apart
+// (RFC 8290 section 4.1.1); in production it is random.
+func newFairQueue(mtu int, seed uint32) *fairQueue {
 	q := &fairQueue{
 		mtu:    mtu,
 		bytes:  make([]byte, slotCount*mtu),
-		seed:   maphash.MakeSeed(),
+		seed:   seed,
 		fresh:  list{none, none},
 		old:    list{none, none},
 		target: minTarget,
@@ -236,7 +238,7 @@ func (q *fairQueue) remove(l *list) { l.first = q.flows[l.first].next }
 
 // flowOf tells flows apart by protocol, addresses and, where they are, ports.
 func (q *fairQueue) flowOf(pkt []byte) int {
-	var key [37]byte
+	var key [40]byte // 37 are used at most; the rest fills the last word
 	n := 0
 	switch {
 	case len(pkt) >= 20 && pkt[0]>>4 == 4:
@@ -250,7 +252,19 @@ func (q *fairQueue) flowOf(pkt []byte) int {
 		n = 1 + copy(key[1:], pkt[8:40])
 		n += ports(key[n:], pkt[6], pkt, 40)
 	}
-	return int(maphash.Bytes(q.seed, key[:n])) & (flowCount - 1)
+	return int(hashFlow(q.seed, key[:(n+3)&^3])) & (flowCount - 1)
+}
+
+// hashFlow mixes a key of whole words with a seed. It works in 32 bits, which the routers' processors multiply at once.
+func hashFlow(seed uint32, key []byte) uint32 {
+	h := seed
+	for ; len(key) >= 4; key = key[4:] {
+		h ^= binary.LittleEndian.Uint32(key)
+		h *= 0x9e3779b1 // odd, near 2^32 divided by the golden ratio: spreads each bit upwards
+		h ^= h >> 15    // and down again
+	}
+	h *= 0x85ebca77
+	return h ^ h>>13
 }
 
 // ports copies the ports of a TCP or UDP header at an offset of a packet.

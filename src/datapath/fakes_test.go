@@ -194,7 +194,7 @@ func pumped(t *testing.T, f func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{t: t, stream: newFakeStream(), dev: newFakeDevice(), events: make(chan Event, 1000)}
-		r.Pumps = New(r.stream, func(e Event) {
+		r.Pumps = New(r.stream, testSeed, func(e Event) {
 			select {
 			case r.events <- e:
 			case <-r.Stopping():

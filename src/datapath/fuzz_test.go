@@ -21,7 +21,7 @@ func (h *heard) WritePackets(pkts [][]byte) (int, error) {
 // pour gives stream to a downlink in pieces of size bytes and returns what came out.
 func pour(stream []byte, size int) (h *heard, c Counters, failed bool) {
 	h = &heard{}
-	p := New(nil, func(e Event) { h.log = append(append(h.log, 'C'), e.Packet...) })
+	p := New(nil, testSeed, func(e Event) { h.log = append(append(h.log, 'C'), e.Packet...) })
 	p.gate.Store(&gate{dev: h, mtu: 1400, v4: true, v6: true})
 	in := incoming{p: p, pkts: make([][]byte, 0, maxWritten)}
 	var buf []byte

@@ -63,16 +63,17 @@ type Event struct {
 // Pumps are the two goroutines of one call. They are made for one stream, which their owner closes before he calls
 // Stop. The device is the owner's too and may serve the next call; until Stop has returned nobody else may use it.
 type Pumps struct {
-	stream  Stream
-	batch   Batcher // stream, or nobody
-	deliver func(Event)
-	counts  counts
-	gate    atomic.Pointer[gate]
-	queue   queue
-	wake    chan struct{} // the uplink has something to look at; for when it is not in ReadPackets
-	stop    chan struct{} // closed by Stop
-	over    chan struct{} // closed when a pump has failed
-	wg      sync.WaitGroup
+	stream   Stream
+	batch    Batcher // stream, or nobody
+	flowSeed uint32  // of the fair queue's hash
+	deliver  func(Event)
+	counts   counts
+	gate     atomic.Pointer[gate]
+	queue    queue
+	wake     chan struct{} // the uplink has something to look at; for when it is not in ReadPackets
+	stop     chan struct{} // closed by Stop
+	over     chan struct{} // closed when a pump has failed
+	wg       sync.WaitGroup
 
 	events   sync.Mutex // held while deliver runs
 	ended    bool       // Ended was delivered, or Stop has begun: nothing more is
@@ -87,20 +88,22 @@ type gate struct {
 	lost   uint64 // dev's own Dropped when it came into use
 }
 
-// New returns pumps that stand still. deliver takes the events: calls come from the pumps' goroutines, one at a time. It
+// New returns pumps that stand still. flowSeed salts the hash by which the fair queue tells flows apart: random, and fixed in
+// tests. deliver takes the events: calls come from the pumps' goroutines, one at a time. It
 // may block, but has to return once the owner is about to call Stop.
-func New(stream Stream, deliver func(Event)) *Pumps {
+func New(stream Stream, flowSeed uint32, deliver func(Event)) *Pumps {
 	batch, ok := stream.(Batcher)
 	if !ok {
 		batch = single{}
 	}
 	return &Pumps{
-		stream:  stream,
-		batch:   batch,
-		deliver: deliver,
-		wake:    make(chan struct{}, 1),
-		stop:    make(chan struct{}),
-		over:    make(chan struct{}),
+		stream:   stream,
+		flowSeed: flowSeed,
+		batch:    batch,
+		deliver:  deliver,
+		wake:     make(chan struct{}, 1),
+		stop:     make(chan struct{}),
+		over:     make(chan struct{}),
 	}
 }
 

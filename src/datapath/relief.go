@@ -98,7 +98,7 @@ func (r *relief) begin() bool {
 	case r.writing && (r.slow || took >= patience):
 		r.reading, r.armed = true, false
 		if r.queue == nil || r.queue.mtu < r.mtu && r.queue.len == 0 {
-			r.queue = newFairQueue(r.mtu)
+			r.queue = newFairQueue(r.mtu, r.p.flowSeed)
 		}
 		return true
 	case r.writing:

@@ -178,7 +178,7 @@ func TestStopWhileMuchIsHeldUp(t *testing.T) {
 		r.stream.Close()
 		r.Stop()
 		next := newFakeStream()
-		p := New(next, func(Event) {})
+		p := New(next, testSeed, func(Event) {})
 		p.Start()
 		p.Open(r.dev, 1400, true, true)
 		r.dev.in <- udp4(2, 100, 0)

@@ -290,7 +290,7 @@ func TestTheDeviceServesTheNextCall(t *testing.T) {
 		dev := newFakeDevice()
 		for i := range 3 {
 			s := newFakeStream()
-			p := New(s, func(Event) {})
+			p := New(s, testSeed, func(Event) {})
 			p.Start()
 			p.Open(dev, 1400, true, true)
 			dev.in <- ip4(30, byte(i))
@@ -309,7 +309,7 @@ func TestStopDoesNotWaitForAnOwnerThatHasStoppedListening(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFakeStream()
 		var p *Pumps
-		p = New(s, func(Event) { <-p.Stopping() })
+		p = New(s, testSeed, func(Event) { <-p.Stopping() })
 		p.Start()
 		s.in <- join(echoRequest, echoRequest)
 		synctest.Wait() // deliver blocks

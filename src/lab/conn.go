@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"sync/atomic"
 	"time"
@@ -152,7 +153,7 @@ func (c *conn) prepare(rest []byte) error {
 	cfg := &c.srv.cfg
 	c.stream = newStream(c.tls, c.raw, rest, &c.m, cfg.Rand, c.cut)
 	c.srv.mu.Lock() // Clients reads the pumps' counters
-	c.pumps = datapath.New(c.stream, c.deliver)
+	c.pumps = datapath.New(c.stream, mathrand.Uint32(), c.deliver)
 	c.srv.mu.Unlock()
 	callConfig := sstp.Config{
 		Role:            sstp.Server,

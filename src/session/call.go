@@ -1,6 +1,7 @@
 package session
 
 import (
+	mathrand "math/rand/v2"
 	"time"
 
 	"sstp/src/auth"
@@ -72,7 +73,7 @@ func (s *Session) startCall(now time.Time, server config.Server, conn Conn) {
 		quit: make(chan struct{}), mtu: t.MTUOver(info.Server.Addr()),
 	}
 	c.ipv6Decided = t.IPv6 == config.Off || c.mtu < minIPv6MTU
-	c.pumps = datapath.New(conn, func(e datapath.Event) { s.deliver(c, e) })
+	c.pumps = datapath.New(conn, mathrand.Uint32(), func(e datapath.Event) { s.deliver(c, e) })
 	cfg := joinerConfig(t, info, methods, inner, s.cfg.Random)
 	cfg.PPP.IPv6, cfg.PPP.InterfaceID = !c.ipv6Decided, s.ifaceID
 	cfg.EmptyKeys = s.servers.emptyKeys[server.String()]

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"time"
 
 	"sstp/src/config"
@@ -127,7 +128,7 @@ func (p *prober) call(ctx context.Context, conn Conn) {
 	}
 	quit := make(chan struct{})
 	events := make(chan datapath.Event)
-	pumps := datapath.New(conn, func(e datapath.Event) {
+	pumps := datapath.New(conn, mathrand.Uint32(), func(e datapath.Event) {
 		select {
 		case events <- e:
 		case <-quit:
