@@ -119,6 +119,10 @@ func (l *Link) Authenticated(now time.Time) []Action {
 	return l.done()
 }
 
+// Assign sets Config.PeerAddress of a link that runs already: a server knows which address to give only when the login
+// has told who asks. It must come before Authenticated.
+func (l *Link) Assign(peer netip.Addr) { l.cfg.PeerAddress = peer }
+
 // AuthFrame appends to dst a frame with a packet of the agreed authentication protocol, and notes that the peer gets one:
 // from then on its end of the call is an answer to it.
 func (l *Link) AuthFrame(dst, packet []byte) []byte {

@@ -1,8 +1,6 @@
 package session
 
-import (
-	"sstp/src/fault"
-)
+import "sstp/src/fault"
 
 // event is something that happened to a session.
 type event interface{ kind() eventKind }

@@ -1,3 +1,10 @@
+// Package sstp is the Secure Socket Tunneling Protocol of [MS-SSTP] (v21.0): its packets, the HTTP opening that comes
+// before them, the state machine of a call in the client's and in the server's role, and the crypto binding that ties
+// the TLS connection to the login inside it.
+//
+// The package computes: bytes, time and results of the authentication come in as arguments, what must be done comes out
+// as a list of actions. It opens no connection, starts no goroutine, reads no clock and knows nothing of PPP but how to
+// tell a control frame from a network frame.
 package sstp
 
 import (
@@ -253,4 +260,52 @@ func countUnknown(c *Call, in input) {
 // refuse is the answer to a message that has no place in the state.
 func refuse(c *Call, in input) {
 	c.abort(in.now, StatusInfo{Status: StatusUnacceptedFrameReceived}, c.outOfPlace(in.msg.Type))
+}
+
+// The end of a call ([MS-SSTP] 3.1.5.2 and 3.1.5.3). The first reason counts: what comes while the goodbyes are exchanged
+// does not change why the call ended.
+func (c *Call) end(by fault.Party, reason *fault.Error) {
+	if !c.ending {
+		c.ending, c.by, c.reason = true, by, reason
+	}
+}
+
+// release is the last thing a call does.
+func (c *Call) release() {
+	c.state, c.deadline = StateDisconnected, time.Time{}
+	c.binding = serverBinding{} // the key is not needed any more
+	c.down()
+	c.do(Action{Kind: Release, Err: c.reason, By: c.by})
+}
+
+func finish(c *Call, _ input) { c.release() }
+
+// abort says why the call cannot go on, and waits a little for the answer.
+func (c *Call) abort(now time.Time, why StatusInfo, reason *fault.Error) {
+	c.end(fault.Us, reason)
+	c.send(CallAbort, why.Wrap())
+	c.enter(now, StateAbortPending, c.cfg.Timers.Abort1)
+}
+
+// answerAbort acts on the message's type alone: SoftEther 5.02 sends no Status Info, sorz sstp-server a short one.
+func answerAbort(c *Call, in input) {
+	c.end(fault.Peer, c.aborted(in.now, in.msg))
+	c.send(CallAbort, StatusInfo{}.Wrap())
+	c.enter(in.now, StateAbortTimeoutPending, c.cfg.Timers.Abort2)
+}
+
+func abortAnswered(c *Call, in input) {
+	c.enter(in.now, StateAbortTimeoutPending, c.cfg.Timers.Abort2)
+}
+
+func disconnect(c *Call, in input) {
+	c.end(fault.Us, nil)
+	c.send(CallDisconnect, StatusInfo{}.Wrap())
+	c.enter(in.now, StateDisconnectAckPending, c.cfg.Timers.Disconnect1)
+}
+
+func answerDisconnect(c *Call, in input) {
+	c.end(fault.Peer, c.disconnected(in.msg))
+	c.send(CallDisconnectAck)
+	c.enter(in.now, StateDisconnectTimeoutPending, c.cfg.Timers.Disconnect2)
 }
