@@ -94,7 +94,7 @@ func inSizes(b *testing.B, f func(b *testing.B, size int)) {
 
 // tlsPair returns a connection on a path and the server's end of it, with and without TLS.
 func tlsPair(b *testing.B, path string) (ours, session io.ReadWriter, theirs net.Conn) {
-	cfg := over13(b)
+	cfg := testkit.Over13(b)
 	cfg.DynamicRecordSizingDisabled = true
 	var server *tls.Conn
 	open, over := make(chan error, 1), make(chan struct{})

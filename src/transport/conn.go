@@ -12,7 +12,7 @@ const closeGrace = time.Second
 // ends both.
 type Conn struct {
 	tcp   net.Conn
-	tls   net.Conn // *tls.Conn or *kernelConn
+	tls   net.Conn // *tls.Conn or *ktls.Conn
 	early []byte   // came glued to the HTTP head; Read gives it first
 	info  Info
 }

@@ -13,6 +13,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/transport/ktls"
 	"sstp/src/transport/proxy"
 	"sstp/src/transport/trust"
 )
@@ -30,7 +31,7 @@ type connector struct {
 	device string
 
 	askedForCertificate bool   // in the TLS handshake, for a client's
-	goOnly              string // why the kernel must not do the records; empty: it is to be tried
+	fallback            string // why Go must do the records; empty: the kernel is to be tried
 }
 
 // Connect goes through the stages in order and returns the open connection. An error is always a *fault.Error; where
@@ -52,7 +53,7 @@ func Connect(ctx context.Context, o Options, obs Observer) (*Conn, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	c.goOnly = c.whyGo()
+	c.fallback = c.whyGo()
 
 	target := o.Server
 	if o.Proxy != nil {
@@ -74,16 +75,16 @@ func Connect(ctx context.Context, o Options, obs Observer) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	opened, err := c.over(ctx, conn)
+	opened, err := c.openOn(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
 	return opened, nil
 }
 
-// over goes through the stages that follow the TCP connection. It owns conn and closes it, or what took its place, when
-// it fails.
-func (c *connector) over(ctx context.Context, conn net.Conn) (opened *Conn, err error) {
+// openOn runs the stages that follow the TCP connection. It owns conn: when it fails it closes conn, or the connection that
+// replaced it.
+func (c *connector) openOn(ctx context.Context, conn net.Conn) (opened *Conn, err error) {
 	defer func() {
 		if err != nil {
 			conn.Close()
@@ -104,9 +105,9 @@ func (c *connector) over(ctx context.Context, conn net.Conn) (opened *Conn, err 
 	}
 	err = c.stage(ctx, fault.StageTLS, tlsLimit, func(ctx context.Context) (finding string, err error) {
 		opened.tls, err = c.secure(ctx, conn, &opened.info)
-		var half *halfError
-		if errors.As(err, &half) {
-			conn, err = c.anew(ctx, conn, opened, half.reason)
+		var partial *ktls.PartialHandoverError
+		if errors.As(err, &partial) {
+			conn, err = c.redialWithGo(ctx, conn, opened, partial.Reason)
 		}
 		if err != nil {
 			return "", err
@@ -119,9 +120,9 @@ func (c *connector) over(ctx context.Context, conn net.Conn) (opened *Conn, err 
 	}
 	err = c.stage(ctx, fault.StageHTTP, httpLimit, func(ctx context.Context) (finding string, err error) {
 		opened.early, finding, err = c.open(ctx, opened.tls)
-		var trouble *kernelError
-		if errors.As(err, &trouble) {
-			if conn, err = c.anew(ctx, conn, opened, trouble.reason); err == nil {
+		var failed *ktls.Error
+		if errors.As(err, &failed) {
+			if conn, err = c.redialWithGo(ctx, conn, opened, failed.Reason); err == nil {
 				opened.early, finding, err = c.open(ctx, opened.tls)
 				finding += c.pathFinding(&opened.info)
 			}
@@ -188,6 +189,14 @@ func (c *connector) check() error {
 // proxy returns the client of the proxy that conn leads to.
 func (c *connector) proxy() *proxy.Client {
 	return &proxy.Client{Proxy: c.o.Proxy, Server: c.o.Server, Rand: c.o.Rand, Redial: c.redial}
+}
+
+// kernel returns the kernel whose TLS is used: this machine's, or a test's.
+func (c *connector) kernel() ktls.Kernel {
+	if c.o.kernel != nil {
+		return c.o.kernel
+	}
+	return ktls.Linux{}
 }
 
 // deaf observes nothing.

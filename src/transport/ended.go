@@ -7,6 +7,7 @@ import (
 
 	"sstp/src/fault"
 	"sstp/src/text"
+	"sstp/src/transport/ktls"
 )
 
 // explain turns what TLS says of an open connection into a *fault.Error. The end of the stream, deadlines and the
@@ -21,9 +22,9 @@ func explain(err error) error {
 	}
 	var header tls.RecordHeaderError
 	var local *net.OpError
-	var inKernel *kernelError
+	var inKernel *ktls.Error
 	switch {
-	case errors.Is(err, errKeyUpdate):
+	case errors.Is(err, ktls.ErrKeyUpdate):
 		return fault.New(fault.TLSFailed, fault.StageUp,
 			"The server changed the keys of the TLS connection, which TLS in the kernel cannot follow.").
 			WithHint("The call is made anew at once. Where this comes back often, set ktls '0'.").Wrap(err)

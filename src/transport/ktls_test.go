@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,6 +20,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/transport/ktls"
 	"sstp/src/transport/netio"
 	"sstp/src/transport/testkit"
 )
@@ -57,25 +61,25 @@ func exchange(t *testing.T, conn *Conn) {
 }
 
 func TestTheSessionGoesToTheKernel(t *testing.T) {
-	ecdsa13, legacy := over13(t), rsaServer(t)
+	ecdsa13, legacy := testkit.Over13(t), rsaServer(t)
 	legacy.MaxVersion, legacy.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_256_GCM_SHA384}
 	for _, tc := range []struct {
 		name   string
 		server *tls.Config
 	}{
 		{"TLS 1.3", ecdsa13},
-		{"TLS 1.2, ChaCha20-Poly1305", over12(t, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256)},
-		{"TLS 1.2, AES-128-GCM", over12(t, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)},
-		{"TLS 1.2, AES-256-GCM", over12(t, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384)},
+		{"TLS 1.2, ChaCha20-Poly1305", testkit.Over12(t, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256)},
+		{"TLS 1.2, AES-128-GCM", testkit.Over12(t, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)},
+		{"TLS 1.2, AES-256-GCM", testkit.Over12(t, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384)},
 		{"TLS 1.2, RSA key exchange", legacy},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			k := &fakeKernel{}
+			k := &testkit.FakeKernel{}
 			o := insisting(t, echoing(tc.server), k)
 			o.TLSLegacy = true
 			seen := &script{}
 			conn := mustConnect(t, o, seen)
-			if info := conn.Info(); info.Path != PathKernel || info.PathReason != "option ktls is 1" || k.shares != 1 {
+			if info := conn.Info(); info.Path != PathKernel || info.PathReason != "option ktls is 1" || k.Shared != 1 {
 				t.Errorf("path %s because %s", info.Path, info.PathReason)
 			}
 			if told := strings.Join(seen.lines, "\n"); !strings.Contains(told, ", not verified, in the kernel\n") {
@@ -86,18 +90,21 @@ func TestTheSessionGoesToTheKernel(t *testing.T) {
 	}
 }
 
+// needKernelTLS is set where the machine's kernel is known to have TLS, so that a test that finds none fails.
+var needKernelTLS = os.Getenv("SSTP_TEST_KTLS") != ""
+
 // onEachKernel runs a test with the fake kernel and, where that is known to have TLS, with this machine's.
-func onEachKernel(t *testing.T, name string, test func(t *testing.T, k kernel)) {
-	t.Run(name, func(t *testing.T) { test(t, &fakeKernel{}) })
+func onEachKernel(t *testing.T, name string, test func(t *testing.T, k ktls.Kernel)) {
+	t.Run(name, func(t *testing.T) { test(t, &testkit.FakeKernel{}) })
 	if needKernelTLS {
-		t.Run(name+", this machine's kernel", func(t *testing.T) { test(t, linux{}) })
+		t.Run(name+", this machine's kernel", func(t *testing.T) { test(t, ktls.Linux{}) })
 	}
 }
 
 // TestThisMachinesKernel uses the real thing where there is one, and what to do without where there is none.
 func TestThisMachinesKernel(t *testing.T) {
-	for _, server := range []*tls.Config{over13(t), over12(t, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
-		over12(t, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256), over12(t, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384)} {
+	for _, server := range []*tls.Config{testkit.Over13(t), testkit.Over12(t, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
+		testkit.Over12(t, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256), testkit.Over12(t, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384)} {
 		conn := mustConnect(t, insisting(t, echoing(server), nil), nil)
 		info := conn.Info()
 		t.Logf("%s, %s: %s, %s", info.TLSVersion, info.CipherSuite, info.Path, info.PathReason)
@@ -113,19 +120,19 @@ func TestThisMachinesKernel(t *testing.T) {
 
 func TestWhoDoesTheRecords(t *testing.T) {
 	for _, arch := range []string{"mips", "mipsle", "mips64", "mips64le", "arm", "riscv64", "loong64"} {
-		if !kernelIsFaster(arch) {
+		if !ktls.FasterThanGo(arch) {
 			t.Errorf("on %s Go is slow", arch)
 		}
 	}
 	for _, arch := range []string{"amd64", "arm64", "386"} {
-		if kernelIsFaster(arch) {
+		if ktls.FasterThanGo(arch) {
 			t.Errorf("on %s Go is fast", arch)
 		}
 	}
-	k := &fakeKernel{}
-	o := insisting(t, echoing(over13(t)), k)
+	k := &testkit.FakeKernel{}
+	o := insisting(t, echoing(testkit.Over13(t)), k)
 	o.KTLS = config.Off
-	if info := mustConnect(t, o, nil).Info(); info.Path != PathGo || info.PathReason != "option ktls is 0" || k.attached != 0 {
+	if info := mustConnect(t, o, nil).Info(); info.Path != PathGo || info.PathReason != "option ktls is 0" || k.Attached != 0 {
 		t.Errorf("ktls 0: path %s, %s", info.Path, info.PathReason)
 	}
 	tunnel := &config.Tunnel{KTLS: config.On}
@@ -136,33 +143,33 @@ func TestWhoDoesTheRecords(t *testing.T) {
 
 // TestWhatTheKernelRefusesGoDoes: the call comes up whatever the kernel says, and tells why.
 func TestWhatTheKernelRefusesGoDoes(t *testing.T) {
-	refusedNone := over13(t)
-	cbc := over12(t, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA)
-	chacha := over12(t, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256)
-	gcm := over12(t, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)
-	tls11 := over12(t)
+	refusedNone := testkit.Over13(t)
+	cbc := testkit.Over12(t, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA)
+	chacha := testkit.Over12(t, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256)
+	gcm := testkit.Over12(t, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)
+	tls11 := testkit.Over12(t)
 	tls11.MinVersion, tls11.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	for _, tc := range []struct {
 		why    string
 		server *tls.Config
-		kernel *fakeKernel
+		kernel *testkit.FakeKernel
 		dials  int
 		reason string
 	}{
-		{"no module", refusedNone, &fakeKernel{noTLS: unix.ENOENT}, 1, "the kernel has no TLS (OpenWrt: package kmod-tls)"},
-		{"no leave to load it", refusedNone, &fakeKernel{noTLS: unix.EPERM}, 1, "the kernel refused TLS: operation not permitted"},
-		{"no ChaCha20-Poly1305", chacha, &fakeKernel{noRX: unix.ENOENT}, 1, "the kernel has no ChaCha20-Poly1305 (OpenWrt: package kmod-crypto-chacha20poly1305)"},
-		{"no GCM", gcm, &fakeKernel{noRX: unix.ENOENT}, 1, "the kernel has no AES-GCM (OpenWrt: package kmod-crypto-gcm)"},
-		{"Linux 5.10 and ChaCha20", chacha, &fakeKernel{noRX: unix.EINVAL}, 1, "this kernel is too old to receive TLS 1.2 with ChaCha20-Poly1305"},
-		{"Linux 4.14 cannot receive", gcm, &fakeKernel{noRX: unix.ENOPROTOOPT}, 1, "this kernel is too old to receive TLS 1.2 with AES-GCM"},
-		{"no memory", gcm, &fakeKernel{noRX: unix.ENOMEM}, 1, "the kernel refused the keys to receive: cannot allocate memory"},
-		{"half a failure", gcm, &fakeKernel{noTX: unix.ENOMEM}, 2, "the kernel refused the keys to send: cannot allocate memory"},
-		{"half a failure, TLS 1.3", refusedNone, &fakeKernel{noTX: unix.EINVAL}, 2, "this kernel is too old to send TLS 1.3 with "},
-		{"CBC", cbc, &fakeKernel{}, 1, "the kernel's TLS has no TLS 1.2 with TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"},
-		{"TLS 1.1", tls11, &fakeKernel{}, 1, "the kernel's TLS has no TLS 1.1 with TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"},
-		{"the first read fails", gcm, &fakeKernel{recvError: unix.EIO}, 2, "the kernel's TLS failed to read"},
-		{"the first record cannot be decrypted", gcm, &fakeKernel{recvError: unix.EBADMSG}, 2, "a TLS record cannot be decrypted"},
-		{"the first write fails", gcm, &fakeKernel{sendError: unix.ENOMEM}, 2, "the kernel's TLS failed to write"},
+		{"no module", refusedNone, &testkit.FakeKernel{NoTLS: unix.ENOENT}, 1, "the kernel has no TLS (OpenWrt: package kmod-tls)"},
+		{"no leave to load it", refusedNone, &testkit.FakeKernel{NoTLS: unix.EPERM}, 1, "the kernel refused TLS: operation not permitted"},
+		{"no ChaCha20-Poly1305", chacha, &testkit.FakeKernel{NoRX: unix.ENOENT}, 1, "the kernel has no ChaCha20-Poly1305 (OpenWrt: package kmod-crypto-chacha20poly1305)"},
+		{"no GCM", gcm, &testkit.FakeKernel{NoRX: unix.ENOENT}, 1, "the kernel has no AES-GCM (OpenWrt: package kmod-crypto-gcm)"},
+		{"Linux 5.10 and ChaCha20", chacha, &testkit.FakeKernel{NoRX: unix.EINVAL}, 1, "this kernel is too old to receive TLS 1.2 with ChaCha20-Poly1305"},
+		{"Linux 4.14 cannot receive", gcm, &testkit.FakeKernel{NoRX: unix.ENOPROTOOPT}, 1, "this kernel is too old to receive TLS 1.2 with AES-GCM"},
+		{"no memory", gcm, &testkit.FakeKernel{NoRX: unix.ENOMEM}, 1, "the kernel refused the keys to receive: cannot allocate memory"},
+		{"half a failure", gcm, &testkit.FakeKernel{NoTX: unix.ENOMEM}, 2, "the kernel refused the keys to send: cannot allocate memory"},
+		{"half a failure, TLS 1.3", refusedNone, &testkit.FakeKernel{NoTX: unix.EINVAL}, 2, "this kernel is too old to send TLS 1.3 with "},
+		{"CBC", cbc, &testkit.FakeKernel{}, 1, "the kernel's TLS has no TLS 1.2 with TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"},
+		{"TLS 1.1", tls11, &testkit.FakeKernel{}, 1, "the kernel's TLS has no TLS 1.1 with TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"},
+		{"the first read fails", gcm, &testkit.FakeKernel{ReceiveError: unix.EIO}, 2, "the kernel's TLS failed to read"},
+		{"the first record cannot be decrypted", gcm, &testkit.FakeKernel{ReceiveError: unix.EBADMSG}, 2, "a TLS record cannot be decrypted"},
+		{"the first write fails", gcm, &testkit.FakeKernel{SendError: unix.ENOMEM}, 2, "the kernel's TLS failed to write"},
 	} {
 		t.Run(tc.why, func(t *testing.T) {
 			o := insisting(t, echoing(tc.server), tc.kernel)
@@ -193,7 +200,7 @@ func TestWhatTheKernelRefusesGoDoes(t *testing.T) {
 }
 
 func TestAHalfFailureBehindAProxy(t *testing.T) {
-	server := testkit.Listen(t, echoing(over13(t)))
+	server := testkit.Listen(t, echoing(testkit.Over13(t)))
 	var asked atomic.Int32
 	proxy := testkit.Listen(t, func(conn net.Conn) {
 		if _, err := testkit.ReadHead(conn); err != nil {
@@ -213,7 +220,7 @@ func TestAHalfFailureBehindAProxy(t *testing.T) {
 		io.Copy(conn, up)
 	})
 	o := unverified(proxy)
-	o.KTLS, o.kernel = config.On, &fakeKernel{noTX: unix.ENOMEM}
+	o.KTLS, o.kernel = config.On, &testkit.FakeKernel{NoTX: unix.ENOMEM}
 	o.Proxy = &config.Proxy{Host: "proxy.test", Port: 3128}
 	conn := mustConnect(t, o, nil)
 	if conn.Info().Path != PathGo || asked.Load() != 2 {
@@ -222,7 +229,7 @@ func TestAHalfFailureBehindAProxy(t *testing.T) {
 	exchange(t, conn)
 	conn.Close()
 
-	o.kernel = &fakeKernel{}
+	o.kernel = &testkit.FakeKernel{}
 	if conn = mustConnect(t, o, nil); conn.Info().Path != PathKernel {
 		t.Errorf("a proxy is no reason: %s", conn.Info().PathReason)
 	}
@@ -230,7 +237,7 @@ func TestAHalfFailureBehindAProxy(t *testing.T) {
 }
 
 func TestAHalfFailureAndNobodyListensAnyMore(t *testing.T) {
-	o := insisting(t, echoing(over13(t)), &fakeKernel{noTX: unix.ENOMEM})
+	o := insisting(t, echoing(testkit.Over13(t)), &testkit.FakeKernel{NoTX: unix.ENOMEM})
 	dials, dial := 0, o.DialTCP
 	o.DialTCP = func(ctx context.Context, a netip.AddrPort) (net.Conn, error) {
 		if dials++; dials > 1 {
@@ -243,7 +250,7 @@ func TestAHalfFailureAndNobodyListensAnyMore(t *testing.T) {
 
 func TestAConnectionThatIsNoSocketStaysInGo(t *testing.T) {
 	o := quiet(t, func(o *Options) {
-		o.KTLS, o.kernel = config.On, &fakeKernel{}
+		o.KTLS, o.kernel = config.On, &testkit.FakeKernel{}
 		o.DialTCP = inMemoryTLS(func(s *tls.Conn) {
 			testkit.ReadHead(s)
 			io.WriteString(s, testkit.OKHead)
@@ -260,68 +267,68 @@ func TestAConnectionThatIsNoSocketStaysInGo(t *testing.T) {
 // TestWhatSurroundsTheHandOver: what the server sends behind its part of the handshake, in the same segment, is the
 // kernel's, to the byte.
 func TestWhatSurroundsTheHandOver(t *testing.T) {
-	ticket := append([]byte{messageNewTicket, 0, 0, 200}, make([]byte, 200)...)
+	ticket := append([]byte{testkit.NewTicket, 0, 0, 200}, make([]byte, 200)...)
 	for _, tc := range []struct {
 		why  string
 		cfg  *tls.Config
-		play func(s *scripted)
+		play func(s *testkit.Peer)
 	}{
-		{"TLS 1.3 and a ticket", over13(t), func(s *scripted) {
-			s.write(s.tx.seal(recordHandshake, ticket))
-			s.request()
-			s.say(testkit.OKHead + "data")
+		{"TLS 1.3 and a ticket", testkit.Over13(t), func(s *testkit.Peer) {
+			s.Send(s.TX.Seal(testkit.Handshake, ticket))
+			s.AwaitRequest()
+			s.SendData(testkit.OKHead + "data")
 		}},
-		{"two tickets in one record, behind it half of one, then the rest", over13(t), func(s *scripted) {
-			s.write(s.tx.seal(recordHandshake, append(bytes.Clone(ticket), ticket...)), s.tx.seal(recordHandshake, ticket[:3]))
-			s.request()
-			s.write(s.tx.seal(recordHandshake, ticket[3:100]), s.tx.seal(recordHandshake, ticket[100:]))
-			s.say(testkit.OKHead)
-			s.say("data")
+		{"two tickets in one record, behind it half of one, then the rest", testkit.Over13(t), func(s *testkit.Peer) {
+			s.Send(s.TX.Seal(testkit.Handshake, append(bytes.Clone(ticket), ticket...)), s.TX.Seal(testkit.Handshake, ticket[:3]))
+			s.AwaitRequest()
+			s.Send(s.TX.Seal(testkit.Handshake, ticket[3:100]), s.TX.Seal(testkit.Handshake, ticket[100:]))
+			s.SendData(testkit.OKHead)
+			s.SendData("data")
 		}},
-		{"a ticket between two records of data", over13(t), func(s *scripted) {
-			s.request()
-			s.write(s.tx.seal(recordData, []byte(testkit.OKHead)), s.tx.seal(recordHandshake, ticket), s.tx.seal(recordData, []byte("da")),
-				s.tx.seal(recordData, nil), s.tx.seal(recordData, []byte("ta")))
+		{"a ticket between two records of data", testkit.Over13(t), func(s *testkit.Peer) {
+			s.AwaitRequest()
+			s.Send(s.TX.Seal(testkit.Data, []byte(testkit.OKHead)), s.TX.Seal(testkit.Handshake, ticket), s.TX.Seal(testkit.Data, []byte("da")),
+				s.TX.Seal(testkit.Data, nil), s.TX.Seal(testkit.Data, []byte("ta")))
 		}},
-		{"a byte in a record, a byte in a segment", over13(t), func(s *scripted) {
-			s.request()
+		{"a byte in a record, a byte in a segment", testkit.Over13(t), func(s *testkit.Peer) {
+			s.AwaitRequest()
 			for _, b := range []byte(testkit.OKHead + "data") {
-				for _, piece := range s.tx.seal(recordData, []byte{b}) {
-					s.write([]byte{piece})
+				for _, piece := range s.TX.Seal(testkit.Data, []byte{b}) {
+					s.Send([]byte{piece})
 				}
 			}
 		}},
-		{"TLS 1.2, data behind the last flight", over12(t), func(s *scripted) {
-			s.say("HTTP/1.1 100 Continue\r\n\r\n")
-			s.request()
-			s.say(testkit.OKHead + "data")
+		{"TLS 1.2, data behind the last flight", testkit.Over12(t), func(s *testkit.Peer) {
+			s.SendData("HTTP/1.1 100 Continue\r\n\r\n")
+			s.AwaitRequest()
+			s.SendData(testkit.OKHead + "data")
 		}},
-		{"TLS 1.2, a request to renegotiate behind the last flight", over12(t), func(s *scripted) {
-			s.write(s.tx.seal(recordHandshake, []byte{messageHelloRequest, 0, 0, 0}))
-			s.request()
-			s.say(testkit.OKHead + "data")
-			if kind, b, err := s.hears(); err != nil || kind != recordAlert || !bytes.Equal(b, []byte{1, 100}) {
-				s.t.Errorf("answered by a record of type %d: %x, %v, want the warning no_renegotiation", kind, b, err)
+		{"TLS 1.2, a request to renegotiate behind the last flight", testkit.Over12(t), func(s *testkit.Peer) {
+			s.Send(s.TX.Seal(testkit.Handshake, []byte{testkit.HelloRequest, 0, 0, 0}))
+			s.AwaitRequest()
+			s.SendData(testkit.OKHead + "data")
+			if kind, b, err := s.Receive(); err != nil || kind != testkit.Alert || !bytes.Equal(b, []byte{1, 100}) {
+				t.Errorf("answered by a record of type %d: %x, %v, want the warning no_renegotiation", kind, b, err)
 			}
 		}},
-		{"TLS 1.2, a warning that means nothing", over12(t), func(s *scripted) {
-			s.write(s.tx.seal(recordAlert, []byte{1, 112}))
-			s.request()
-			s.say(testkit.OKHead + "data")
+		{"TLS 1.2, a warning that means nothing", testkit.Over12(t), func(s *testkit.Peer) {
+			s.Send(s.TX.Seal(testkit.Alert, []byte{1, 112}))
+			s.AwaitRequest()
+			s.SendData(testkit.OKHead + "data")
 		}},
-		{"64 KiB at once", over13(t), func(s *scripted) {
-			s.request()
-			b := s.tx.seal(recordData, []byte(testkit.OKHead+"data"))
+		{"64 KiB at once", testkit.Over13(t), func(s *testkit.Peer) {
+			s.AwaitRequest()
+			b := s.TX.Seal(testkit.Data, []byte(testkit.OKHead+"data"))
 			for range 4 {
-				b = append(b, s.tx.seal(recordData, make([]byte, 16384))...)
+				b = append(b, s.TX.Seal(testkit.Data, make([]byte, 16384))...)
 			}
-			s.write(b)
+			s.Send(b)
 		}},
 	} {
-		onEachKernel(t, tc.why, func(t *testing.T, k kernel) {
-			conn := mustConnect(t, insisting(t, playing(t, tc.cfg, func(s *scripted) {
+		onEachKernel(t, tc.why, func(t *testing.T, k ktls.Kernel) {
+			conn := mustConnect(t, insisting(t, testkit.Playing(t, tc.cfg, func(s *testkit.Peer) {
 				tc.play(s)
-				s.hears() // until we close
+				s.Receive() // until we close
 			}), k), nil)
 			if conn.Info().Path != PathKernel {
 				t.Fatalf("path %s because %s", conn.Info().Path, conn.Info().PathReason)
@@ -350,19 +357,19 @@ func TestAKeyUpdateInTheOpening(t *testing.T) {
 	onEachKernel(t, "KeyUpdate", keyUpdateInTheOpening)
 }
 
-func keyUpdateInTheOpening(t *testing.T, k kernel) {
+func keyUpdateInTheOpening(t *testing.T, k ktls.Kernel) {
 	var updated atomic.Bool
-	updating := playing(t, over13(t), func(s *scripted) {
-		s.request()
-		s.write(s.tx.seal(recordHandshake, []byte{messageKeyUpdate, 0, 0, 1, 0}))
-		s.hears()
+	updating := testkit.Playing(t, testkit.Over13(t), func(s *testkit.Peer) {
+		s.AwaitRequest()
+		s.Send(s.TX.Seal(testkit.Handshake, []byte{testkit.KeyUpdate, 0, 0, 1, 0}))
+		s.Receive()
 	})
 	o := insisting(t, func(conn net.Conn) {
 		if !updated.Swap(true) {
 			updating(conn)
 			return
 		}
-		echoing(over13(t))(conn)
+		echoing(testkit.Over13(t))(conn)
 	}, k)
 	conn := mustConnect(t, o, nil)
 	if info := conn.Info(); info.Path != PathGo || !strings.Contains(info.PathReason, "changed its keys") {
@@ -376,34 +383,34 @@ func TestATLSErrorIsAFault(t *testing.T) {
 	for _, tc := range []struct {
 		why  string
 		cfg  *tls.Config
-		play func(s *scripted)
+		play func(s *testkit.Peer)
 		code fault.Code // "": io.EOF
 		word string
 		note bool // the next connection is left to Go
 	}{
-		{"close_notify", over13(t), func(s *scripted) { s.write(s.tx.seal(recordAlert, []byte{1, 0})) }, "", "", false},
-		{"close_notify, TLS 1.2", over12(t), func(s *scripted) { s.write(s.tx.seal(recordAlert, []byte{1, 0})) }, "", "", false},
-		{"user_canceled before it", over13(t), func(s *scripted) {
-			s.write(s.tx.seal(recordAlert, []byte{1, 90}), s.tx.seal(recordAlert, []byte{1, 0}))
+		{"close_notify", testkit.Over13(t), func(s *testkit.Peer) { s.Send(s.TX.Seal(testkit.Alert, []byte{1, 0})) }, "", "", false},
+		{"close_notify, TLS 1.2", testkit.Over12(t), func(s *testkit.Peer) { s.Send(s.TX.Seal(testkit.Alert, []byte{1, 0})) }, "", "", false},
+		{"user_canceled before it", testkit.Over13(t), func(s *testkit.Peer) {
+			s.Send(s.TX.Seal(testkit.Alert, []byte{1, 90}), s.TX.Seal(testkit.Alert, []byte{1, 0}))
 		}, "", "", false},
-		{"no goodbye", over13(t), func(s *scripted) {}, "", "", false},
-		{"internal_error", over13(t), func(s *scripted) { s.write(s.tx.seal(recordAlert, []byte{2, 80})) }, fault.ClosedByServer, `"internal error"`, false},
-		{"access_denied, TLS 1.2", over12(t), func(s *scripted) { s.write(s.tx.seal(recordAlert, []byte{2, 49})) }, fault.ClosedByServer, `"access denied"`, false},
-		{"bad_record_mac", over13(t), func(s *scripted) { s.write(s.tx.seal(recordAlert, []byte{2, 20})) }, fault.ClosedByServer, `"bad record MAC"`, true},
-		{"a damaged record", over13(t), func(s *scripted) {
-			b := s.tx.seal(recordData, []byte("data"))
+		{"no goodbye", testkit.Over13(t), func(s *testkit.Peer) {}, "", "", false},
+		{"internal_error", testkit.Over13(t), func(s *testkit.Peer) { s.Send(s.TX.Seal(testkit.Alert, []byte{2, 80})) }, fault.ClosedByServer, `"internal error"`, false},
+		{"access_denied, TLS 1.2", testkit.Over12(t), func(s *testkit.Peer) { s.Send(s.TX.Seal(testkit.Alert, []byte{2, 49})) }, fault.ClosedByServer, `"access denied"`, false},
+		{"bad_record_mac", testkit.Over13(t), func(s *testkit.Peer) { s.Send(s.TX.Seal(testkit.Alert, []byte{2, 20})) }, fault.ClosedByServer, `"bad record MAC"`, true},
+		{"a damaged record", testkit.Over13(t), func(s *testkit.Peer) {
+			b := s.TX.Seal(testkit.Data, []byte("data"))
 			b[7] ^= 1
-			s.write(b)
+			s.Send(b)
 		}, fault.TLSFailed, "", true},
-		{"no TLS any more", over12(t), func(s *scripted) { s.write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }, fault.TLSFailed, "", true},
-		{"a record that is too long", over13(t), func(s *scripted) { s.write([]byte{23, 3, 3, 0xff, 0xff}, make([]byte, 70000)) }, fault.TLSFailed, "", true},
-		{"a type that nobody knows", over13(t), func(s *scripted) { s.write(s.tx.seal(99, []byte("x"))) }, fault.TLSFailed, "", true},
+		{"no TLS any more", testkit.Over12(t), func(s *testkit.Peer) { s.Send([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }, fault.TLSFailed, "", true},
+		{"a record that is too long", testkit.Over13(t), func(s *testkit.Peer) { s.Send([]byte{23, 3, 3, 0xff, 0xff}, make([]byte, 70000)) }, fault.TLSFailed, "", true},
+		{"a type that nobody knows", testkit.Over13(t), func(s *testkit.Peer) { s.Send(s.TX.Seal(99, []byte("x"))) }, fault.TLSFailed, "", true},
 	} {
 		for _, mode := range []config.Mode{config.On, config.Off} {
-			onEachKernel(t, tc.why+", ktls "+mode.String(), func(t *testing.T, k kernel) {
-				o := insisting(t, playing(t, tc.cfg, func(s *scripted) {
-					s.request()
-					s.say(testkit.OKHead)
+			onEachKernel(t, tc.why+", ktls "+mode.String(), func(t *testing.T, k ktls.Kernel) {
+				o := insisting(t, testkit.Playing(t, tc.cfg, func(s *testkit.Peer) {
+					s.AwaitRequest()
+					s.SendData(testkit.OKHead)
 					tc.play(s)
 				}), k)
 				o.KTLS = mode
@@ -425,8 +432,8 @@ func TestATLSErrorIsAFault(t *testing.T) {
 				if _, again := conn.Read(make([]byte, 100)); again == nil {
 					t.Error("the end does not last")
 				}
-				if noted := o.Experience.of(vpn) != ""; noted != (tc.note && mode == config.On) {
-					t.Errorf("what the next connection knows: %q", o.Experience.of(vpn))
+				if noted := o.KTLSMemory.Fallback(vpn) != ""; noted != (tc.note && mode == config.On) {
+					t.Errorf("what the next connection knows: %q", o.KTLSMemory.Fallback(vpn))
 				}
 			})
 		}
@@ -444,25 +451,25 @@ func TestWhatOnlyTheKernelCannot(t *testing.T) {
 		word  string
 		alert []byte // what the server gets
 	}{
-		{"KeyUpdate", over13(t), recordHandshake, []byte{messageKeyUpdate, 0, 0, 1, 1}, 1, "changed the keys", nil},
-		{"a request for a certificate", over13(t), recordHandshake, []byte{13, 0, 0, 0}, 1, "an unexpected handshake message", []byte{2, 10}},
-		{"KeyUpdate in TLS 1.2", over12(t), recordHandshake, []byte{messageKeyUpdate, 0, 0, 1, 0}, 1, "an unexpected handshake message", []byte{2, 10}},
-		{"a ticket in TLS 1.2", over12(t), recordHandshake, []byte{messageNewTicket, 0, 0, 0}, 1, "an unexpected handshake message", []byte{2, 10}},
-		{"a message without end", over13(t), recordHandshake, []byte{messageNewTicket, 0xff, 0xff, 0xff}, 1, "more than 64 KiB", []byte{2, 10}},
-		{"ChangeCipherSpec", over12(t), recordChangeCipherSpec, []byte{1}, 1, "unexpected type", []byte{2, 10}},
-		{"a flood of tickets", over13(t), recordHandshake, []byte{messageNewTicket, 0, 0, 0}, maxUseless + 1, "too many records", []byte{2, 10}},
-		{"a flood of warnings", over12(t), recordAlert, []byte{1, 112}, maxUseless + 1, "too many records", []byte{2, 10}},
+		{"KeyUpdate", testkit.Over13(t), testkit.Handshake, []byte{testkit.KeyUpdate, 0, 0, 1, 1}, 1, "changed the keys", nil},
+		{"a request for a certificate", testkit.Over13(t), testkit.Handshake, []byte{13, 0, 0, 0}, 1, "an unexpected handshake message", []byte{2, 10}},
+		{"KeyUpdate in TLS 1.2", testkit.Over12(t), testkit.Handshake, []byte{testkit.KeyUpdate, 0, 0, 1, 0}, 1, "an unexpected handshake message", []byte{2, 10}},
+		{"a ticket in TLS 1.2", testkit.Over12(t), testkit.Handshake, []byte{testkit.NewTicket, 0, 0, 0}, 1, "an unexpected handshake message", []byte{2, 10}},
+		{"a message without end", testkit.Over13(t), testkit.Handshake, []byte{testkit.NewTicket, 0xff, 0xff, 0xff}, 1, "more than 64 KiB", []byte{2, 10}},
+		{"ChangeCipherSpec", testkit.Over12(t), testkit.ChangeCipherSpec, []byte{1}, 1, "unexpected type", []byte{2, 10}},
+		{"a flood of tickets", testkit.Over13(t), testkit.Handshake, []byte{testkit.NewTicket, 0, 0, 0}, 17, "too many records", []byte{2, 10}},
+		{"a flood of warnings", testkit.Over12(t), testkit.Alert, []byte{1, 112}, 17, "too many records", []byte{2, 10}},
 	} {
-		onEachKernel(t, tc.why, func(t *testing.T, k kernel) {
+		onEachKernel(t, tc.why, func(t *testing.T, k ktls.Kernel) {
 			heard := make(chan struct{})
-			o := insisting(t, playing(t, tc.cfg, func(s *scripted) {
+			o := insisting(t, testkit.Playing(t, tc.cfg, func(s *testkit.Peer) {
 				defer close(heard)
-				s.request()
-				s.say(testkit.OKHead)
+				s.AwaitRequest()
+				s.SendData(testkit.OKHead)
 				for range tc.times {
-					s.write(s.tx.seal(tc.kind, tc.sent))
+					s.Send(s.TX.Seal(tc.kind, tc.sent))
 				}
-				if kind, b, err := s.hears(); tc.alert != nil && (err != nil || kind != recordAlert || !bytes.Equal(b, tc.alert)) {
+				if kind, b, err := s.Receive(); tc.alert != nil && (err != nil || kind != testkit.Alert || !bytes.Equal(b, tc.alert)) {
 					t.Errorf("the server got a record of type %d: %x, %v, want alert %x", kind, b, err, tc.alert)
 				}
 			}), k)
@@ -471,7 +478,7 @@ func TestWhatOnlyTheKernelCannot(t *testing.T) {
 			if tc.alert != nil {
 				<-heard
 			}
-			if o.Experience.of(vpn) == "" {
+			if o.KTLSMemory.Fallback(vpn) == "" {
 				t.Error("nothing was learned")
 			}
 		})
@@ -480,13 +487,13 @@ func TestWhatOnlyTheKernelCannot(t *testing.T) {
 
 func TestAFailureAfterTheFirstMinuteIsNoLesson(t *testing.T) {
 	begun, later := time.Now(), make(chan struct{})
-	o := insisting(t, playing(t, over13(t), func(s *scripted) {
-		s.request()
-		s.say(testkit.OKHead + "x")
+	o := insisting(t, testkit.Playing(t, testkit.Over13(t), func(s *testkit.Peer) {
+		s.AwaitRequest()
+		s.SendData(testkit.OKHead + "x")
 		<-later
-		s.write(s.tx.seal(recordHandshake, []byte{messageKeyUpdate, 0, 0, 1, 0}))
-		s.hears()
-	}), &fakeKernel{})
+		s.Send(s.TX.Seal(testkit.Handshake, []byte{testkit.KeyUpdate, 0, 0, 1, 0}))
+		s.Receive()
+	}), &testkit.FakeKernel{})
 	clock := testkit.Now
 	o.Now = func() time.Time { return clock }
 	conn := mustConnect(t, o, nil)
@@ -495,44 +502,104 @@ func TestAFailureAfterTheFirstMinuteIsNoLesson(t *testing.T) {
 	close(later)
 	_, err := conn.Read(make([]byte, 1))
 	testkit.WantFault(t, err, fault.TLSFailed, "changed the keys")
-	if why := o.Experience.of(vpn); why != "" {
+	if why := o.KTLSMemory.Fallback(vpn); why != "" {
 		t.Errorf("%q: a server that changes its keys now and then still gets the fast path (after %v)", why, time.Since(begun))
 	}
 }
 
-func TestAHandOverNeedsAWholeHandshake(t *testing.T) {
-	c := &connector{o: Options{KTLS: config.On, kernel: &fakeKernel{}}}
-	a, b := net.Pipe()
-	defer a.Close()
-	defer b.Close()
-	state := tls.ConnectionState{Version: tls.VersionTLS12, CipherSuite: tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
-	conn, err := net.Dial("tcp", testkit.Listen(t, func(conn net.Conn) { io.Copy(io.Discard, conn) }).String())
+// insisting are options that want the kernel's TLS, which is k.
+func insisting(t testing.TB, handle func(net.Conn), k ktls.Kernel) Options {
+	o := unverified(testkit.Listen(t, handle))
+	o.KTLS, o.kernel, o.KTLSMemory = config.On, k, &ktls.Memory{}
+	return o
+}
+
+// inFakeKernel returns a connection whose records a fake kernel does. Nobody reads at the other end.
+func inFakeKernel(t *testing.T) (*Conn, *testkit.FakeKernel) {
+	t.Helper()
+	ours, _ := testkit.SocketPair(t)
+	raw, err := ours.(syscall.Conn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	full := func() *watched {
-		w := &watched{stepwise: stepwise{Conn: conn}}
-		w.in.saw(append([]byte{recordHandshake, 3, 3, 0, helloLen}, make([]byte, helloLen)...))
-		w.secrets.master.len = 48
-		return w
+	keys := make([]byte, 4+12+32+8) // tls12_crypto_info_chacha20_poly1305 of linux/tls.h
+	binary.NativeEndian.PutUint16(keys, tls.VersionTLS13)
+	binary.NativeEndian.PutUint16(keys[2:], 54)
+	k := &testkit.FakeKernel{}
+	raw.Control(func(fd uintptr) {
+		err = errors.Join(k.Attach(int(fd)), k.SetKeys(int(fd), 1, keys), k.SetKeys(int(fd), 2, keys))
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	for why, w := range map[string]*watched{
-		"no hello":           {stepwise: stepwise{Conn: conn}, secrets: full().secrets},
-		"no secret":          {stepwise: full().stepwise},
-		"in the midst of it": func() *watched { w := full(); w.in.saw([]byte{23}); return w }(),
-		"of ours":            func() *watched { w := full(); w.out.saw([]byte{23, 3, 3, 0, 1}); return w }(),
-	} {
-		if k, reason, err := c.handOver(w, state); k != nil || err != nil || reason != "the handshake did not end between two records" {
-			t.Errorf("%s: %v, %q, %v", why, k, reason, err)
-		}
-	}
-	w := full()
+	return &Conn{tcp: ours, tls: ktls.NewConn(ours, raw, k, tls.VersionTLS13)}, k
+}
+
+// TestCloseEndsAWriteThatWaits: nobody reads at the other end.
+func TestCloseEndsAWriteThatWaits(t *testing.T) {
+	conn, k := inFakeKernel(t)
+	fill(t, conn, k)
+	writing := make(chan error)
+	go func() {
+		_, err := conn.Write(make([]byte, 1<<20))
+		writing <- err
+	}()
+	time.Sleep(10 * time.Millisecond) // the write is under way, and it waits
+	begun := time.Now()
 	conn.Close()
-	if k, reason, err := c.handOver(w, state); k != nil || err != nil || reason != "the connection is closed" {
-		t.Errorf("closed: %v, %q, %v", k, reason, err)
+	if err := <-writing; err == nil {
+		t.Error("the write came through")
 	}
-	if errors.Is(explain(&kernelError{"x", unix.EIO}), unix.EIO) == false {
-		t.Error("the cause is lost")
+	if took := time.Since(begun); took > closeGrace {
+		t.Errorf("Close took %v: a write under way leaves no room for a goodbye", took)
+	}
+}
+
+// fill writes until the socket has no room for more.
+func fill(t *testing.T, conn *Conn, k *testkit.FakeKernel) {
+	t.Helper()
+	raw, err := conn.tcp.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		for junk := make([]byte, 16384); err == nil; {
+			_, err = k.Send(int(fd), junk)
+		}
+	})
+	if err != unix.EAGAIN {
+		t.Fatal(err)
+	}
+}
+
+func TestCloseWaitsForRoomAndNotLong(t *testing.T) {
+	conn, k := inFakeKernel(t)
+	fill(t, conn, k)
+	begun := time.Now()
+	conn.Close()
+	if took := time.Since(begun); took < closeGrace/2 || took > 2*closeGrace {
+		t.Errorf("Close took %v, want %v", took, closeGrace)
+	}
+}
+
+// TestErrorsOfTheKernel: what is the network's passes, what is TLS's is a fault.
+func TestErrorsOfTheKernel(t *testing.T) {
+	for err, code := range map[unix.Errno]fault.Code{
+		unix.ECONNRESET: "", unix.ETIMEDOUT: "", unix.EPIPE: "",
+		unix.EIO: fault.TLSFailed, unix.EBADMSG: fault.TLSFailed, unix.ENOMEM: fault.TLSFailed, unix.EINVAL: fault.TLSFailed,
+		unix.EMSGSIZE: fault.TLSFailed,
+	} {
+		conn, k := inFakeKernel(t)
+		k.ReceiveError, k.SendError = err, err
+		_, readErr := conn.Read(make([]byte, 1))
+		_, writeErr := conn.Write(make([]byte, 1))
+		for _, got := range []error{readErr, writeErr} {
+			if code != "" {
+				testkit.WantFault(t, got, code)
+			}
+			if !errors.Is(got, err) {
+				t.Errorf("%v does not say %v", got, err)
+			}
+		}
 	}
 }

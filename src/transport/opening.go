@@ -12,6 +12,7 @@ import (
 	"sstp/src/fault"
 	"sstp/src/sstp"
 	"sstp/src/text"
+	"sstp/src/transport/ktls"
 	"sstp/src/transport/netio"
 )
 
@@ -27,7 +28,7 @@ func (c *connector) open(ctx context.Context, session net.Conn) (early []byte, f
 	request := sstp.AppendRequest(make([]byte, 0, 512), hostHeader(c.o.ServerName, c.o.Server.Port), c.o.PathSecret, id)
 	buf := make([]byte, 0, 1024)
 	if _, err := session.Write(request); err != nil {
-		var failed *kernelError
+		var failed *ktls.Error
 		// A server that closed after an alert has not taken the alert back. A kernel that failed has nothing to add.
 		if errors.As(err, &failed) {
 			return nil, "", c.openFault(ctx, err)

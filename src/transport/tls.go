@@ -10,7 +10,9 @@ import (
 
 	"sstp/src/fault"
 	"sstp/src/text"
+	"sstp/src/transport/ktls"
 	"sstp/src/transport/netio"
+	"sstp/src/transport/proxy"
 	"sstp/src/transport/trust"
 )
 
@@ -35,12 +37,12 @@ var legacyCurves = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.C
 func (c *connector) secure(ctx context.Context, conn net.Conn, info *Info) (net.Conn, error) {
 	asked := false // the server wants a client certificate
 	cfg := c.tlsConfig(info, &asked)
-	info.Path, info.PathReason = PathGo, c.goOnly
-	var w *watched
-	if c.goOnly == "" {
-		w = &watched{stepwise: stepwise{Conn: conn}}
-		defer w.secrets.wipe()
-		conn, cfg.KeyLogWriter = w, &w.secrets
+	info.Path, info.PathReason = PathGo, c.fallback
+	var tap *ktls.HandshakeTap
+	if c.fallback == "" {
+		tap = ktls.NewHandshakeTap(conn)
+		defer tap.Wipe()
+		conn, cfg.KeyLogWriter = tap, tap.KeyLog()
 	}
 	session := tls.Client(conn, cfg)
 	release := netio.Guard(ctx, conn)
@@ -54,18 +56,18 @@ func (c *connector) secure(ctx context.Context, conn net.Conn, info *Info) (net.
 	info.CipherSuite = tls.CipherSuiteName(state.CipherSuite)
 	info.Leaf, info.Chain = state.PeerCertificates[0], state.PeerCertificates
 	c.askedForCertificate = asked
-	if w == nil {
+	if tap == nil {
 		return session, nil
 	}
-	inKernel, reason, err := c.handOver(w, state)
+	inKernel, reason, err := tap.HandOver(proxy.Socket(tap.Conn), state, c.kernel())
 	switch {
 	case err != nil:
 		return nil, err
 	case inKernel == nil:
-		w.free = true
 		info.PathReason = reason
 		return session, nil
 	}
+	inKernel.OnEarlyFailure(c.clock, func(err *ktls.Error) { c.o.KTLSMemory.Remember(c.o.Server, err.Reason) })
 	info.Path, info.PathReason = PathKernel, c.whyKernel()
 	return inKernel, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/transport/ktls"
 )
 
 // Options says where to connect to, how, and whom to trust.
@@ -43,8 +44,8 @@ type Options struct {
 	Congestion string // TCP congestion control; empty: the kernel's default
 	Mark       int    // mark of the packets, by which a firewall knows them (SO_MARK); 0: none
 
-	KTLS       config.Mode // who does the TLS records: Auto the faster one, On the kernel, Off Go; what fails, Go does
-	Experience *Experience // outlives connections, so that what failed once is not tried again; nil: each begins anew
+	KTLS       config.Mode  // who does the TLS records: Auto the faster one, On the kernel, Off Go; what fails, Go does
+	KTLSMemory *ktls.Memory // shared by connections, so that what failed once is not tried again; nil: each tries again
 
 	// The rest is for callers with an environment of their own; nil is the real thing.
 
@@ -57,7 +58,7 @@ type Options struct {
 	DialTCP func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
 	Now     func() time.Time
 	Rand    io.Reader
-	kernel  kernel
+	kernel  ktls.Kernel
 }
 
 // FromTunnel returns the options for one server of a tunnel's configuration.

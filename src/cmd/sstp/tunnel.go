@@ -9,6 +9,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/session"
 	"sstp/src/transport"
+	"sstp/src/transport/ktls"
 	"sstp/src/transport/trust"
 	"sstp/src/tun"
 	"sstp/src/ucifile"
@@ -27,10 +28,10 @@ func load(dir, name string) (*config.Tunnel, []config.Warning, error) {
 
 // dialer reaches servers for a tunnel. adjust may change how, and may be nil.
 func dialer(t *config.Tunnel, adjust func(*transport.Options)) session.Dialer {
-	experience := &transport.Experience{}
+	memory := &ktls.Memory{}
 	return func(ctx context.Context, server config.Server, obs transport.Observer) (session.Conn, error) {
 		o := transport.FromTunnel(t, server)
-		o.Rand, o.Experience = rand.Reader, experience
+		o.Rand, o.KTLSMemory = rand.Reader, memory
 		if adjust != nil {
 			adjust(&o)
 		}

@@ -1,4 +1,4 @@
-package transport
+package ktls
 
 import (
 	"errors"
@@ -7,40 +7,42 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernel is the machine's TLS on sockets (Documentation/networking/tls.rst). The sockets are in non-blocking mode:
-// unix.EAGAIN means that nothing was done and the poller must be waited for.
-type kernel interface {
-	// attach prepares a connected socket; it goes on as before until it gets keys.
-	attach(fd int) error
-	// setKeys hands over one direction, tlsTX or tlsRX, with what appendKernelKeys made.
-	setKeys(fd, direction int, keys []byte) error
-	// recv takes decrypted bytes, all of one type of record. 0 bytes and no error: the stream has ended, where the type
-	// is recordData; other records may be empty.
-	recv(fd int, b []byte) (n int, recordType byte, err error)
-	// send encrypts bytes as records of data, and says how many it took.
-	send(fd int, b []byte) (n int, err error)
-	// sendTyped encrypts one record of another type.
-	sendTyped(fd int, b []byte, recordType byte) error
+// Kernel is the TLS of a kernel on sockets. The sockets are in non-blocking mode: unix.EAGAIN means that nothing was done
+// and that the caller must wait for the poller.
+type Kernel interface {
+	// Attach prepares a connected socket, which works as before until it has keys.
+	Attach(fd int) error
+	// SetKeys installs the keys of one direction, TLS_TX or TLS_RX: a structure tls12_crypto_info_* of linux/tls.h.
+	SetKeys(fd, direction int, keys []byte) error
+	// Receive reads decrypted bytes, all from records of one type. 0 bytes of data without an error mean that the stream has
+	// ended; records of other types may be empty.
+	Receive(fd int, b []byte) (n int, recordType byte, err error)
+	// Send encrypts bytes as records of data, and returns how many it took.
+	Send(fd int, b []byte) (n int, err error)
+	// SendTyped encrypts one record of another type.
+	SendTyped(fd int, b []byte, recordType byte) error
 }
 
-// linux is the real kernel. What moves data are system calls that Go's scheduler does not hear of, as in Direct, and for the
-// same reason.
-type linux struct{}
+// Linux is this machine's kernel. It moves data by RawSyscall, without the scheduler's hooks: on a non-blocking socket the
+// calls never block, and waking another thread for them would cost more than the call.
+type Linux struct{}
 
-func (linux) attach(fd int) error {
+// Attach sets the socket's upper layer protocol to TLS.
+func (Linux) Attach(fd int) error {
 	return unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_ULP, "tls")
 }
 
-func (linux) setKeys(fd, direction int, keys []byte) error {
-	// The system call itself, because unix.SetsockoptString would leave a copy of the keys behind.
+// SetKeys sets the socket option TLS_TX or TLS_RX.
+func (Linux) SetKeys(fd, direction int, keys []byte) error {
+	// unix.SetsockoptString would leave a copy of the keys behind.
 	_, _, errno := unix.Syscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_TLS, uintptr(direction),
 		uintptr(unsafe.Pointer(&keys[0])), uintptr(len(keys)), 0)
 	if errno != 0 {
 		return errno
 	}
 	if direction == tlsRX {
-		// SSTP servers do not pad their records: decrypting straight into our buffer saves a copy. Linux 6.0 and later have
-		// the option, for TLS 1.3; a padded record is only decrypted twice.
+		// SSTP servers do not pad their records, so the kernel may decrypt straight into our buffer, which saves a copy. A
+		// padded record would only be decrypted twice. Linux 6.0 and later have the option, for TLS 1.3.
 		_ = unix.SetsockoptInt(fd, unix.SOL_TLS, tlsRXNoPad, 1)
 	}
 	return nil
@@ -49,8 +51,8 @@ func (linux) setKeys(fd, direction int, keys []byte) error {
 // controlLen is the room for a control message of one byte.
 var controlLen = unix.CmsgSpace(1)
 
-// recv is recvmsg as it is: unix.Recvmsg allocates.
-func (linux) recv(fd int, b []byte) (int, byte, error) {
+// Receive calls recvmsg directly, because unix.Recvmsg allocates.
+func (Linux) Receive(fd int, b []byte) (int, byte, error) {
 	var room [64]byte // larger than controlLen on all machines
 	part := unix.Iovec{Base: &b[0]}
 	part.SetLen(len(b))
@@ -71,8 +73,7 @@ func (linux) recv(fd int, b []byte) (int, byte, error) {
 	}
 }
 
-// recordTypeOf reads the type of the record from recvmsg's control message. The kernel gives none at the end of the
-// stream.
+// recordTypeOf reads the type of the record from recvmsg's control message. The kernel sends none at the end of the stream.
 func recordTypeOf(control []byte) byte {
 	if len(control) < unix.CmsgLen(1) {
 		return recordData
@@ -83,7 +84,8 @@ func recordTypeOf(control []byte) byte {
 	return recordData
 }
 
-func (linux) send(fd int, b []byte) (int, error) {
+// Send calls write, whose bytes the kernel takes for data.
+func (Linux) Send(fd int, b []byte) (int, error) {
 	for {
 		n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 		switch errno {
@@ -96,7 +98,8 @@ func (linux) send(fd int, b []byte) (int, error) {
 	}
 }
 
-func (linux) sendTyped(fd int, b []byte, recordType byte) error {
+// SendTyped calls sendmsg with the type in a control message.
+func (Linux) SendTyped(fd int, b []byte, recordType byte) error {
 	control := controlMessage(make([]byte, controlLen), tlsSetType, recordType)
 	for {
 		_, err := unix.SendmsgN(fd, b, control, nil, unix.MSG_DONTWAIT)
@@ -106,7 +109,7 @@ func (linux) sendTyped(fd int, b []byte, recordType byte) error {
 	}
 }
 
-// controlMessage makes room, of controlLen, the control message of one byte that tells the type of a record.
+// controlMessage writes into room, which has controlLen bytes, the control message with the type of a record.
 func controlMessage(room []byte, what int32, recordType byte) []byte {
 	h := (*unix.Cmsghdr)(unsafe.Pointer(&room[0]))
 	h.Level, h.Type = unix.SOL_TLS, what
@@ -115,7 +118,7 @@ func controlMessage(room []byte, what int32, recordType byte) []byte {
 	return room
 }
 
-// The errors of a connection as such, which have nothing to do with TLS in the kernel.
+// connectionErrors are the errors of a TCP connection, which have nothing to do with TLS in the kernel.
 var connectionErrors = [...]unix.Errno{
 	unix.ECONNRESET, unix.EPIPE, unix.ECONNABORTED, unix.ENOTCONN, unix.ESHUTDOWN, unix.ETIMEDOUT, unix.EHOSTUNREACH,
 	unix.ENETUNREACH, unix.ENETDOWN, unix.ENETRESET, unix.EHOSTDOWN, unix.ECONNREFUSED, unix.EACCES, unix.EPERM,

@@ -1,4 +1,4 @@
-package transport
+package ktls
 
 import (
 	"bytes"
@@ -24,15 +24,15 @@ const (
 	kernelChaCha    = 54
 )
 
-// kernelSuite says how the kernel does the records of a cipher suite.
+// kernelSuite is how the kernel encrypts the records of a cipher suite.
 type kernelSuite struct {
 	cipher uint16 // the kernel's number
 	keyLen int
 	hash   func() hash.Hash // of the key schedule
 }
 
-// kernelSuites are the cipher suites that the kernel can do the records of. What a suite has besides, key exchange and
-// signature, is over with the handshake.
+// kernelSuites are the cipher suites whose records the kernel can encrypt. The key exchange and the signature of a suite do not
+// matter any more after the handshake.
 var kernelSuites = map[uint16]kernelSuite{
 	tls.TLS_AES_128_GCM_SHA256:       {kernelAES128GCM, 16, sha256.New},
 	tls.TLS_AES_256_GCM_SHA384:       {kernelAES256GCM, 32, sha512.New384},
@@ -48,8 +48,8 @@ var kernelSuites = map[uint16]kernelSuite{
 	tls.TLS_RSA_WITH_AES_256_GCM_SHA384:               {kernelAES256GCM, 32, sha512.New384},
 }
 
-// secrets is a key log writer (format SSLKEYLOGFILE, a line for each secret) that keeps the secrets from which the keys
-// of the connection's data are made.
+// secrets is a writer for a key log (format SSLKEYLOGFILE, a line for each secret). It keeps the secrets from which the keys
+// of the connection's data are derived.
 type secrets struct {
 	clientRandom   [32]byte
 	master         secret // TLS 1.2
@@ -63,7 +63,7 @@ type secret struct {
 
 func (s *secret) value() []byte { return s.bytes[:s.len] }
 
-// Write takes one line. It wipes it too, against the custom of writers: crypto/tls makes the line for this one call and
+// Write reads one line and overwrites it. Other writers must not do that, but crypto/tls makes the line for this one call and
 // leaves it to the garbage collector.
 func (s *secrets) Write(line []byte) (int, error) {
 	label, rest, _ := bytes.Cut(line, []byte(" "))
@@ -86,18 +86,23 @@ func (s *secrets) Write(line []byte) (int, error) {
 	return n, nil
 }
 
-// wipe forgets everything.
-func (s *secrets) wipe() { *s = secrets{} }
+// complete reports whether the secrets of a version's data have been logged.
+func (s *secrets) complete(version uint16) bool {
+	if version == tls.VersionTLS13 {
+		return s.client.len > 0 && s.server.len > 0
+	}
+	return s.master.len > 0
+}
 
-// direction is what the kernel must know to go on with one direction of a connection.
+// direction is what the kernel must know to continue one direction of a connection.
 type direction struct {
 	key [32]byte
 	iv  [12]byte // TLS 1.2 with GCM: the first 4 bytes, its salt
 	seq uint64   // of the next record
 }
 
-// schedule makes the keys of TLS 1.3 (RFC 8446 section 7.3) or TLS 1.2 (RFC 5246 section 6.3). clientSeq and serverSeq
-// count for TLS 1.2 only: in 1.3 the keys of the data have not been used.
+// schedule derives the keys of TLS 1.3 (RFC 8446 section 7.3) or TLS 1.2 (RFC 5246 section 6.3). clientSeq and serverSeq
+// matter to TLS 1.2 only: in 1.3 the keys of the data have not been used yet.
 func (s *secrets) schedule(version uint16, suite kernelSuite, serverRandom []byte, clientSeq, serverSeq uint64) (client, server direction) {
 	if version == tls.VersionTLS13 {
 		s.client.traffic(suite, &client)
@@ -157,12 +162,12 @@ func (s *secrets) expand(out []byte, h func() hash.Hash, serverRandom []byte) {
 	}
 }
 
-// maxKernelKeys is the length of the longest structure that appendKernelKeys makes.
+// maxKernelKeys is the length of the longest structure that appendKernelKeys appends.
 const maxKernelKeys = 4 + 8 + 32 + 4 + 8
 
-// appendKernelKeys appends the structure tls12_crypto_info_* of linux/tls.h, which stands for TLS 1.3 as well: version and
-// cipher in the machine's byte order, then for GCM iv, key, salt and sequence number, for ChaCha20-Poly1305 iv, key and
-// sequence number.
+// appendKernelKeys appends the structure tls12_crypto_info_* of linux/tls.h, which serves TLS 1.3 as well: version and cipher
+// in the machine's byte order, then for GCM iv, key, salt and sequence number, and for ChaCha20-Poly1305 iv, key and sequence
+// number.
 func appendKernelKeys(b []byte, version uint16, suite kernelSuite, d *direction) []byte {
 	b = binary.NativeEndian.AppendUint16(b, version)
 	b = binary.NativeEndian.AppendUint16(b, suite.cipher)
@@ -173,7 +178,7 @@ func appendKernelKeys(b []byte, version uint16, suite kernelSuite, d *direction)
 	case version == tls.VersionTLS13:
 		b = append(append(append(b, d.iv[4:]...), key...), d.iv[:4]...)
 	default:
-		// The explicit part of the nonce may be anything that is used once (RFC 5288 section 3); the kernel counts it up.
+		// The explicit part of the nonce may be anything that is used only once (RFC 5288 section 3). The kernel counts it up.
 		b = append(append(binary.BigEndian.AppendUint64(b, d.seq), key...), d.iv[:4]...)
 	}
 	return binary.BigEndian.AppendUint64(b, d.seq)

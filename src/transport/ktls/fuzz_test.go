@@ -1,4 +1,4 @@
-package transport
+package ktls
 
 import (
 	"bytes"
@@ -36,7 +36,7 @@ func FuzzRecords(f *testing.F) {
 			total += n
 			rest = rest[n:]
 		}
-		s := &stepwise{Conn: &canned{b: b, cuts: cuts}}
+		s := NewHandshakeTap(&canned{b: b, cuts: cuts})
 		buf := make([]byte, 4096)
 		var got []byte
 		for boundaries := 0; ; {
@@ -45,7 +45,7 @@ func FuzzRecords(f *testing.F) {
 			if err != nil {
 				break
 			}
-			if s.in.between() {
+			if s.in.atBoundary() {
 				if boundaries++; boundaries == records && len(got) != total {
 					t.Fatalf("%d records are %d bytes, read were %d", records, total, len(got))
 				}
@@ -54,11 +54,11 @@ func FuzzRecords(f *testing.F) {
 		if !bytes.Equal(got, b) {
 			t.Fatalf("%d bytes became %d", len(b), len(got))
 		}
-		if int(s.in.after) != after || s.in.between() != (total == len(b)) {
-			t.Fatalf("%d sealed records, want %d; between two: %v", s.in.after, after, s.in.between())
+		if int(s.in.sealedRecords) != after || s.in.atBoundary() != (total == len(b)) {
+			t.Fatalf("%d sealed records, want %d; between two: %v", s.in.sealedRecords, after, s.in.atBoundary())
 		}
-		hello, ok := s.in.random()
-		if ok != (len(random) >= helloLen) || ok && !bytes.Equal(hello, random[helloStart:helloLen]) {
+		hello, ok := s.in.helloRandom()
+		if ok != (len(random) >= helloLen) || ok && !bytes.Equal(hello, random[helloRandomAt:helloLen]) {
 			t.Fatalf("the hello's random is %x, %v", hello, ok)
 		}
 	})
@@ -91,9 +91,9 @@ func FuzzHandshakeMessages(f *testing.F) {
 	f.Add([]byte{messageNewTicket, 0xff, 0xff, 0xff}, []byte{2})
 	f.Fuzz(func(t *testing.T, b, cuts []byte) {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-			whole := kernelConn{version: version, raw: nobody{}}
+			whole := Conn{version: version, raw: nobody{}}
 			want := whole.handshake(b)
-			cut := kernelConn{version: version, raw: nobody{}}
+			cut := Conn{version: version, raw: nobody{}}
 			var got error
 			for rest, i := b, 0; len(rest) > 0 && got == nil; i++ {
 				n := 1
@@ -105,7 +105,7 @@ func FuzzHandshakeMessages(f *testing.F) {
 			if (got == nil) != (want == nil) || got != nil && got.Error() != want.Error() {
 				t.Fatalf("whole: %v, in pieces: %v", want, got)
 			}
-			if got == nil && (cut.messages != whole.messages && (cut.messages.have != 0 || whole.messages.have != 0) || cut.useless != whole.useless) {
+			if got == nil && (cut.messages != whole.messages && (cut.messages.have != 0 || whole.messages.have != 0) || cut.idleRecords != whole.idleRecords) {
 				t.Fatalf("whole: %+v, in pieces: %+v", whole.messages, cut.messages)
 			}
 		}

@@ -1,4 +1,4 @@
-package transport
+package ktls
 
 import (
 	"crypto/tls"
@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// Alerts that are sent or told apart here (RFC 8446 section 6, RFC 5246 section 7.2).
+// The alerts that are sent or handled here (RFC 8446 section 6, RFC 5246 section 7.2).
 const (
 	levelWarning = 1
 	levelFatal   = 2
@@ -31,20 +31,21 @@ const (
 const maxMessage = 65536
 
 var (
-	errKeyUpdate = errors.New("KeyUpdate")
+	// ErrKeyUpdate is the cause of the Error for a server that changes its keys.
+	ErrKeyUpdate = errors.New("KeyUpdate")
 	errLong      = errors.New("too long")
 )
 
-// handshakeReader cuts handshake records into messages, of which it keeps nothing: they may be split and packed in any
-// way (RFC 8446 section 5.1).
+// handshakeReader cuts handshake records into messages, which may be split and packed in any way (RFC 8446 section 5.1). It
+// keeps none of them.
 type handshakeReader struct {
 	header [4]byte
 	have   int // bytes of header seen
 	left   int // bytes of the message that follow
 }
 
-// next takes bytes up to the end of a message's header or body. begun is true where a header has become complete; its
-// type is then kind.
+// next consumes bytes up to the end of a message's header or body. begun reports that a header is now complete, of a message
+// whose type is kind.
 func (r *handshakeReader) next(b []byte) (kind byte, begun bool, rest []byte, err error) {
 	if r.have == len(r.header) {
 		n := min(r.left, len(b))
@@ -67,15 +68,15 @@ func (r *handshakeReader) next(b []byte) (kind byte, begun bool, rest []byte, er
 	return r.header[0], true, b[n:], nil
 }
 
-// handshake takes bytes of handshake records. Tickets are dropped, no session is ever resumed.
-func (c *kernelConn) handshake(b []byte) error {
+// handshake reads bytes of handshake records. It drops tickets, because no session is ever resumed.
+func (c *Conn) handshake(b []byte) error {
 	for len(b) > 0 {
 		kind, begun, rest, err := c.messages.next(b)
 		if err != nil {
 			return c.refuse(unexpectedMessage, "a handshake message of more than 64 KiB")
 		}
 		if begun {
-			if err := c.message(kind); err != nil {
+			if err := c.handleMessage(kind); err != nil {
 				return err
 			}
 		}
@@ -84,52 +85,52 @@ func (c *kernelConn) handshake(b []byte) error {
 	return nil
 }
 
-// message acts on the type of a handshake message.
-func (c *kernelConn) message(kind byte) error {
+// handleMessage acts on the type of a handshake message.
+func (c *Conn) handleMessage(kind byte) error {
 	switch {
 	case kind == messageNewTicket && c.version == tls.VersionTLS13:
-		return c.idle()
+		return c.countIdle()
 	case kind == messageKeyUpdate && c.version == tls.VersionTLS13:
-		return c.fail(&kernelError{reason: "the server changed its keys, which the kernel cannot follow", err: errKeyUpdate})
+		return c.fail(&Error{Reason: "the server changed its keys, which the kernel cannot follow", Err: ErrKeyUpdate})
 	case kind == messageHelloRequest && c.version != tls.VersionTLS13:
-		c.say(levelWarning, noRenegotiation) // it is the server's choice whether to go on (RFC 5246 section 7.2.2)
-		return c.idle()
+		c.sendAlert(levelWarning, noRenegotiation) // it is the server's choice whether to go on (RFC 5246 section 7.2.2)
+		return c.countIdle()
 	}
 	return c.refuse(unexpectedMessage, "an unexpected handshake message")
 }
 
-// alertReader puts the two bytes of an alert together: they may come one by one.
+// alertReader joins the two bytes of an alert, which may come one by one.
 type alertReader struct {
 	level byte
-	half  bool // level is known
+	begun bool // level is known
 }
 
-// alerted takes bytes of alert records.
-func (c *kernelConn) alerted(b []byte) error {
+// readAlerts reads bytes of alert records.
+func (c *Conn) readAlerts(b []byte) error {
 	for _, x := range b {
-		if !c.alert.half {
+		if !c.alert.begun {
 			c.alert = alertReader{x, true}
 			continue
 		}
-		c.alert.half = false
-		if err := c.obey(c.alert.level, x); err != nil {
+		c.alert.begun = false
+		if err := c.handleAlert(c.alert.level, x); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// obey acts on an alert. The error has the shape of crypto/tls's.
-func (c *kernelConn) obey(level, number byte) error {
+// handleAlert acts on an alert. Its error has the shape of crypto/tls's.
+func (c *Conn) handleAlert(level, number byte) error {
 	switch {
 	case number == closeNotify:
 		return io.EOF
 	case number == userCanceled, c.version != tls.VersionTLS13 && level == levelWarning:
-		return c.idle() // close_notify will follow, or nothing has happened
+		return c.countIdle() // close_notify will follow, or nothing has happened
 	}
 	err := &net.OpError{Op: "remote error", Err: tls.AlertError(number)}
 	if number == badRecordMAC || number == recordOverflow || number == unexpectedMessage {
-		return c.fail(&kernelError{reason: "the server did not understand what the kernel's TLS sent", err: err})
+		return c.fail(&Error{Reason: "the server did not understand what the kernel's TLS sent", Err: err})
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package transport
+package ktls
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"testing"
+
+	"sstp/src/transport/testkit"
 )
 
 func unhex(t *testing.T, s string) []byte {
@@ -89,9 +91,9 @@ func TestTheStructuresOfTheKernel(t *testing.T) {
 		if string(b[4:]) != tc.want || len(b) > maxKernelKeys {
 			t.Errorf("%s: %q, want %q", tc.name, b[4:], tc.want)
 		}
-		r, err := newRecords(b)
-		if err != nil || r.version != tc.version {
-			t.Errorf("%s: version %x, %v", tc.name, r.version, err)
+		r, err := testkit.NewRecords(b)
+		if err != nil || r.Version != tc.version {
+			t.Errorf("%s: version %x, %v", tc.name, r.Version, err)
 		}
 	}
 }
@@ -116,7 +118,8 @@ func TestTheKeyLogLeavesNothingBehind(t *testing.T) {
 	if s.client.len != 0 || s.server.len != 0 || s.master.len != 48 {
 		t.Error("a line that is none was taken")
 	}
-	if s.wipe(); s != (secrets{}) {
-		t.Error("wipe leaves something")
+	tap := HandshakeTap{secrets: s}
+	if tap.Wipe(); tap.secrets != (secrets{}) {
+		t.Error("Wipe leaves something")
 	}
 }
