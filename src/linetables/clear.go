@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Clear returns a copy of a linked Go program whose line tables are zero. The error is an *UnknownError where the program
+// Clear returns a copy of a linked Go program whose line tables are zero, and whose tracebacks have no arguments. The error is an *UnknownError where the program
 // is none that this package knows; any other error means that it is damaged, or that this package is.
 func Clear(file []byte) ([]byte, error) {
 	before, err := parse(file)
@@ -51,7 +51,7 @@ func (p *program) clear() ([]byte, error) {
 
 var errChanged = errors.New("clearing the line tables changed something else: this is a bug, and the file stays as it is")
 
-// clear sets the line tables to zero, in place.
+// clear sets to zero what only serves tracebacks, in place.
 func (t *table) clear() error {
 	live := make([]bool, len(t.pcs))
 	live[0] = true // offset 0 stands for no table
@@ -77,8 +77,8 @@ func (t *table) clear() error {
 		}
 	}
 	for _, r := range t.records {
-		for _, field := range []int{fieldPCFile, fieldPCLine, fieldCU, fieldStartLine} {
-			t.order.PutUint32(t.funcs[r.at+field:], 0)
+		for at, nothing := range t.tracebackOnly(r) {
+			t.order.PutUint32(t.funcs[at:], nothing)
 		}
 	}
 	clear(t.units)
@@ -86,15 +86,15 @@ func (t *table) clear() error {
 	return nil
 }
 
-// sameButLines reports whether another table is the same for everything but lines: all that the runtime works with has the
-// same contents, and each table of each function decodes to the same.
+// sameButLines reports whether a cleared table is the same for everything but tracebacks: all that the runtime works with has
+// the same contents, each table of each function decodes to the same, and what is gone has the value that stands for nothing.
 func (t *table) sameButLines(o *table) bool {
 	header := len(t.data) - len(t.names) - len(t.units) - len(t.files) - len(t.pcs) - len(t.funcs)
 	if len(t.data) != len(o.data) || !bytes.Equal(t.data[:header], o.data[:header]) || !bytes.Equal(t.names, o.names) ||
 		len(t.records) != len(o.records) {
 		return false
 	}
-	funcs, others := bytes.Clone(t.funcs), bytes.Clone(o.funcs)
+	funcs := bytes.Clone(t.funcs)
 	same := map[[2]uint32]bool{{0, 0}: true}
 	for i, r := range t.records {
 		if r != o.records[i] {
@@ -112,10 +112,9 @@ func (t *table) sameButLines(o *table) bool {
 			}
 			same[[2]uint32{offset, other}] = true
 		}
-		for _, b := range [][]byte{funcs, others} {
-			clear(b[r.at+fieldPCFile : r.at+fieldPCData])
-			clear(b[r.at+fieldCU : r.at+fieldStartLine+4])
+		for at, nothing := range t.tracebackOnly(r) {
+			t.order.PutUint32(funcs[at:], nothing)
 		}
 	}
-	return bytes.Equal(funcs, others)
+	return bytes.Equal(funcs, o.funcs)
 }

@@ -6,7 +6,7 @@
 // nothing moves, so that no address in the program changes, and zeros compress to nothing. Everything that the runtime
 // works with stays: stack sizes, stack maps, inlining, preemption points. A traceback of the cleared program shows ?:0
 // instead of file and line, with the function's name and the offset in it as before; Annotate turns these into file and
-// line again.
+// line again. The values of arguments, which optimised functions often overwrite, are gone: main.f() instead of main.f(0x1).
 //
 // The layout is that of cmd/link/internal/ld/pcln.go and runtime/symtab.go. Clear leaves a program alone whose layout it
 // does not know.

@@ -20,6 +20,7 @@ func section(order binary.AppendByteOrder, ptrSize int) []byte {
 		{16, 1, 2, 1, 0xc0, 15, 4, 0}, // 4: lines 7, 8 and 1000, up to pc 4, 8 and 24
 		{4, 6, 0},                     // 12: the second file
 		{6, 3, 1, 3, 0},               // 15: pcdata 2 up to pc 12, then 1
+		{8, 6, 0},                     // 20: arguments that are alive
 	}, nil)
 	var funcs []byte
 	const count = 3
@@ -30,8 +31,11 @@ func section(order binary.AppendByteOrder, ptrSize int) []byte {
 		if !withData {
 			return append(u32(u32(u32(r, 0), 0), 3), 0, 0, 0, 0)
 		}
-		r = append(u32(u32(u32(r, 2), 0), 3), 0, 0, 0, 1)
-		return u32(u32(u32(r, 15), 0), noFuncdata)
+		r = append(u32(u32(u32(r, 4), 0), 3), 0, 0, 0, 7)
+		for _, word := range []uint32{15, 0, 0, 20, noFuncdata, 11, 12, 13, 14, 15, 16} {
+			r = u32(r, word)
+		}
+		return r
 	}
 	var records []byte
 	for i := range uint32(count) {
@@ -76,11 +80,17 @@ func TestOnlyTheLinesAreCleared(t *testing.T) {
 		if err := after.clear(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if want := append(append([]byte{0, 34, 6, 0}, make([]byte, 11)...), 6, 3, 1, 3, 0); !bytes.Equal(after.pcs, want) {
+		if want := append(append([]byte{0, 34, 6, 0}, make([]byte, 11)...), 6, 3, 1, 3, 0, 0, 0, 0); !bytes.Equal(after.pcs, want) {
 			t.Errorf("%s: of the pc tables % x are left, want % x", name, after.pcs, want)
 		}
 		if !before.sameButLines(after) || !after.cleared() || before.cleared() {
 			t.Errorf("%s: it is not the same without lines", name)
+		}
+		r := after.records[0]
+		for i, want := range []uint32{15, 0, 0, 0, noFuncdata, 11, 12, 13, 14, noFuncdata, noFuncdata} {
+			if got := after.word(r.at + recordSize + 4*i); got != want {
+				t.Errorf("%s: word %d behind a record is %#x, want %#x", name, i, got, want)
+			}
 		}
 		p := &program{table: before}
 		for pc, want := range map[uint64]int{0: 7, 3: 7, 4: 8, 8: 1000, 23: 1000} {
@@ -104,17 +114,10 @@ func TestWhatElseChangesIsNoticed(t *testing.T) {
 		at := func(part []byte) int { return bytes.Index(data, part) }
 		pcs := at(before.pcs)
 		for i := range before.pcs {
-			free[pcs+i] = i == 0 || i >= 4 && i < 15
+			free[pcs+i] = i == 0 || i >= 4 && i < 15 || i >= 20
 		}
 		for i := range len(before.units) + len(before.files) {
 			free[at(before.units)+i] = true
-		}
-		for _, r := range before.records {
-			for _, field := range []int{fieldPCFile, fieldPCLine, fieldCU, fieldStartLine} {
-				for i := range 4 {
-					free[at(before.funcs)+r.at+field+i] = true
-				}
-			}
 		}
 		for i := range data {
 			spoilt := bytes.Clone(cleared.data)

@@ -25,9 +25,12 @@ const (
 
 // What the runtime numbers, internal/abi/symtab.go.
 const (
-	pcdataInlTree   = 2
-	funcdataInlTree = 3
-	noFuncdata      = 1<<32 - 1
+	pcdataInlTree      = 2
+	pcdataArgLiveIndex = 3
+	funcdataInlTree    = 3
+	funcdataArgInfo    = 5
+	funcdataArgLive    = 6
+	noFuncdata         = 1<<32 - 1
 	// maxTables is more than any release has numbered. A record with more is not what we take it for.
 	maxTables = 16
 )
@@ -137,14 +140,31 @@ func (t *table) size(i int) uint64 {
 // name returns a function's name.
 func (t *table) name(r record) string { return cString(t.names, t.word(r.at+fieldName)) }
 
-// kept returns the offsets of a function's pc tables that the runtime works with: stack sizes, and all pcdata. Zero stands
-// for no table.
+// kept returns the offsets of a function's pc tables that the runtime works with: stack sizes, and all pcdata but that for
+// the arguments in tracebacks. Zero stands for no table.
 func (t *table) kept(r record) []uint32 {
 	offsets := []uint32{t.word(r.at + fieldPCSP)}
 	for i := range r.npcdata {
-		offsets = append(offsets, t.word(r.at+recordSize+4*i))
+		if i != pcdataArgLiveIndex {
+			offsets = append(offsets, t.word(r.at+recordSize+4*i))
+		}
 	}
 	return offsets
+}
+
+// tracebackOnly returns the words of a function's record that only serve what a traceback prints, each with the value that stands
+// for nothing: file, line, and where the values of the arguments are.
+func (t *table) tracebackOnly(r record) map[int]uint32 {
+	words := map[int]uint32{r.at + fieldPCFile: 0, r.at + fieldPCLine: 0, r.at + fieldCU: 0, r.at + fieldStartLine: 0}
+	if pcdataArgLiveIndex < r.npcdata {
+		words[r.at+recordSize+4*pcdataArgLiveIndex] = 0
+	}
+	for _, i := range []int{funcdataArgInfo, funcdataArgLive} {
+		if i < r.nfuncdata {
+			words[r.at+recordSize+4*(r.npcdata+i)] = noFuncdata
+		}
+	}
+	return words
 }
 
 // funcdata returns an offset of a function's funcdata.
