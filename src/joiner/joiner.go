@@ -16,7 +16,7 @@ import (
 	"sstp/src/sstp"
 )
 
-// Config says what a Joiner needs to know. SSTP.Role and PPP.Role must be the same side.
+// Config is what a Joiner is made of. SSTP.Role and PPP.Role must be the same side.
 type Config struct {
 	SSTP sstp.Config
 	PPP  ppp.Config
@@ -29,7 +29,7 @@ type Config struct {
 
 	// EmptyKeys binds a call that logs in by EAP-MSCHAPv2 with keys of zeros, for servers that expect that.
 	EmptyKeys bool
-	// Until is where a client says goodbye by itself.
+	// Until is the point at which a client hangs up by itself.
 	Until Milestone
 
 	// Goodbye bounds the parts of a goodbye; a zero duration takes the value of DefaultGoodbye.
@@ -88,7 +88,7 @@ type Joiner struct {
 	causedBy   fault.Party
 	terminate  time.Time // when to stop waiting for Terminate-Ack; zero: not waiting
 	disconnect time.Time // when to stop waiting for the peer's SSTP goodbye; zero: not waiting
-	limit      time.Time // when to end whatever is missing; zero: no goodbye
+	limit      time.Time // when the goodbye ends at the latest; zero: no goodbye
 	ended      bool
 }
 
@@ -131,7 +131,7 @@ func (j *Joiner) Receive(now time.Time, pkt []byte) []Action {
 // Heard notes that bytes arrived which Receive was not shown: any byte is a sign of life.
 func (j *Joiner) Heard(now time.Time) { j.sstp.Heard(now) }
 
-// Lost tells that the stream has ended, and why.
+// Lost takes the end of the stream. err is its cause; nil or io.EOF means an ordinary end.
 func (j *Joiner) Lost(now time.Time, err error) []Action {
 	if j.ended {
 		return nil
@@ -149,21 +149,21 @@ func (j *Joiner) Ping(now time.Time) []Action {
 	return j.drain(now)
 }
 
-// Hangup ends the call in order: LCP's Terminate, SSTP's disconnect, both within Config.Goodbye. text is what the
-// Terminate-Request says. cause is the reason that Ended gives; nil means that the end is wanted.
+// Hangup ends the call in order: LCP's Terminate, then SSTP's disconnect, within the limits of Config.Goodbye. text goes
+// into the Terminate-Request. cause becomes the Err of Ended; nil means that the end is wanted.
 func (j *Joiner) Hangup(now time.Time, text string, cause *fault.Error) []Action {
 	j.hangup(now, text, cause, fault.Us)
 	return j.drain(now)
 }
 
-// Abort ends the call by SSTP's CALL_ABORT. err is the reason that Ended gives.
+// Abort ends the call by SSTP's CALL_ABORT. err becomes the Err of Ended.
 func (j *Joiner) Abort(now time.Time, attr sstp.AttributeID, status sstp.Status, err *fault.Error) []Action {
 	j.fromSSTP(j.sstp.Abort(now, attr, status, err))
 	return j.drain(now)
 }
 
-// Break ends the call at once, without a word to the peer. err is the reason that Ended gives, unless the call is ending
-// for another one already.
+// Break ends the call at once, without a word to the peer. err becomes the Err of Ended, unless the call is ending for
+// another reason already.
 func (j *Joiner) Break(err *fault.Error) []Action {
 	j.end(err, fault.Us)
 	return j.done()

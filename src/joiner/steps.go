@@ -183,7 +183,7 @@ func (j *Joiner) succeeded(now time.Time, a *auth.Action) {
 	clear(key[:])
 }
 
-// hangup says goodbye unless that is under way.
+// hangup begins the goodbye unless it is under way.
 func (j *Joiner) hangup(now time.Time, text string, cause *fault.Error, by fault.Party) {
 	if j.ended || j.ending {
 		return
@@ -197,7 +197,7 @@ func (j *Joiner) hangup(now time.Time, text string, cause *fault.Error, by fault
 	j.fromPPP(j.link.Terminate(now, text))
 }
 
-// disconnectNow says SSTP's goodbye, after PPP's.
+// disconnectNow sends SSTP's goodbye, which follows PPP's.
 func (j *Joiner) disconnectNow(now time.Time) {
 	j.terminate, j.disconnect = time.Time{}, time.Time{}
 	if j.limit.IsZero() {
@@ -206,8 +206,8 @@ func (j *Joiner) disconnectNow(now time.Time) {
 	j.fromSSTP(j.sstp.Disconnect(now))
 }
 
-// linkEnded follows PPP's end. After our own goodbye SSTP's follows at once. After the peer's, or after a failure of
-// PPP, the peer has a while to say SSTP's goodbye itself. On a server a client that ends a bound call has not failed.
+// linkEnded handles PPP's end. After our own goodbye SSTP's follows at once. After the peer's, or after a failure of
+// PPP, the peer has a while to send SSTP's goodbye itself. A client that ends a bound call is no failure for a server.
 func (j *Joiner) linkEnded(now time.Time, a *ppp.Action) {
 	if j.ending {
 		if !j.terminate.IsZero() {
@@ -222,7 +222,7 @@ func (j *Joiner) linkEnded(now time.Time, a *ppp.Action) {
 	j.disconnect = now.Add(j.cfg.Goodbye.Linger)
 }
 
-// end ends the call for the best reason that is known: what made either side hang up says more than the hanging up.
+// end ends the call for the best reason that is known. What made either side hang up explains more than the hanging up.
 func (j *Joiner) end(err *fault.Error, by fault.Party) {
 	if j.ended {
 		return
@@ -232,15 +232,15 @@ func (j *Joiner) end(err *fault.Error, by fault.Party) {
 	case j.cause != nil:
 		err, by = j.cause, j.causedBy
 	case j.ending:
-		err, by = nil, fault.Us // our own goodbye: how the peer took it is nobody's trouble
+		err, by = nil, fault.Us // after our own goodbye it does not matter how the peer took it
 	case j.client() && err != nil && err.Code == fault.ClosedByServer && j.running:
 		err = j.explain(err, by)
 	}
 	j.tell(Action{Kind: Ended, Err: err, By: by})
 }
 
-// explain returns what PPP knows of an end of which SSTP knows only that it came from the other side. A connection that
-// ended without a word is never a refused login: whoever can forge a FIN or a RST would otherwise decide how long the
+// explain returns PPP's reason for an end of which SSTP knows only that the server brought it about. A connection that
+// ended without a word is never a refused login: otherwise anybody who can forge a FIN or a RST would decide how long the
 // tunnel waits.
 func (j *Joiner) explain(err *fault.Error, by fault.Party) *fault.Error {
 	why := j.link.EndedByPeer()

@@ -7,13 +7,13 @@ import (
 	"sstp/src/fault"
 )
 
-// maxProposals is how many different methods a server may propose before it is taken for a broken one.
+// maxProposals is how many different methods a server may propose before it counts as broken.
 const maxProposals = 8
 
 // maxNaksPerProposal is how often one proposal is Naked; when it comes once more there is no agreement.
 const maxNaksPerProposal = 2
 
-// chooser finds the authentication method (LCP option 3). The client looks at each proposal afresh, for SoftEther and
+// chooser negotiates the authentication method (LCP option 3). The client judges each proposal by itself: SoftEther and
 // accel-ppp ignore what a Nak suggests and step through their own list, down to PAP; RRAS and pppd take the suggestion.
 type chooser struct {
 	link *Link
@@ -129,7 +129,7 @@ func (c *chooser) withdraw(p Protocol) *fault.Error {
 	return nil
 }
 
-// disputed says that one side has refused what the other proposed.
+// disputed reports whether one side has refused what the other proposed.
 func (c *chooser) disputed() bool { return c.naks > 0 || len(c.left) < len(c.link.cfg.Auth) }
 
 // fault names what the peer offers and what is allowed here.

@@ -25,10 +25,10 @@ func (s state) String() string {
 	return [numStates]string{"Initial", "Starting", "Closed", "Stopped", "Closing", "Stopping", "Req-Sent", "Ack-Rcvd", "Ack-Sent", "Opened"}[s]
 }
 
-// negotiating says that Configure-Requests are on the way and the layer is neither open nor given up.
+// negotiating reports whether Configure-Requests are under way: the layer is neither open nor given up.
 func (s state) negotiating() bool { return s == reqSent || s == ackRcvd || s == ackSent }
 
-// timed says that the restart timer runs in this state (RFC 1661 section 4.6).
+// timed reports whether the restart timer runs in this state (RFC 1661 section 4.6).
 func (s state) timed() bool { return s >= closing && s <= ackSent }
 
 // event is one of the events of RFC 1661 section 4.3, in the order of the RFC's table.
@@ -81,7 +81,7 @@ type cell struct {
 	legal bool
 }
 
-// to makes a cell: the next state first, as it is what one looks for.
+// to makes a cell. The next state comes first, as readers look for it first.
 func to(next state, do ...operation) cell { return cell{do, next, true} }
 
 // automaton is the table of RFC 1661 section 4.1: a row for each event, a column for each state. Its footnotes are not

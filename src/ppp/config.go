@@ -15,24 +15,24 @@ const (
 	Server
 )
 
-// Config says what a Link asks for and what it grants.
+// Config is what a Link asks for and what it grants.
 type Config struct {
 	Role Role
 
 	// MRU is the largest information field we ask the peer to send (RFC 1661 section 6.1); 0: not asked, which is 1500.
 	MRU int
 
-	// Auth is, for the client, what may be agreed to, in order of preference. For the server it is what is proposed, in
-	// this order; a server with an empty list asks for no authentication.
+	// Auth is the list of methods that a client accepts, in order of preference, or that a server proposes, in this order.
+	// A server with an empty list asks for no authentication.
 	Auth []AuthProtocol
 
-	// IPv4 and IPv6 say which network protocols are wanted. The control protocol of the other is Protocol-Rejected. A
-	// client that wants IPv4 cannot do without; IPv6 is always optional.
+	// IPv4 and IPv6 say which network protocols are wanted. The control protocol of an unwanted one is Protocol-Rejected. A
+	// client that wants IPv4 fails without it; IPv6 is always optional.
 	IPv4, IPv6 bool
 
 	// Address is our own IPv4 address: the server has one, the client may wish for one (invalid: any).
 	Address netip.Addr
-	// PeerAddress is what the server assigns to the client. Invalid: any usable one that the client wishes for.
+	// PeerAddress is what the server assigns to the client. Invalid: any usable address that the client asks for.
 	PeerAddress netip.Addr
 	// DNS is what the server hands out, at most two.
 	DNS []netip.Addr
@@ -65,7 +65,7 @@ type Timers struct {
 }
 
 // DefaultTimers returns the values of RFC 1661 section 4.6, which all servers known to us use too. The goodbye is
-// shorter: on a reliable transport a second of silence says enough.
+// shorter: on a reliable transport one second is enough.
 func DefaultTimers() Timers {
 	return Timers{
 		Restart:      3 * time.Second,

@@ -14,7 +14,7 @@ const (
 	ipcpDNS2    byte = 131
 )
 
-// noIPCP is the hint for a server that says nothing in IPCP, as SoftEther 5.02 does in a hub without DHCP.
+// noIPCP is the hint for a server that never answers IPCP, as SoftEther 5.02 in a hub without DHCP.
 const noIPCP = "There was no IPCP answer: the hub probably has no DHCP server (SoftEther), or the server has no free address."
 
 // ipcp is the policy of the Internet Protocol Control Protocol. Compression (option 2) and NetBIOS name servers (130,
@@ -39,7 +39,7 @@ func newIPCP(l *Link) *ipcp {
 
 func (c *ipcp) server() bool { return c.link.cfg.Role == Server }
 
-// begin asks for everything again: a server that starts anew may have other addresses for us.
+// begin asks for everything again: a server that negotiates again may have other addresses for us.
 func (c *ipcp) begin() {
 	cfg := &c.link.cfg
 	c.local = netip.IPv4Unspecified()
@@ -129,7 +129,7 @@ func (c *ipcp) naked(o option) *fault.Error {
 	return nil
 }
 
-// nakedDNS takes a name server. One that says nothing new or cannot be one is not asked for again.
+// nakedDNS takes a name server. If it is the one that we asked for, or cannot be one, the option is not sent again.
 func (c *ipcp) nakedDNS(i int, a netip.Addr) {
 	if a == c.dns[i] || !usable(a) {
 		c.askDNS[i] = false
@@ -199,7 +199,7 @@ func appendAddress(dst []byte, typ byte, a netip.Addr) []byte {
 	return appendOption(dst, typ, b[:]...)
 }
 
-// usable says that a can be the address of a host: a server's word for it is not enough.
+// usable reports whether a can be the address of a host.
 func usable(a netip.Addr) bool {
 	return a.Is4() && !a.IsLoopback() && !a.IsMulticast() && a.As4()[0] != 0 && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }

@@ -18,12 +18,12 @@ const (
 	reject
 )
 
-// policy is what one control protocol thinks: what it asks for, what it grants, and what follows from the result. The
-// layer does the rest, which is the same for all.
+// policy is the part of a control protocol that differs from the others: what it asks for, what it grants, and what
+// follows from the result. The layer does the rest.
 type policy interface {
 	// begin is called before a negotiation, the first and each later one.
 	begin()
-	// ask appends the options of our next Configure-Request.
+	// ask appends the options of our next Configure-Request to dst.
 	ask(dst []byte) []byte
 	// judge looks at one option of the peer's. For a Nak, instead is the option that we would take. It changes nothing:
 	// the answer to the request as a whole may be another.
@@ -60,7 +60,7 @@ type layer struct {
 
 	reqID   byte   // of our last Configure-Request
 	req     []byte // and its options
-	waiting bool   // it has not been answered
+	waiting bool   // for the answer to it
 
 	peerReq answer // the last Configure-Request of the peer and what it got
 
@@ -79,7 +79,7 @@ type answer struct {
 	reply []byte
 }
 
-// to says that p is the request that was answered: a copy, sent because our answer took long.
+// to reports whether p is a copy of the request that was answered, sent because our answer took long.
 func (a *answer) to(p packet) bool {
 	return a.valid && a.id == p.id && bytes.Equal(a.opts, p.data)
 }
@@ -127,7 +127,8 @@ func (y *layer) receiveRequest(now time.Time, p packet) {
 		return
 	case opened:
 		if y.peerReq.to(p) {
-			// Our Ack crossed a copy of the request. The RFC would start anew; accel-ppp acknowledges it again and stays.
+			// Our Ack crossed a copy of the request. By the RFC the negotiation would start again; accel-ppp acknowledges
+			// the copy and stays open.
 			y.sendAnswer(p)
 			return
 		}

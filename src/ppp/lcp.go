@@ -20,9 +20,9 @@ const (
 )
 
 const (
-	defaultMRU = 1500 // what applies when nobody asked (RFC 1661 section 6.1)
+	defaultMRU = 1500 // applies when the option was not negotiated (RFC 1661 section 6.1)
 	minMRU     = 68   // what IPv4 needs (RFC 791 section 3.2)
-	minOurMRU  = 576  // the least that we let ourselves be talked down to
+	minOurMRU  = 576  // the smallest that we accept for ourselves
 	maxMRU     = 4087 // what an SSTP packet has room for: 4095 less its header and the header of PPP
 )
 
@@ -44,7 +44,7 @@ func newLCP(l *Link) *lcp {
 	return c
 }
 
-// begin forgets what the peer asked for. What we learned about our own options still holds.
+// begin forgets what the peer asked for. It keeps what we learned about our own options.
 func (c *lcp) begin() {
 	c.peerMRU = defaultMRU
 	c.agreed = AuthProtocol{}
@@ -65,7 +65,7 @@ func (c *lcp) ask(dst []byte) []byte {
 	return dst
 }
 
-// judge acknowledges what costs nothing. ACCM means nothing without HDLC framing, but pppd behind an SSTP server asks for
+// judge acknowledges all that costs nothing. ACCM means nothing without HDLC framing, but pppd behind an SSTP server asks for
 // it; PFC and ACFC let the peer leave out bytes that CutHeader does not need. Callback, multilink, link quality and the
 // rest are rejected: RRAS then does without.
 func (c *lcp) judge(o option) (verdict, []byte) {
@@ -200,14 +200,14 @@ func (c *lcp) receiveLCP(now time.Time, p packet) {
 		}
 		return
 	case echoReply:
-		// The magic number in it is not looked at: SoftEther 5.02 sends ours back.
+		// The magic number is ignored: SoftEther 5.02 sends ours back.
 		if c.state == opened && l.echoing && p.id == l.echoID {
 			l.echoing = false
 			l.do(Action{Kind: EchoReply, RTT: now.Sub(l.echoAt)})
 		}
 		return
 	case discardRequest, identification, timeRemaining:
-		return // RFC 1570: for the log of those who keep one
+		return // RFC 1570: only for a log
 	}
 	c.receive(now, p)
 }

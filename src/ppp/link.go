@@ -21,7 +21,7 @@ const (
 	phaseEnded                     // Terminated was said
 )
 
-// maxRestarts is how often a peer may begin LCP anew before authentication is over.
+// maxRestarts is how often a peer may negotiate LCP again before authentication is over.
 const maxRestarts = 3
 
 // Link is one PPP link. All methods but Deadline, PeerMRU, AuthFrame and EndedByPeer return what to do; the caller
@@ -36,7 +36,7 @@ type Link struct {
 	ipv6cp *ipv6cp // nil: not wanted
 
 	id        uint8  // the last Identifier given out
-	restarts  int    // how often the peer began LCP anew
+	restarts  int    // how often the peer negotiated LCP again
 	closing   bool   // Terminate was called
 	goodbye   string // and its reason
 	addressed bool   // there was an IPv4 address
@@ -61,8 +61,8 @@ func NewLink(cfg Config) *Link {
 	return l
 }
 
-// Start says that the lower layer is up and begins LCP. Both sides send first: SoftEther 5.02 stays silent until it
-// has seen a Configure-Request.
+// Start begins LCP: the lower layer is up. Both sides send first, as SoftEther 5.02 stays silent until it has seen a
+// Configure-Request.
 func (l *Link) Start(now time.Time) []Action {
 	if l.phase != phaseDead {
 		return nil
@@ -106,7 +106,7 @@ func (l *Link) Receive(now time.Time, frame []byte) []Action {
 	return l.done()
 }
 
-// Authenticated says, in both roles, that authentication is over, and starts the network protocols.
+// Authenticated starts the network protocols: authentication is over. It is called in both roles.
 func (l *Link) Authenticated(now time.Time) []Action {
 	if l.phase != phaseAuthenticate {
 		return nil
@@ -163,7 +163,7 @@ func (l *Link) NextID() uint8 {
 	return l.id
 }
 
-// Advance tells the link what time it is. It must be called when Deadline has come; earlier does no harm.
+// Advance does what is due at now. It must be called when Deadline has come; an earlier call does no harm.
 func (l *Link) Advance(now time.Time) []Action {
 	for _, y := range l.layers() {
 		if l.phase == phaseEnded {
@@ -174,8 +174,8 @@ func (l *Link) Advance(now time.Time) []Action {
 	return l.done()
 }
 
-// Deadline is the time at which Advance wants to be called. Zero: nothing is waited for, which is so when the link is
-// over, when it is up, and while the caller authenticates under a deadline of its own.
+// Deadline returns when Advance must be called. Zero means never: the link is over, or up, or the caller authenticates
+// with a deadline of its own.
 func (l *Link) Deadline() time.Time {
 	var t time.Time
 	if l.phase != phaseEnded {
@@ -186,7 +186,7 @@ func (l *Link) Deadline() time.Time {
 	return t
 }
 
-// PeerMRU is the largest information field that may be sent to the peer, never more than fits an SSTP packet.
+// PeerMRU returns the size of the largest information field that may be sent to the peer. It always fits an SSTP packet.
 func (l *Link) PeerMRU() int { return l.lcp.peerMRU }
 
 // Stage returns the stage of a call in which the link is.
@@ -222,7 +222,7 @@ func (l *Link) EndedByPeer() *fault.Error {
 	return fault.New(fault.PPPNegotiationFailed, fault.StagePPP, l.peer()+" ended the negotiation")
 }
 
-// networks are the control protocols that are wanted, in the order in which they start.
+// networks returns the control protocols that are wanted, in the order in which they start.
 func (l *Link) networks() []*layer {
 	var ns []*layer
 	if l.ipcp != nil {
@@ -236,7 +236,7 @@ func (l *Link) networks() []*layer {
 
 func (l *Link) layers() []*layer { return append(l.networks(), &l.lcp.layer) }
 
-// network returns the control protocol p if it is wanted.
+// network returns the control protocol p, or nil if it is not wanted.
 func (l *Link) network(p Protocol) *layer {
 	for _, n := range l.networks() {
 		if n.proto == p {
@@ -246,14 +246,14 @@ func (l *Link) network(p Protocol) *layer {
 	return nil
 }
 
-// networksDown tells the network protocols that LCP left Opened.
+// networksDown takes the network protocols down: LCP has left Opened.
 func (l *Link) networksDown() {
 	for _, n := range l.networks() {
 		n.event(time.Time{}, evDown, packet{})
 	}
 }
 
-// mayRestart says whether the peer may begin LCP anew. Once authentication is over it may not: no server in the field
+// mayRestart reports whether the peer may negotiate LCP again. Once authentication is over it may not: no server in the field
 // does, and to dial again is simpler than to authenticate again with the crypto binding already sent.
 func (l *Link) mayRestart() bool {
 	l.restarts++
@@ -266,7 +266,7 @@ func (l *Link) fail(err *fault.Error) {
 		return
 	}
 	if l.closing {
-		l.end(fault.Us, nil) // the goodbye is under way, and nobody cares how it ends
+		l.end(fault.Us, nil) // the goodbye is under way: how it ends does not matter
 		return
 	}
 	l.send(ProtoLCP, terminateRequest, l.NextID(), nil)
@@ -305,7 +305,7 @@ func (l *Link) send(p Protocol, code, id byte, data []byte) {
 	l.do(Action{Kind: Send, Data: append(frame, data...)})
 }
 
-// cut shortens what is quoted to the peer's MRU; used is what stands before it in the information field.
+// cut shortens a quoted packet to the peer's MRU. used is the number of bytes before it in the information field.
 func (l *Link) cut(b []byte, used int) []byte {
 	return b[:min(len(b), l.PeerMRU()-used)]
 }
@@ -316,13 +316,13 @@ func (l *Link) sendProtocolReject(p Protocol, info []byte) {
 	l.send(ProtoLCP, protocolReject, l.NextID(), append(data, l.cut(info, packetLen+len(data))...))
 }
 
-// sendEchoReply answers with our magic number, never the peer's: accel-ppp takes its own for a loop.
+// sendEchoReply answers with our magic number. accel-ppp takes its own number for a loop.
 func (l *Link) sendEchoReply(p packet) {
 	data := binary.BigEndian.AppendUint32(nil, l.lcp.magic)
 	l.send(ProtoLCP, echoReply, p.id, append(data, l.cut(p.data[4:], packetLen+len(data))...))
 }
 
-// peer is what messages call the other side.
+// peer returns the name of the other side in messages.
 func (l *Link) peer() string {
 	if l.cfg.Role == Server {
 		return "the client"
@@ -338,7 +338,7 @@ func (l *Link) dnsToGive(i int) netip.Addr {
 	return netip.Addr{}
 }
 
-// randomMagic returns a magic number. Without randomness it is 0, which means that none is negotiated.
+// randomMagic returns a magic number. Without randomness it returns 0, and none is negotiated.
 func (l *Link) randomMagic() uint32 {
 	var b [4]byte
 	l.random(b[:])
@@ -362,7 +362,7 @@ func (l *Link) random(b []byte) {
 	}
 }
 
-// reporter tells the caller of a network protocol's ups and downs, each once.
+// reporter reports the ups and downs of a network protocol to the caller, each once.
 type reporter struct {
 	link             *Link
 	upKind, downKind ActionKind
@@ -374,7 +374,7 @@ func (r *reporter) up(a Action) {
 	r.link.do(a)
 }
 
-// down reports the end of what was up. Without having been up it is worth a word only with a reason.
+// down reports that the protocol is down. If it was never up, it reports that only with a reason.
 func (r *reporter) down(err *fault.Error) {
 	if r.last == r.downKind || r.last == 0 && err == nil {
 		return

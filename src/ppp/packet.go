@@ -64,7 +64,7 @@ type option struct {
 	raw  []byte
 }
 
-// cutOption splits the first option off b; the option aliases b. It is not ok when the length is a lie.
+// cutOption splits the first option off b; the option aliases b. ok is false when the length does not fit.
 func cutOption(b []byte) (o option, rest []byte, ok bool) {
 	if len(b) < 2 {
 		return option{}, b, false
@@ -76,7 +76,7 @@ func cutOption(b []byte) (o option, rest []byte, ok bool) {
 	return option{typ: b[0], data: b[2:n:n], raw: b[:n:n]}, b[n:], true
 }
 
-// wellFormed says that b is options to its end. A packet that is not is dropped whole.
+// wellFormed reports whether b is a sequence of whole options. A packet that is not is dropped.
 func wellFormed(b []byte) bool {
 	for len(b) > 0 {
 		var ok bool

@@ -2,18 +2,18 @@
 // IPV6CP, in the role of the client and of the server. It follows RFC 1661, 1332, 1877 and 5072 and differs from them
 // where servers in the field ask for it; each such place names the server.
 //
-// The package computes only: a Link is told what time it is and which frame arrived, and returns what to do. It opens
-// nothing, starts no goroutine, reads no clock and writes no log. Authentication is not in it: a Link says which
-// protocol was agreed, hands the packets of that protocol out, and waits to be told that it is over. IP packets are
-// not in it either: CutHeader and PutHeader serve the data path, which knows from IPv4Up and IPv6Up when it may run.
+// The package computes only. A Link is told the time and which frame arrived, and returns what to do. It opens nothing,
+// starts no goroutine, reads no clock and writes no log. It does not authenticate: a Link returns which protocol was
+// agreed and the packets of that protocol, and waits for Authenticated. It does not carry IP packets either: CutHeader and
+// PutHeader are for the data path, which may run between IPv4Up or IPv6Up and its Down.
 package ppp
 
 import "fmt"
 
-// Protocol is the number that says what a PPP frame carries (RFC 1661 section 2).
+// Protocol is the number of the protocol that a PPP frame carries (RFC 1661 section 2).
 type Protocol uint16
 
-// The protocols that have a name here. CCP, CBCP and all that have none are answered with a Protocol-Reject.
+// The protocols that have a name here. CCP, CBCP and all that have no name are answered with a Protocol-Reject.
 const (
 	ProtoIPv4   Protocol = 0x0021
 	ProtoIPv6   Protocol = 0x0057

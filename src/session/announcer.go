@@ -42,7 +42,7 @@ func (a *announcer) telling() bool { return a.state == announcerTelling }
 // holds reports whether the network has a link, be it the one of a call that was lost.
 func (a *announcer) holds() bool { return a.link != nil }
 
-// told notes that Host.Up returned. link is nil where it failed: what stood before still stands.
+// told notes that Host.Up returned. link is nil where it failed; the link that was announced before then still stands.
 func (a *announcer) told(link *Link, agreed Link) {
 	if link != nil {
 		a.link, a.agreed, a.again, a.checkWanted = link, agreed, false, true
@@ -80,11 +80,11 @@ func (s *Session) establish(now time.Time) {
 	c.usesDevice = true
 	link := s.linkOf(c, mtu)
 	if n := &s.network; n.holds() && sameNetwork(n.agreed, link) && !n.again {
-		same := *n.link // with what was left out of it
+		same := *n.link // without the addresses that vetting left out
 		same.Server, same.Info = link.Server, link.Info
 		n.link = &same
 		s.linkUp(now)
-		s.wantCheck() // while it was lost nobody may have kept it as it was
+		s.wantCheck() // something may have changed it while the call was lost
 		return
 	}
 	if c.announcements++; c.announcements > maxAnnouncements {
@@ -174,7 +174,7 @@ func announcedWithoutCall(s *Session, now time.Time, ev event) {
 // announcedTooLate follows the answer of the network while stopping, which takes back what it took.
 func announcedTooLate(s *Session, now time.Time, ev event) { s.takeAnswer(now, ev.(announcedEvent)) }
 
-// noteLeftOut shows what of the server's addresses is not used.
+// noteLeftOut shows which of the server's addresses are not used.
 func (s *Session) noteLeftOut(now time.Time, warnings []string) {
 	for _, w := range warnings {
 		if !slices.Contains(s.status.AddressWarnings, w) {

@@ -14,11 +14,11 @@ const (
 	firstAuthPause = time.Minute
 	maxAuthPause   = time.Hour
 	flapPause      = 5 * time.Minute
-	steadyAfter    = time.Minute // a call that was up for so long forgets earlier failures
-	flapLimit      = 3           // so many calls that the server ends within steadyAfter: two clients share one account
+	steadyAfter    = time.Minute // a call that was up for this long clears earlier failures
+	flapLimit      = 3           // if the server ends so many calls within steadyAfter, two clients share one account
 )
 
-// backoff computes the pause before the next call from what became of the last ones.
+// backoff computes the pause before the next call from how the last ones ended.
 type backoff struct {
 	pause     time.Duration // of the last failure, 0 after a success
 	authPause time.Duration
@@ -32,22 +32,22 @@ func (b *backoff) succeeded() {
 	b.pause, b.authPause, b.failed = 0, 0, 0
 }
 
-// startOver forgets what the pauses have grown from: the user wants a call, or the way to the server is another one. A
-// refused password is still refused.
+// startOver resets the pauses, because the user wants a call or the way to the server has changed. The pause after a
+// refused password stays.
 func (b *backoff) startOver() {
 	b.pause, b.flaps, b.breaks = 0, 0, 0
 }
 
-// ending is how a call that was up came to its end.
+// ending is how a call that was up ended.
 type ending uint8
 
 const (
-	// interrupted: by our wish, by a lost uplink, or by a server that fell silent. The next call is dialed at once.
+	// interrupted: we wanted it, the uplink was lost, or the server fell silent. The next call is dialed at once.
 	interrupted ending = iota
-	// broken: by an end of the connection without a word, by a spoiled TLS record, or by this machine. Anybody on the path
+	// broken: the connection ended without a word, a TLS record was spoiled, or this machine failed. Anybody on the path
 	// can forge the first two, so the pauses stay short.
 	broken
-	// byServer: by what the server said inside TLS. It knows what it does, so the pauses grow long.
+	// byServer: the server said so inside TLS. It means it, so the pauses grow long.
 	byServer
 )
 
@@ -88,7 +88,7 @@ func (b *backoff) lost(upFor time.Duration, how ending, limit time.Duration, jit
 }
 
 // failedCall returns the pause after a round through the servers in which no call came up and none refused the password.
-// holding says that a device is kept for the next one; limit bounds the pause.
+// holding is true while a device is kept for the next call; limit bounds the pause.
 func (b *backoff) failedCall(holding bool, limit time.Duration, jitter float64) time.Duration {
 	b.failed++
 	return b.longer(holding, limit, jitter)

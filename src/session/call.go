@@ -31,7 +31,7 @@ type call struct {
 	conn     Conn
 	verified bool // the server has proved by TLS who it is
 	pumps    *datapath.Pumps
-	quit     chan struct{} // closed when the loop is through with the call
+	quit     chan struct{} // closed when the loop has finished with the call
 	joiner   *joiner.Joiner
 	pending  []joiner.Action // what the protocols want and what was not yet carried out
 
@@ -56,7 +56,7 @@ func (s *Session) startCall(now time.Time, server config.Server, conn Conn) {
 	t, info := s.cfg.Tunnel, conn.Info()
 	methods, err := loginMethods(t, info)
 	if t.Username == "" {
-		err = nil // the server may let us in as we are
+		err = nil // the server may let us in without a login
 	}
 	inner, innerErr := s.cfg.InnerTLS.forMethods(methods, server)
 	if err == nil {
@@ -105,7 +105,7 @@ func (s *Session) logPath(info transport.Info) {
 	s.cfg.Log(level, "%s, %s, encrypted by %s: %s", info.TLSVersion, info.CipherSuite, who, info.PathReason)
 }
 
-// deliver hands an event of the data path to the loop. It gives up when the loop is through with the call.
+// deliver hands an event of the data path to the loop. It gives up when the loop has finished with the call.
 func (s *Session) deliver(c *call, e datapath.Event) {
 	var ev event = packetEvent{c.id, e.Packet}
 	if e.Kind == datapath.Ended {
@@ -210,7 +210,7 @@ func (c *call) bindingText(keyed bool) string {
 		text = c.joiner.Hash().String() + " with the login's keys"
 	}
 	if !c.verified && c.method != auth.EAPTLS {
-		text += ", not to be relied on: the server is not verified" // whoever relays the login does not check it
+		text += ", not to be relied on: the server is not verified" // a relay of the login does not check the binding
 	}
 	return text
 }

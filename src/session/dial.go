@@ -22,7 +22,7 @@ type attempt struct {
 	id        int
 	server    config.Server
 	cancel    context.CancelFunc
-	abandoned bool // whatever comes of it, the next attempt follows
+	abandoned bool // its result is dropped and the next attempt follows
 }
 
 // nextID numbers an attempt or a call.

@@ -40,7 +40,7 @@ type (
 		err   error
 	}
 	deviceLostEvent struct{ err error }
-	// noteEvent is an event that says no more than why it happened, if that.
+	// noteEvent is an event without data; reason says why it happened, for the log.
 	noteEvent struct {
 		what   eventKind
 		reason string
@@ -67,19 +67,19 @@ func (s *Session) post(e event) bool {
 	}
 }
 
-// Reconnect ends the running call or dial, if any, and dials at once, also where options authfail or maxfail have ended the
-// calls of a tunnel that is held for ever. reason goes into the log and the history.
+// Reconnect ends the running call or dial, if any, and dials at once. It does so even where options authfail or maxfail
+// have ended the calls of a tunnel that is held for ever. reason goes into the log and the history.
 func (s *Session) Reconnect(reason string) { s.post(noteEvent{evReconnect, reason}) }
 
-// UplinkFound is Reconnect for a way to the server that has appeared or is better than the one in use. It brings no call
-// back that options authfail or maxfail have given up: these wait for the user.
+// UplinkFound is Reconnect for an uplink that has appeared or is better than the one in use. It does not end the wait
+// after options authfail or maxfail have given up: only the user does.
 func (s *Session) UplinkFound(reason string) { s.post(noteEvent{evUplinkFound, reason}) }
 
-// UplinkLost tells that the way by which the server is reached or dialed is gone. What runs over it is dropped without a
-// goodbye, which nobody would hear, and the server is dialed at once by whatever way is left. reason says what happened,
-// as "uplink wan went down".
+// UplinkLost reports that the uplink by which the server is reached or dialed is gone. The call or dial over it is dropped
+// without a goodbye, which nobody would hear, and the server is dialed at once by another uplink, if there is one. reason
+// is what happened, such as "uplink wan went down".
 func (s *Session) UplinkLost(reason string) { s.post(noteEvent{evUplinkLost, reason}) }
 
-// Recheck asks for a look into the kernel soon, because something has changed there or may have. reason says what, as
-// "route of sstp-vpn deleted". Several calls in a row cause one look. Recheck does nothing while no link is announced.
+// Recheck asks for a check of the kernel soon, because something changed there or may have. reason is what changed, such
+// as "route of sstp-vpn deleted". Several calls in a row cause one check. Recheck does nothing while no link is announced.
 func (s *Session) Recheck(reason string) { s.post(noteEvent{evRecheck, reason}) }

@@ -62,7 +62,7 @@ func holdDue(s *Session, now time.Time, _ event) {
 	s.letGo(now)
 }
 
-// letGo takes the device and the addresses away: no call came up in time.
+// letGo gives up the device and its addresses because no call came up in time.
 func (s *Session) letGo(now time.Time) {
 	s.hold.until = time.Time{}
 	if !s.network.holds() {
@@ -91,7 +91,7 @@ func (s *Session) startRefusing() {
 	s.wantCheck()
 }
 
-// stopRefusing gives the device free for a call, or for being closed.
+// stopRefusing frees the device for a call, or to be closed.
 func (s *Session) stopRefusing() {
 	r := s.refuser
 	if r == nil {
@@ -108,7 +108,7 @@ func (s *Session) stopRefusing() {
 // deviceLost follows the loss of a held device.
 func deviceLost(s *Session, now time.Time, e event) {
 	if s.refuser == nil {
-		return // it is another device already
+		return // the device was replaced meanwhile
 	}
 	s.cfg.Log(config.LogWarn, "%v", e.(deviceLostEvent).err)
 	s.replaceDevice(now)
@@ -124,8 +124,8 @@ func (s *Session) replaceDevice(now time.Time) {
 	s.reopenDevice()
 }
 
-// reopenDevice makes the device of a link that is held for ever once more and announces the link again, without waiting
-// for a call: until then nothing would keep traffic from taking another way. Where that fails, it is tried again each minute.
+// reopenDevice makes the device of a link that is held for ever again and announces the link, without waiting for a call:
+// until then nothing would keep traffic from leaving by another interface. If that fails, it is tried again each minute.
 func (s *Session) reopenDevice() {
 	s.network.again = true
 	link := *s.network.link
@@ -139,8 +139,8 @@ func (s *Session) reopenDevice() {
 	}
 }
 
-// surrender ends the tries to call while the link stays announced: options authfail and maxfail say when to stop calling,
-// and hold 'forever' says that traffic must not take another way for that. The user's wish ends it (see Reconnect).
+// surrender stops calling while the link stays announced. Options authfail and maxfail say when to stop calling, and hold
+// 'forever' says that traffic must not leave by another interface all the same. Reconnect ends it.
 func (s *Session) surrender(now time.Time, err *fault.Error) {
 	s.enter(phaseSurrendered)
 	s.servers.startRound()

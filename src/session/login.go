@@ -38,8 +38,8 @@ func joinerConfig(t *config.Tunnel, info transport.Info, methods []auth.Method, 
 	return cfg
 }
 
-// allowedMethods returns the login methods that may be used with a server that has proved by TLS who it is, or has not.
-// insecure is option insecure_login.
+// allowedMethods returns the login methods that may be used. verified is true when the server has proved by TLS who it
+// is; insecure is option insecure_login.
 func allowedMethods(wanted []config.AuthMethod, verified, insecure bool) (allowed []auth.Method) {
 	for _, m := range wanted {
 		if verified || !m.NeedsVerifiedServer() && (insecure || !m.CanBeRelayed()) {
@@ -49,7 +49,7 @@ func allowedMethods(wanted []config.AuthMethod, verified, insecure bool) (allowe
 	return allowed
 }
 
-// loginMethods returns what may be used for the login over a connection; the error says why nothing may.
+// loginMethods returns the methods that may be used over a connection. The error says why none may.
 func loginMethods(t *config.Tunnel, info transport.Info) ([]auth.Method, *fault.Error) {
 	verified := info.VerifiedBy != trust.Unverified
 	allowed := allowedMethods(t.Auth, verified, t.InsecureLogin)
@@ -70,7 +70,7 @@ func withholds(t *config.Tunnel, info transport.Info) bool {
 	return info.VerifiedBy == trust.Unverified && !t.InsecureLogin && slices.ContainsFunc(t.Auth, config.AuthMethod.CanBeRelayed)
 }
 
-// explainWithheld gives an error the hint that names the ways out, ready to be used.
+// explainWithheld adds a hint with the commands that make the login possible.
 func explainWithheld(t *config.Tunnel, info transport.Info, err *fault.Error) *fault.Error {
 	pin := fmt.Sprintf("sha256:%x", sha256.Sum256(info.Leaf.Raw))
 	return err.WithHint(fmt.Sprintf("If it is your server, choose Trust this certificate in Test connection, or run: "+

@@ -25,9 +25,9 @@ type ProbeConfig struct {
 	Dial     Dialer
 	InnerTLS InnerTLS
 	Random   io.Reader
-	// MayLogIn is asked once the server is reached. When it returns false, the probe ends before the login. Nil: it may.
+	// MayLogIn is called once the server is reached. When it returns false, the probe ends before the login. Nil means yes.
 	MayLogIn func(transport.Info) bool
-	// Step is called with each finished stage, as it finishes; nil: nobody listens.
+	// Step is called with each stage as it finishes. It may be nil.
 	Step func(Step)
 }
 
@@ -72,7 +72,7 @@ func Probe(ctx context.Context, cfg ProbeConfig) *Report {
 	return p.report
 }
 
-// prober collects the steps; as transport.Observer it hears of those before SSTP.
+// prober collects the steps. It is the transport.Observer of the stages before SSTP.
 type prober struct {
 	cfg    ProbeConfig
 	report *Report
@@ -148,7 +148,7 @@ func (p *prober) call(ctx context.Context, conn Conn) {
 	j.Close()
 }
 
-// run leads the call to its end.
+// run runs the call until it ends.
 func (p *prober) run(ctx context.Context, j *joiner.Joiner, pumps *datapath.Pumps, events <-chan datapath.Event) {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()

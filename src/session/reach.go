@@ -9,19 +9,19 @@ import (
 	"sstp/src/fault"
 )
 
-// checkEvery is the longest time between two looks into the kernel.
+// checkEvery is the longest time between two checks of the kernel.
 const checkEvery = time.Minute
 
-// wantCheck asks for a look into the kernel. It follows when the calls of Host that are queued have returned.
+// wantCheck asks for a check of the kernel. It follows when the queued calls of Host have returned.
 func (s *Session) wantCheck() { s.network.checkWanted = s.network.holds() && s.phase != phaseStopping }
 
-// recheck asks for a look because somebody has said why.
+// recheck asks for a check because something may have changed.
 func recheck(s *Session, _ time.Time, e event) {
 	s.cfg.Log(config.LogDebug, "looking at the kernel: %s", e.(noteEvent).reason)
 	s.wantCheck()
 }
 
-// checkDue asks for the look that is due each minute. A device that could not be made again is tried again as often.
+// checkDue asks for the check that is due each minute. It also tries again to make a device that could not be made.
 func checkDue(s *Session, now time.Time, _ event) {
 	s.network.checkAt = now.Add(checkEvery)
 	if s.network.again && s.call == nil && s.cfg.Tunnel.HoldsForever() {
@@ -41,8 +41,8 @@ func (s *Session) check(now time.Time) func(context.Context) event {
 	}
 }
 
-// checked takes what Check has found. What it found about a link that has changed meanwhile is out of date; the look
-// for the new one is asked for already.
+// checked takes what Check has found. Findings about a link that has changed meanwhile are dropped: the check of the new
+// link is wanted already.
 func checked(s *Session, now time.Time, ev event) {
 	e := ev.(checkedEvent)
 	if !s.network.holds() || !sameNetwork(*s.network.link, e.link) {

@@ -152,8 +152,8 @@ func (s *Session) take(now time.Time, e event) {
 	s.react(now, e)
 }
 
-// settle does all that follows from an event: it carries out what the protocols want, tells the network of what was
-// agreed on, starts the next call of Host, and ends the loop where nothing is left to do.
+// settle does all that follows from an event. It carries out what the protocols want, announces what was agreed on,
+// starts the next call of Host, and ends the loop when a stopping session has nothing left to do.
 func (s *Session) settle(now time.Time) {
 	for s.call != nil {
 		if len(s.call.pending) > 0 {
@@ -196,7 +196,7 @@ func (s *Session) stopWith(now time.Time, result error) {
 	}
 }
 
-// breakOff ends a goodbye that takes too long, and everything else that stopping still waits for.
+// breakOff ends a goodbye that takes too long, and cancels the calls of Host that stopping waits for.
 func breakOff(s *Session, _ time.Time, _ event) {
 	if s.call != nil {
 		s.call.do(s.call.joiner.Break(nil))
@@ -204,12 +204,12 @@ func breakOff(s *Session, _ time.Time, _ event) {
 	s.host.abandon()
 }
 
-// failed notes a failure where people look for it.
+// failed puts a failure into the status, the history and the log, and reports it to Host.
 func (s *Session) failed(now time.Time, err *fault.Error) {
 	last := s.status.LastError
 	s.update(func(st *Status) { st.LastError, st.LastErrorTime = err, now })
 	if err.Code == fault.NoUplink && last != nil && last.Code == err.Code && last.Message == err.Message {
-		return // still no uplink: everybody has heard
+		return // still no uplink: reported already
 	}
 	s.note(Entry{Time: now, State: s.status.State, Code: err.Code, Text: err.Message})
 	s.cfg.Log(config.LogError, "%s: %s", err.Code, err.Message)

@@ -12,7 +12,7 @@ import (
 	"sstp/src/transport/trust"
 )
 
-// What a session tells of its tunnel.
+// The types in which a session reports on its tunnel.
 type (
 	Status  = status.Status
 	State   = status.State

@@ -20,7 +20,7 @@ type Surroundings struct {
 type Subnet struct {
 	Device string
 	Own    netip.Addr
-	Prefix netip.Prefix // a neighbour alone where the link has only one end; the address itself where there is nobody
+	Prefix netip.Prefix // of the link; on a point-to-point link the peer's address alone, without a peer our own
 }
 
 // Gateway is a router on the way out of the machine.
@@ -29,8 +29,8 @@ type Gateway struct {
 	Device string
 }
 
-// nobodys are networks from which no server has an address to give (RFC 6890, RFC 5771).
-var nobodys = []struct {
+// unassignable are networks from which no server can give an address (RFC 6890, RFC 5771).
+var unassignable = []struct {
 	net netip.Prefix
 	why string
 }{
@@ -76,10 +76,10 @@ func vet(l Link, around Surroundings) (vetted Link, warnings []string, err *faul
 	return l, warnings, nil
 }
 
-// taken says why an address cannot be ours or anybody's in the tunnel, "" where it can; network is the one that it
+// taken returns why nobody in the tunnel can have an address, or "" if somebody can. network is the one that the address
 // belongs to on this side.
 func (s *Surroundings) taken(a netip.Addr) (why string, network netip.Prefix) {
-	for _, n := range nobodys {
+	for _, n := range unassignable {
 		if n.net.Contains(a) {
 			return n.why, netip.Prefix{}
 		}
@@ -101,7 +101,7 @@ func (s *Surroundings) taken(a netip.Addr) (why string, network netip.Prefix) {
 	return "", netip.Prefix{}
 }
 
-// gateway says of which device an address is the gateway, "" where it is of none.
+// gateway returns a text that names the device of which an address is the gateway, or "" if it is none.
 func (s *Surroundings) gateway(a netip.Addr) string {
 	for _, g := range s.Gateways {
 		if g.Addr == a {
@@ -111,8 +111,7 @@ func (s *Surroundings) gateway(a netip.Addr) string {
 	return ""
 }
 
-// inUse says why a route to an address would take packets that are meant for somebody outside of the tunnel, "" where it
-// would not.
+// inUse returns why a route to an address would catch packets for somebody outside of the tunnel, or "" if it would not.
 func (s *Surroundings) inUse(a netip.Addr) string {
 	if why := s.gateway(a); why != "" {
 		return why

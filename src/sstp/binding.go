@@ -29,7 +29,7 @@ func (p HashProtocol) String() string {
 	return "none"
 }
 
-// choose returns the best hash of a bitmask, 0 if it has none that we know ([MS-SSTP] 3.2.5.2).
+// choose returns the best hash of a bitmask, or 0 if we know none of them ([MS-SSTP] 3.2.5.2).
 func (p HashProtocol) choose() HashProtocol {
 	switch {
 	case p&HashSHA256 != 0:
@@ -47,8 +47,8 @@ func (p HashProtocol) newHash() hash.Hash {
 	return sha256.New()
 }
 
-// HLAK is the Higher-Layer Authentication Key ([MS-SSTP] 3.2.5.2.2): what the login proved knowledge of. It is zero
-// after a login that makes no keys (PAP, CHAP).
+// HLAK is the Higher-Layer Authentication Key ([MS-SSTP] 3.2.5.2.2), which the login makes. It is zero after a login that
+// makes no keys (PAP, CHAP).
 type HLAK [32]byte
 
 // The layout of a CALL_CONNECTED ([MS-SSTP] 2.2.11): header and type, then one Crypto Binding attribute. Hashes shorter
@@ -108,7 +108,7 @@ func compoundMAC(proto HashProtocol, hlak HLAK, msg []byte) []byte {
 	return mac.Sum(nil)
 }
 
-// BindingError says which part of a client's CALL_CONNECTED is wrong, and with which Status Info the server answers.
+// BindingError names the wrong part of a client's CALL_CONNECTED and the Status Info that answers it.
 type BindingError struct {
 	Part      string
 	Attribute AttributeID

@@ -3,8 +3,8 @@
 // the TLS connection to the login inside it.
 //
 // The package computes: bytes, time and results of the authentication come in as arguments, what must be done comes out
-// as a list of actions. It opens no connection, starts no goroutine, reads no clock and knows nothing of PPP but how to
-// tell a control frame from a network frame.
+// as a list of actions. It opens no connection, starts no goroutine and reads no clock. Of PPP it knows only how to tell a
+// control frame from a network frame.
 package sstp
 
 import (
@@ -22,23 +22,23 @@ const (
 	Server
 )
 
-// Config says what a call needs to know before it starts. Zero values take the defaults given here.
+// Config is what a Call is made of. Zero values take the defaults given here.
 type Config struct {
 	Role Role
 	// LeafCertificate is the server's certificate of this TLS connection: the DER as it came over the wire, in the
 	// server's role as it was sent.
 	LeafCertificate []byte
 	Timers          Timers // each zero duration takes the value of DefaultTimers
-	EchoFailures    int    // how many silent rounds end the call; 0: 3
+	EchoFailures    int    // so many rounds of silence end the call; 0: 3
 
 	HashMask HashProtocol // server: the hashes offered; 0: SHA-1 and SHA-256
 	Nonce    [32]byte     // server: random, fresh for each call
-	// Lenient makes a server that never looks at the crypto binding: the login alone connects the call, with a wrong
-	// CALL_CONNECTED or with none, as SoftEther 5.02 does.
+	// Lenient makes a server that never checks the crypto binding, as SoftEther 5.02: the login alone connects the call,
+	// with a wrong CALL_CONNECTED or without one.
 	Lenient bool
 }
 
-// ActionKind says what the owner of a Call must do.
+// ActionKind is what the owner of a Call must do.
 type ActionKind uint8
 
 // The actions. Their order in a list is the order in which they must be done.
@@ -82,7 +82,7 @@ type Call struct {
 	reason  *fault.Error // nil: we wanted the end
 	by      fault.Party  // who brought it about
 	pppUp   bool
-	heard   bool // a good packet has come
+	heard   bool // a well-formed packet has come
 	unknown int  // messages of unknown types so far
 	naks    int  // CALL_CONNECT_NAKs received or sent so far
 
@@ -147,14 +147,14 @@ func (c *Call) Receive(now time.Time, pkt []byte) []Action {
 	return c.step(rxEvent(pkt, in.msg), in)
 }
 
-// Authenticated tells the call that the login inside PPP has succeeded, and which key it made. It must be called before
-// the first NCP packet is sent. A client then sends CALL_CONNECTED; a server holds the CALL_CONNECTED that has come or
-// will come against it. Later logins of the same call change nothing.
+// Authenticated reports that the login inside PPP has succeeded, with the key that it made. It must be called before the
+// first NCP packet is sent. A client then sends CALL_CONNECTED; a server checks the client's CALL_CONNECTED against the
+// key, whether that has come or is still to come. Later logins of the same call change nothing.
 func (c *Call) Authenticated(now time.Time, hlak HLAK) []Action {
 	return c.step(authenticated, input{now: now, hlak: hlak})
 }
 
-// Disconnect ends the call in good order. PPP should have said its own goodbye before.
+// Disconnect ends the call in good order. PPP should have ended before.
 func (c *Call) Disconnect(now time.Time) []Action {
 	if c.state == StateIdle {
 		c.release()
@@ -163,7 +163,7 @@ func (c *Call) Disconnect(now time.Time) []Action {
 	return c.step(userDisconnect, input{now: now})
 }
 
-// Abort ends the call with a CALL_ABORT that carries the given Status Info. err is the reason that Release will give.
+// Abort ends the call with a CALL_ABORT that carries the given Status Info. err becomes the Err of Release.
 func (c *Call) Abort(now time.Time, attr AttributeID, status Status, err *fault.Error) []Action {
 	switch {
 	case c.state == StateIdle:
@@ -175,8 +175,8 @@ func (c *Call) Abort(now time.Time, attr AttributeID, status Status, err *fault.
 	return c.done()
 }
 
-// Lost tells the call that the connection has ended or that Cut found its framing broken. There is nobody left to talk
-// to: the call is released at once. err is what ended it, io.EOF or nil for an ordinary end.
+// Lost reports that the connection has ended, or that Cut found its framing broken. The call is released at once, as
+// nobody is left to talk to. err is the cause; io.EOF or nil means an ordinary end.
 func (c *Call) Lost(now time.Time, err error) []Action {
 	if c.state != StateDisconnected {
 		if !c.ending {
@@ -257,20 +257,20 @@ func countUnknown(c *Call, in input) {
 	}
 }
 
-// refuse is the answer to a message that has no place in the state.
+// refuse answers a message that is not allowed in the state.
 func refuse(c *Call, in input) {
 	c.abort(in.now, StatusInfo{Status: StatusUnacceptedFrameReceived}, c.outOfPlace(in.msg.Type))
 }
 
-// The end of a call ([MS-SSTP] 3.1.5.2 and 3.1.5.3). The first reason counts: what comes while the goodbyes are exchanged
-// does not change why the call ended.
+// end notes why the call ends ([MS-SSTP] 3.1.5.2 and 3.1.5.3). The first reason counts: nothing that comes while the
+// goodbyes are exchanged changes it.
 func (c *Call) end(by fault.Party, reason *fault.Error) {
 	if !c.ending {
 		c.ending, c.by, c.reason = true, by, reason
 	}
 }
 
-// release is the last thing a call does.
+// release is the last thing that a call does.
 func (c *Call) release() {
 	c.state, c.deadline = StateDisconnected, time.Time{}
 	c.binding = serverBinding{} // the key is not needed any more
@@ -280,14 +280,14 @@ func (c *Call) release() {
 
 func finish(c *Call, _ input) { c.release() }
 
-// abort says why the call cannot go on, and waits a little for the answer.
+// abort sends the peer the reason why the call cannot go on, and waits a little for the answer.
 func (c *Call) abort(now time.Time, why StatusInfo, reason *fault.Error) {
 	c.end(fault.Us, reason)
 	c.send(CallAbort, why.Wrap())
 	c.enter(now, StateAbortPending, c.cfg.Timers.Abort1)
 }
 
-// answerAbort acts on the message's type alone: SoftEther 5.02 sends no Status Info, sorz sstp-server a short one.
+// answerAbort looks at the message's type alone: SoftEther 5.02 sends no Status Info, sorz sstp-server a short one.
 func answerAbort(c *Call, in input) {
 	c.end(fault.Peer, c.aborted(in.now, in.msg))
 	c.send(CallAbort, StatusInfo{}.Wrap())

@@ -15,8 +15,8 @@ func (c *Call) request(now time.Time) {
 // bindingRequestLen is the length of a Crypto Binding Request's value: three zero bytes, the bitmask, the nonce.
 const bindingRequestLen = 36
 
-// takeAck begins PPP if the server offers a hash that we know. Only this message's attribute is checked strictly, as
-// only this one's is used; what follows the attribute is not looked at.
+// takeAck begins PPP if the server offers a hash that we know. Only the attribute that is used is checked, and strictly;
+// what follows it is ignored.
 func takeAck(c *Call, in input) {
 	a, ok := in.msg.Find(CryptoBindingReq)
 	refused := StatusInfo{Attribute: CryptoBindingReq}
@@ -38,7 +38,7 @@ func takeAck(c *Call, in input) {
 	}
 }
 
-// repeatedAck lets the same answer pass a second time; another one would change what the call is bound to.
+// repeatedAck accepts the same answer a second time. Another one would change what the call is bound to.
 func repeatedAck(c *Call, in input) {
 	a, _ := in.msg.Find(CryptoBindingReq)
 	if len(a.Value) < bindingRequestLen || HashProtocol(a.Value[3]).choose() != c.hash ||
@@ -59,7 +59,7 @@ func takeNak(c *Call, in input) {
 	c.request(in.now)
 }
 
-// bind sends CALL_CONNECTED, before the NCPs send anything: the server takes no data without it.
+// bind sends CALL_CONNECTED. It goes before the first NCP packet: the server takes no data without it.
 func bind(c *Call, in input) {
 	c.do(Action{Kind: Send, Data: AppendCallConnected(nil, c.hash, c.nonce, c.cfg.LeafCertificate, in.hlak)})
 	c.connect(in.now)
@@ -67,8 +67,8 @@ func bind(c *Call, in input) {
 
 // The server's part of the opening ([MS-SSTP] 3.3.5).
 
-// serverBinding is what a server knows of the two halves that must fit: the client's CALL_CONNECTED and the login. They
-// come in either order, as the authentication of a server may still be asking elsewhere.
+// serverBinding holds the two things that a server compares: the client's CALL_CONNECTED and the login. They come in
+// either order, as a server's authentication may still be waiting for RADIUS.
 type serverBinding struct {
 	received      bool
 	callConnected [callConnectedLen]byte
@@ -97,7 +97,7 @@ func takeRequest(c *Call, in input) {
 	c.up()
 }
 
-// checkRequest returns the first thing that is wrong in a CALL_CONNECT_REQUEST ([MS-SSTP] 2.2.7 lists them).
+// checkRequest returns the first error in a CALL_CONNECT_REQUEST ([MS-SSTP] 2.2.7 lists them).
 func checkRequest(m Message) StatusInfo {
 	seen := false
 	for _, a := range m.Attributes {
@@ -145,14 +145,15 @@ func takeConnected(c *Call, in input) {
 	c.checkBinding(in.now)
 }
 
-// lateConnected is a CALL_CONNECTED for a call that is connected, which only a server that does not wait for it meets.
+// lateConnected handles a CALL_CONNECTED for a call that is connected. Only a lenient server, which does not wait for it,
+// gets one.
 func lateConnected(c *Call, in input) {
 	if c.cfg.Role != Server || !c.cfg.Lenient {
 		refuse(c, in)
 	}
 }
 
-// verify is the login's end on the server.
+// verify follows the login on a server.
 func verify(c *Call, in input) {
 	if c.cfg.Lenient {
 		c.connect(in.now)

@@ -22,8 +22,8 @@ const (
 	attributeHeaderLen = 4
 )
 
-// The ways in which the stream can lose its framing. After any of them no packet can be found again: [MS-SSTP] 3.1.5.1
-// wants the connection closed without another word.
+// The ways in which the stream can lose its framing. After any of them no further packet can be found: [MS-SSTP] 3.1.5.1
+// requires to close the connection without another message.
 var (
 	ErrVersion = errors.New("the bytes are no SSTP packet: its version is not 1.0")
 	ErrLength  = errors.New("an SSTP packet claims to be shorter than its header")
@@ -51,7 +51,7 @@ func Cut(b []byte) (pkt, rest []byte, err error) {
 	return b[:n:n], b[n:], nil
 }
 
-// versionError recognises the common mistake: a web server or a proxy that goes on speaking HTTP.
+// versionError recognises a web server or a proxy that goes on speaking HTTP.
 func versionError(b []byte) error {
 	if len(b) >= 4 && string(b[:4]) == "HTTP" {
 		return ErrHTTP
@@ -63,8 +63,8 @@ func versionError(b []byte) error {
 // bits beside the flag are ignored.
 func IsControl(pkt []byte) bool { return len(pkt) >= HeaderLen && pkt[1]&flagC != 0 }
 
-// Payload returns the PPP frame of a data packet from Cut. It may be empty: a packet of four bytes is legal and means
-// nothing.
+// Payload returns the PPP frame of a data packet from Cut. It may be empty: a packet without a frame is legal and has no
+// meaning.
 func Payload(pkt []byte) []byte {
 	if len(pkt) < HeaderLen {
 		return nil
@@ -72,16 +72,16 @@ func Payload(pkt []byte) []byte {
 	return pkt[HeaderLen:]
 }
 
-// PutDataHeader writes the header of a data packet into b[:HeaderLen]. The payload that follows must not be longer than
-// MaxPayloadLen: who fills packets in place knows the MTU and has checked it.
+// PutDataHeader writes the header of a data packet into b[:HeaderLen]. The caller must see to it that the payload that
+// follows is not longer than MaxPayloadLen.
 func PutDataHeader(b []byte, payloadLen int) {
 	n := payloadLen + HeaderLen
 	_ = b[3]
 	b[0], b[1], b[2], b[3] = version10, 0, byte(n>>8), byte(n)
 }
 
-// AppendData appends a data packet with the PPP frame payload. A frame longer than MaxPayloadLen cannot be sent and is
-// lost, as on any link that is too narrow for it: dst comes back as it was.
+// AppendData appends a data packet with the PPP frame payload. It drops a frame longer than MaxPayloadLen, which cannot
+// be sent, and returns dst as it was.
 func AppendData(dst, payload []byte) []byte {
 	if len(payload) > MaxPayloadLen {
 		return dst
@@ -91,7 +91,7 @@ func AppendData(dst, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
-// MessageType says what a control packet means ([MS-SSTP] 2.2.2).
+// MessageType is the type of a control packet ([MS-SSTP] 2.2.2).
 type MessageType uint16
 
 // The message types, in the order of their numbers.
@@ -127,7 +127,7 @@ func (t MessageType) String() string {
 	return "message 0x" + strconv.FormatUint(uint64(t), 16)
 }
 
-// Message is a control packet taken apart. The attributes' values alias the packet.
+// Message is a parsed control packet. The attributes' values alias the packet.
 type Message struct {
 	Type       MessageType
 	Attributes []Attribute
@@ -155,7 +155,7 @@ var (
 	ErrAttribute  = errors.New("an attribute's length does not fit its packet")
 )
 
-// ParseControl takes a control packet from Cut apart. Bytes behind the last attribute are ignored: accel-ppp's
+// ParseControl parses a control packet from Cut. Bytes behind the last attribute are ignored: accel-ppp's
 // CALL_CONNECT_NAK has two. With ErrAttribute the message still holds its type and the attributes before the broken
 // one, for the messages that mean the same with and without attributes.
 func ParseControl(pkt []byte) (Message, error) {

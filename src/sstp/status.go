@@ -27,7 +27,7 @@ func (id AttributeID) String() string {
 	return "0x" + strconv.FormatUint(uint64(id), 16)
 }
 
-// Status is the reason inside a Status Info attribute ([MS-SSTP] 2.2.7).
+// Status is the code in a Status Info attribute ([MS-SSTP] 2.2.7).
 type Status uint32
 
 // The statuses, in the order of their numbers.
@@ -81,8 +81,8 @@ func (s StatusInfo) Wrap() Attribute {
 	return Attribute{ID: StatusInfoID, Value: append(v, s.Value[:min(len(s.Value), MaxStatusValueLen)]...)}
 }
 
-// StatusInfo returns what m's first Status Info attribute says. One that is too short counts as none: sorz sstp-server
-// sends four bytes.
+// StatusInfo returns m's first Status Info attribute. One that is too short counts as none: sorz sstp-server sends four
+// bytes.
 func (m Message) StatusInfo() (StatusInfo, bool) {
 	a, ok := m.Find(StatusInfoID)
 	if !ok || len(a.Value) < statusInfoLen {

@@ -2,8 +2,8 @@ package sstp
 
 import "time"
 
-// State is where a call stands ([MS-SSTP] 3.2.1 and 3.3.1). The IN_PROGRESS states of the document lie between a
-// decision and the message that follows from it; here the two are one.
+// State is where a call stands ([MS-SSTP] 3.2.1 and 3.3.1). The document's IN_PROGRESS states lie between a decision and
+// the message that follows from it; here the two happen at once.
 type State uint8
 
 // The states. The columns of the transition table are those from StateRequestSent to StateDisconnectTimeoutPending.
@@ -58,7 +58,7 @@ func (s State) CarriesControl() bool {
 // CarriesData reports whether PPP network frames, IP that is, may be sent.
 func (s State) CarriesData() bool { return s == StateConnected }
 
-// event is what can happen to a call. Those of the messages stand in the order of their types.
+// event is what can happen to a call. The events of messages stand in the order of the message types.
 type event uint8
 
 const (
@@ -80,7 +80,7 @@ const (
 	numEvents
 )
 
-// input is what a reaction may need besides the call.
+// input is what a reaction may need beside the call.
 type input struct {
 	now  time.Time
 	pkt  []byte  // the packet received
@@ -92,8 +92,8 @@ type input struct {
 type reaction func(*Call, input)
 
 // table is [MS-SSTP] 3.2.5 and 3.3.5: a row for each event, a column for each state in which a call lives. The first two
-// columns are the client's, the next two the server's. It is milder than the document in three cells: an ECHO_REQUEST is
-// answered as soon as PPP runs, a repeated CALL_CONNECT_ACK is no offence, and unknown messages are counted (accel-ppp
+// columns are the client's, the next two the server's. It is more tolerant than the document in three points: it answers
+// an ECHO_REQUEST as soon as PPP runs, accepts a repeated CALL_CONNECT_ACK, and only counts unknown messages (accel-ppp
 // ignores them too).
 var table = [numEvents][numColumns]reaction{
 	//                RequestSent, AckReceived | RequestPending, ConnectedPending | Connected | AbortPending, AbortTimeoutPending, DisconnectAckPending, DisconnectTimeoutPending
@@ -114,7 +114,7 @@ var table = [numEvents][numColumns]reaction{
 	timerExpired:    {negotiationTimeout, negotiationTimeout, negotiationTimeout, negotiationTimeout, hello, finish, finish, finish, finish},
 }
 
-// rxEvent returns the event that a packet is.
+// rxEvent returns the event of a packet.
 func rxEvent(pkt []byte, msg Message) event {
 	switch {
 	case !IsControl(pkt) && isControlFrame(Payload(pkt)):

@@ -9,16 +9,16 @@ import (
 // Timers are the durations of [MS-SSTP] 3.2.2 and 3.3.2. A call has one timer at a time: each state has its own.
 type Timers struct {
 	Negotiation     time.Duration // from the request to its answer
-	NegotiationAuth time.Duration // from there until the call is connected: people type codes meanwhile
-	Hello           time.Duration // of silence, until the peer is asked whether it lives
+	NegotiationAuth time.Duration // from there until the call is connected: a person may have to type a code
+	Hello           time.Duration // of silence, until the peer is asked whether it is alive
 	Abort1          time.Duration // our CALL_ABORT waits for the peer's
 	Abort2          time.Duration // after a CALL_ABORT was answered
 	Disconnect1     time.Duration // our CALL_DISCONNECT waits for its answer
 	Disconnect2     time.Duration // after a CALL_DISCONNECT was answered
 }
 
-// DefaultTimers returns the durations of [MS-SSTP], but 20 s instead of 60 for an answer that needs nobody's thought, and
-// a hello that NATs and load balancers notice.
+// DefaultTimers returns the durations of [MS-SSTP] with two exceptions: 20 s instead of 60 for the answer to the request,
+// which no person has to think about, and a hello often enough for NATs and load balancers.
 func DefaultTimers() Timers {
 	return Timers{
 		Negotiation:     20 * time.Second,
@@ -49,14 +49,14 @@ func (t Timers) withDefaults() Timers {
 	return t
 }
 
-// liveness is what is known of a connected peer. Any byte counts as life: SoftEther 5.02 never answers an SSTP
+// liveness tracks whether a connected peer is alive. Any byte is a sign of life: SoftEther 5.02 never answers an SSTP
 // ECHO_REQUEST, and accel-ppp sends none while PPP traffic flows.
 type liveness struct {
 	silentRounds int
 	echoSent     time.Time // of the oldest ECHO_REQUEST without an answer; zero: none
 }
 
-// Heard tells the call that bytes came which Receive was not shown, because the data path handled them.
+// Heard notes that bytes came which Receive was not given, because the data path handled them.
 func (c *Call) Heard(now time.Time) {
 	if c.state == StateConnected {
 		c.live.silentRounds = 0
@@ -64,8 +64,8 @@ func (c *Call) Heard(now time.Time) {
 	}
 }
 
-// hello is the end of a round of silence ([MS-SSTP] 3.1.2.3): ask, and after too many rounds without a byte give up. The
-// connection is then closed without a CALL_ABORT, as nobody would read it.
+// hello ends a round of silence ([MS-SSTP] 3.1.2.3): it asks the peer, and gives up after too many rounds without a byte.
+// The connection is then closed without a CALL_ABORT, which nobody would read.
 func hello(c *Call, in input) {
 	if c.live.silentRounds >= c.cfg.EchoFailures {
 		c.end(fault.Us, c.silence())
@@ -83,8 +83,7 @@ func hello(c *Call, in input) {
 
 func answerEcho(c *Call, _ input) { c.send(EchoResponse) }
 
-// echoAnswered reports the round trip. Answers carry no number: one to a later request of the same silence is life and
-// no more.
+// echoAnswered reports the round trip. Answers carry no number, so only the first one after a silence is measured.
 func echoAnswered(c *Call, in input) {
 	if sent := c.live.echoSent; !sent.IsZero() {
 		c.live.echoSent = time.Time{}
