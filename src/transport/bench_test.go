@@ -68,7 +68,7 @@ func BenchmarkRead(b *testing.B) {
 // and of eleven large ones with their headers.
 func onEachPath(b *testing.B, f func(b *testing.B, ours, session io.ReadWriter, theirs net.Conn, size int)) {
 	b.Run("plain", func(b *testing.B) {
-		ours, theirs := directPair(b)
+		ours, theirs := rawPair(b)
 		inSizes(b, func(b *testing.B, size int) { f(b, ours, theirs, theirs, size) })
 	})
 	for _, c := range []struct{ name, suite string }{{"ChaCha20", "CHACHA20"}, {"AES128", "AES_128_GCM"}} {
@@ -114,7 +114,7 @@ func tlsPair(b *testing.B, path string) (ours, session io.ReadWriter, theirs net
 		if err != nil {
 			return nil, err
 		}
-		return NewDirect(conn.(*net.TCPConn))
+		return NewRawConn(conn.(*net.TCPConn))
 	}
 	if path == PathKernel {
 		o.KTLS = config.On

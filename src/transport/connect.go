@@ -18,28 +18,28 @@ import (
 	"sstp/src/transport/trust"
 )
 
-// connector is one Connect under way.
+// connector is the state of one Connect.
 type connector struct {
-	o      Options // defaults filled in
+	o      Options // with the defaults filled in
 	obs    Observer
 	clock  func() time.Time
-	client *tls.Certificate // nil: none
+	client *tls.Certificate // nil means none
 
-	// Where the connection goes and by which device; a proxy that closes after asking for credentials is dialed again
-	// at the same address.
+	// Where the connection goes, and by which device. A proxy that closes after asking for credentials is dialed again at the
+	// same address.
 	dialed netip.AddrPort
 	device string
 
-	askedForCertificate bool   // in the TLS handshake, for a client's
-	fallback            string // why Go must do the records; empty: the kernel is to be tried
+	askedForCertificate bool   // the server asked for ours in the TLS handshake
+	fallback            string // why Go must do the records; empty means to try the kernel
 }
 
-// Connect goes through the stages in order and returns the open connection. An error is always a *fault.Error; where
-// ctx ended, it wraps ctx's cause.
+// Connect runs the stages in order and returns the open connection. Its error is a *fault.Error; when ctx ended, it wraps ctx's
+// cause.
 func Connect(ctx context.Context, o Options, obs Observer) (*Conn, error) {
 	c := &connector{o: o, obs: obs, clock: o.Now}
 	if c.obs == nil {
-		c.obs = deaf{}
+		c.obs = noObserver{}
 	}
 	if c.clock == nil {
 		c.clock = time.Now
@@ -135,8 +135,8 @@ func (c *connector) openOn(ctx context.Context, conn net.Conn) (opened *Conn, er
 	return opened, nil
 }
 
-// stage runs one stage under its limit and tells the observer. Where the caller's context ended, that is the reason,
-// whatever the stage stumbled over because of it.
+// stage runs one stage under its limit and reports it to the observer. When the caller's context ended, that is the reason of
+// the failure, whatever failed because of it.
 func (c *connector) stage(ctx context.Context, s fault.Stage, limit time.Duration,
 	run func(context.Context) (finding string, err error)) error {
 	c.obs.Stage(s)
@@ -155,7 +155,7 @@ func (c *connector) stage(ctx context.Context, s fault.Stage, limit time.Duratio
 	return err
 }
 
-// codes names the failure of a stage that knows nothing better.
+// codes are the codes of stages that fail without a code of their own.
 var codes = map[fault.Stage]fault.Code{
 	fault.StageResolve: fault.PeerResolveFail,
 	fault.StageConnect: fault.ConnectFailed,
@@ -164,7 +164,7 @@ var codes = map[fault.Stage]fault.Code{
 	fault.StageHTTP:    fault.NotSSTP,
 }
 
-// check refuses options that would put something else on the wire than they seem to, and reads the client certificate.
+// check refuses options that would break out of their place in a request, and reads the client certificate.
 func (c *connector) check() error {
 	texts := [...]struct{ option, value string }{
 		{"server", c.o.Server.Host}, {"server_name", c.o.ServerName}, {"sni", c.o.SNI}, {"path_secret", c.o.PathSecret},
@@ -199,14 +199,14 @@ func (c *connector) kernel() ktls.Kernel {
 	return ktls.Linux{}
 }
 
-// deaf observes nothing.
-type deaf struct{}
+// noObserver ignores all reports.
+type noObserver struct{}
 
-func (deaf) Stage(fault.Stage)                              {}
-func (deaf) Done(fault.Stage, time.Duration, string, error) {}
-func (deaf) Certificates([]*x509.Certificate, string)       {}
+func (noObserver) Stage(fault.Stage)                              {}
+func (noObserver) Done(fault.Stage, time.Duration, string, error) {}
+func (noObserver) Certificates([]*x509.Certificate, string)       {}
 
-// isWord tells whether s can stand in a request line or a header without ending it.
+// isWord reports whether s can be a word of a request line or of a header.
 func isWord(s string) bool { return !hasControl(s) && !strings.Contains(s, " ") }
 
 func hasControl(s string) bool {

@@ -16,10 +16,10 @@ import (
 	"sstp/src/transport/netio"
 )
 
-// stagger is RFC 8305's Connection Attempt Delay: so long one address has for itself before the next is tried too.
+// stagger is how long an address is tried alone before the next one is tried too: RFC 8305's Connection Attempt Delay.
 const stagger = 250 * time.Millisecond
 
-// attempt is the dial of one address.
+// attempt is an attempt to connect to one address.
 type attempt struct {
 	addr   netip.AddrPort
 	device string
@@ -27,8 +27,8 @@ type attempt struct {
 	err    error
 }
 
-// dial connects to the first of addrs that answers (RFC 8305 section 5). When it returns, all other attempts have ended
-// and their connections are closed.
+// dial connects to the first of addrs that answers (RFC 8305 section 5). When it returns, all other attempts have ended and
+// their connections are closed.
 func (c *connector) dial(ctx context.Context, target config.Server, addrs []netip.Addr) (net.Conn, string, error) {
 	dialing, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -90,7 +90,7 @@ func (c *connector) dial(ctx context.Context, target config.Server, addrs []neti
 	return nil, "", dialFault(target, failed)
 }
 
-// prepare asks the caller's hook before an address is dialed.
+// prepare calls Options.Prepare for an address that is about to be dialed.
 func (c *connector) prepare(ctx context.Context, a *attempt) error {
 	if c.o.Prepare == nil {
 		return nil
@@ -102,7 +102,7 @@ func (c *connector) prepare(ctx context.Context, a *attempt) error {
 	return err
 }
 
-// dialTCP opens one connection.
+// dialTCP opens one TCP connection.
 func (c *connector) dialTCP(ctx context.Context, addr netip.AddrPort, device string) (net.Conn, error) {
 	if c.o.DialTCP != nil {
 		return c.o.DialTCP(ctx, addr)
@@ -111,9 +111,9 @@ func (c *connector) dialTCP(ctx context.Context, addr netip.AddrPort, device str
 	d := socketDialer(device, c.o.Congestion, c.o.Mark)
 	conn, err := d.DialTCP(ctx, "tcp", netip.AddrPort{}, addr)
 	if err != nil {
-		return nil, err // and not a nil *net.TCPConn that is no nil net.Conn
+		return nil, err // not conn: a nil *net.TCPConn is not a nil net.Conn
 	}
-	socket, err := NewDirect(conn)
+	socket, err := NewRawConn(conn)
 	if err != nil {
 		conn.Close()
 		return nil, err
@@ -121,7 +121,7 @@ func (c *connector) dialTCP(ctx context.Context, addr netip.AddrPort, device str
 	return socket, nil
 }
 
-// redial takes a new connection to the same proxy in the place of conn.
+// redial closes conn and returns a new connection to the same address, or on failure conn.
 func (c *connector) redial(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	conn.Close()
 	fresh, err := c.dialTCP(ctx, c.dialed, c.device)
@@ -131,8 +131,8 @@ func (c *connector) redial(ctx context.Context, conn net.Conn) (net.Conn, error)
 	return fresh, nil
 }
 
-// dialFault makes one failure of all that were met. An answer tells more than silence, and silence more than a route
-// that is missing for one family.
+// dialFault sums up the failed attempts. An answer says more than silence, and silence says more than a route that is missing
+// for one address family.
 func dialFault(target config.Server, failed []attempt) error {
 	var answered, silent, elsewhere bool
 	var cause error
@@ -175,7 +175,7 @@ func dialFault(target config.Server, failed []attempt) error {
 	return fault.New(code, fault.StageConnect, message).Wrap(cause)
 }
 
-// dialReason goes on after an address.
+// dialReason returns why an address failed, as the end of a sentence that begins with the address.
 func dialReason(err error, device string) string {
 	switch {
 	case netio.IsTimeout(err):
@@ -196,7 +196,7 @@ func dialReason(err error, device string) string {
 	return "failed: " + text.Phrase(err.Error())
 }
 
-// isUnroutable tells whether this machine has no way to the address, whoever has it.
+// isUnroutable reports whether this machine has no route to the address.
 func isUnroutable(err error) bool {
 	return errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EADDRNOTAVAIL)
 }

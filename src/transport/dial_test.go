@@ -170,7 +170,7 @@ func TestHappyEyeballs(t *testing.T) {
 		t.Run(tc.why, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := &network{begun: time.Now(), answer: tc.answer}
-				c := &connector{o: Options{DialTCP: n.dial}, obs: deaf{}, clock: time.Now}
+				c := &connector{o: Options{DialTCP: n.dial}, obs: noObserver{}, clock: time.Now}
 				var conn net.Conn
 				err := c.stage(t.Context(), fault.StageConnect, connectLimit, func(ctx context.Context) (f string, err error) {
 					conn, f, err = c.dial(ctx, vpn, interleave(tc.addrs))
@@ -205,7 +205,7 @@ func TestPrepareComesBeforeEachDial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{begun: time.Now(), answer: map[string]reaction{"2001:db8::1": {after: never}}}
 		var prepared []string
-		c := &connector{obs: deaf{}, clock: time.Now, o: Options{DialTCP: n.dial, BindDevice: "wan",
+		c := &connector{obs: noObserver{}, clock: time.Now, o: Options{DialTCP: n.dial, BindDevice: "wan",
 			Prepare: func(_ context.Context, addr netip.Addr) (string, error) {
 				synctest.Wait() // until the dials before this one wait for their answers
 				prepared = append(prepared, fmt.Sprint(addr, " after ", len(n.dials)))
@@ -319,4 +319,35 @@ func TestTheSystemsResolverKnowsTheHostsFile(t *testing.T) {
 	if err != nil || !got[0].IsLoopback() {
 		t.Errorf("localhost is %v, %v", got, err)
 	}
+}
+
+// FuzzInterleave: each address is tried once, the first one first, and no family waits while both are left.
+func FuzzInterleave(f *testing.F) {
+	f.Add([]byte{4, 4, 6, 6, 4})
+	f.Fuzz(func(t *testing.T, kinds []byte) {
+		var in []netip.Addr
+		unique := map[netip.Addr]bool{}
+		for _, k := range kinds {
+			a := netip.AddrFrom4([4]byte{192, 0, 2, k})
+			if k%2 == 1 {
+				a = netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 15: k})
+			}
+			in, unique[a] = append(in, a), true
+		}
+		out := interleave(in)
+		if len(out) != len(unique) || len(in) > 0 && out[0] != in[0] {
+			t.Fatalf("%v became %v", in, out)
+		}
+		for i := 2; i < len(out); i++ {
+			if out[i].Is4() == out[i-1].Is4() && slices.ContainsFunc(out[i:], func(a netip.Addr) bool { return a.Is4() != out[i].Is4() }) {
+				t.Fatalf("%v: a family waits", out)
+			}
+		}
+		for _, a := range out {
+			delete(unique, a)
+		}
+		if len(unique) != 0 {
+			t.Fatalf("%v were lost", unique)
+		}
+	})
 }

@@ -16,8 +16,8 @@ import (
 	"sstp/src/transport/netio"
 )
 
-// open sends the request whose answer's body is SSTP ([MS-SSTP] 3.2.4.1) and reads the answer's head. early is what came
-// behind it.
+// open sends the HTTP request ([MS-SSTP] 3.2.4.1) and reads the head of the answer, whose body is SSTP. early is what came
+// together with the head.
 func (c *connector) open(ctx context.Context, session net.Conn) (early []byte, finding string, err error) {
 	defer netio.Guard(ctx, session)()
 	var id [16]byte
@@ -29,7 +29,7 @@ func (c *connector) open(ctx context.Context, session net.Conn) (early []byte, f
 	buf := make([]byte, 0, 1024)
 	if _, err := session.Write(request); err != nil {
 		var failed *ktls.Error
-		// A server that closed after an alert has not taken the alert back. A kernel that failed has nothing to add.
+		// The server may have sent an alert before it closed, which says more. After a failure of the kernel there is none to read.
 		if errors.As(err, &failed) {
 			return nil, "", c.openFault(ctx, err)
 		}
@@ -63,8 +63,8 @@ func (c *connector) open(ctx context.Context, session net.Conn) (early []byte, f
 	}
 }
 
-// hostHeader returns the name with its port, unless that is the usual one: accel-ppp compares the header with its
-// host-name option.
+// hostHeader returns the name with its port, or without the port when that is 443: accel-ppp compares the header with its
+// option host-name.
 func hostHeader(name string, port uint16) string {
 	if addr, err := netip.ParseAddr(name); err == nil && addr.Is6() {
 		name = "[" + addr.WithZone("").String() + "]"
@@ -75,7 +75,7 @@ func hostHeader(name string, port uint16) string {
 	return name + ":" + strconv.Itoa(int(port))
 }
 
-// statusFault explains an answer that is not 200. The head's texts are fit for display.
+// statusFault explains an answer that is not 200.
 func statusFault(head *sstp.ResponseHead) error {
 	said := strings.TrimRight(strconv.Itoa(head.Status)+" "+head.Reason, " ")
 	refused := func(message, hint string) error {
@@ -83,7 +83,7 @@ func statusFault(head *sstp.ResponseHead) error {
 	}
 	switch head.Status {
 	case 301, 302, 303, 307, 308:
-		// accel-ppp 1.12 answers so to another host name than its own (option http-error).
+		// accel-ppp 1.12 redirects when the host name is not its own (option http-error).
 		where := "."
 		if head.Location != "" {
 			where = " to " + head.Location + "."
@@ -104,9 +104,9 @@ func statusFault(head *sstp.ResponseHead) error {
 		"Something answered that is not the VPN service: check server, port, server_name and path_secret.")
 }
 
-// openFault explains why there was no answer.
+// openFault explains why no answer came.
 func (c *connector) openFault(ctx context.Context, err error) error {
-	// In TLS 1.3 a server looks at the client's certificate when the client is already through.
+	// In TLS 1.3 the client's handshake is over before the server verifies the client's certificate.
 	if name, ok := alertName(err); ok {
 		return alertFault(name, c.askedForCertificate, c.client != nil).Wrap(err)
 	}

@@ -12,24 +12,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Direct is a TCP connection whose reads and writes are system calls that Go's scheduler does not hear of. It has no need
-// to: they never block, for the socket is in non-blocking mode and the poller does the waiting. Being told, it would make
-// another thread ready to take over, which for a ping through an idle tunnel is more work than the ping. One reader and
-// one writer may use it at a time.
-type Direct struct {
+// RawConn is a TCP connection that reads and writes by RawSyscall, without the scheduler's hooks. The socket is in
+// non-blocking mode and the poller does the waiting, so the calls never block. With the hooks, the scheduler would wake
+// another thread to take over, which for a ping through an idle tunnel is more work than the ping. One reader and one writer
+// may use it at a time.
+type RawConn struct {
 	*net.TCPConn
 	raw     syscall.RawConn
 	in, out transfer
 
-	waiting int32 // bytes in the kernel's receive buffer; the reader's
-	look    func(fd uintptr)
+	unread     int32 // bytes in the kernel's receive buffer; only the reader uses it
+	readUnread func(fd uintptr)
 
-	hold atomic.Bool // keep what is written
-	mu   sync.Mutex  // for held, and the socket's order: crypto/tls may write a goodbye while the writer flushes
+	hold atomic.Bool // collect writes in held
+	mu   sync.Mutex  // guards held and the order of writes: crypto/tls may write close_notify while the writer flushes
 	held []byte
 }
 
-// transfer is one direction. The function for the poller is made once and finds its arguments here.
+// transfer is one direction. Its function for the poller is made once, because making it for each call would allocate.
 type transfer struct {
 	b    []byte
 	n    int
@@ -37,31 +37,31 @@ type transfer struct {
 	poll func(fd uintptr) (done bool)
 }
 
-// NewDirect makes one of c, which is not to be read or written by itself from then on.
-func NewDirect(c *net.TCPConn) (*Direct, error) {
-	raw, err := c.SyscallConn()
+// NewRawConn returns a RawConn on the socket of tcp, which must not be read or written any more.
+func NewRawConn(tcp *net.TCPConn) (*RawConn, error) {
+	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	d := &Direct{TCPConn: c, raw: raw}
-	d.in.poll = func(fd uintptr) bool { return d.in.call(unix.SYS_READ, fd) }
-	d.out.poll = func(fd uintptr) bool {
-		for d.out.call(unix.SYS_WRITE, fd) {
-			if d.out.err != nil || d.out.n == len(d.out.b) {
+	c := &RawConn{TCPConn: tcp, raw: raw}
+	c.in.poll = func(fd uintptr) bool { return c.in.call(unix.SYS_READ, fd) }
+	c.out.poll = func(fd uintptr) bool {
+		for c.out.call(unix.SYS_WRITE, fd) {
+			if c.out.err != nil || c.out.n == len(c.out.b) {
 				return true
 			}
 		}
 		return false
 	}
-	d.look = func(fd uintptr) {
-		if _, _, errno := unix.RawSyscall(unix.SYS_IOCTL, fd, unix.TIOCINQ, uintptr(unsafe.Pointer(&d.waiting))); errno != 0 {
-			d.waiting = 0
+	c.readUnread = func(fd uintptr) {
+		if _, _, errno := unix.RawSyscall(unix.SYS_IOCTL, fd, unix.TIOCINQ, uintptr(unsafe.Pointer(&c.unread))); errno != 0 {
+			c.unread = 0
 		}
 	}
-	return d, nil
+	return c, nil
 }
 
-// call makes one system call for what is left of b. It reports false when the socket is not ready.
+// call makes one system call for the rest of b. It returns false when the socket is not ready.
 func (t *transfer) call(trap, fd uintptr) (done bool) {
 	for {
 		left := t.b[t.n:]
@@ -80,7 +80,7 @@ func (t *transfer) call(trap, fd uintptr) (done bool) {
 	}
 }
 
-// run has b moved by a system call as soon as the poller says that it can be.
+// run makes the system calls for b when the poller reports that the socket is ready.
 func (t *transfer) run(b []byte, wait func(func(fd uintptr) bool) error) (n int, err error) {
 	t.b, t.n, t.err = b, 0, nil
 	err = wait(t.poll)
@@ -88,86 +88,86 @@ func (t *transfer) run(b []byte, wait func(func(fd uintptr) bool) error) (n int,
 	return t.n, err
 }
 
-// Read reads as net.Conn does.
-func (d *Direct) Read(b []byte) (int, error) {
+// Read implements net.Conn.
+func (c *RawConn) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	n, err := d.in.run(b, d.raw.Read)
+	n, err := c.in.run(b, c.raw.Read)
 	switch {
 	case err != nil:
 		return n, err
-	case d.in.err != nil:
-		return n, d.failed("read", d.in.err)
+	case c.in.err != nil:
+		return n, c.opError("read", c.in.err)
 	case n == 0:
 		return 0, io.EOF
 	}
 	return n, nil
 }
 
-// maxHeld is how much is kept before it is written: four records, what the kernel sends off at once.
+// maxHeld is how many bytes are held before they are written: four records, as much as the kernel sends at once.
 const maxHeld = 4 * maxRecord
 
-// Write writes as net.Conn does. While it is told to hold, it keeps what fits; an error shows itself later then.
-func (d *Direct) Write(b []byte) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	hold := d.hold.Load()
-	if !hold && len(d.held) == 0 {
-		return d.write(b)
+// Write implements net.Conn. After Hold(true) it holds b as long as there is room, and an error shows on a later call.
+func (c *RawConn) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	hold := c.hold.Load()
+	if !hold && len(c.held) == 0 {
+		return c.write(b)
 	}
-	if d.held == nil {
-		d.held = make([]byte, 0, maxHeld)
+	if c.held == nil {
+		c.held = make([]byte, 0, maxHeld)
 	}
-	if hold && len(d.held)+len(b) <= maxHeld-maxRecord {
-		d.held = append(d.held, b...)
+	if hold && len(c.held)+len(b) <= maxHeld-maxRecord {
+		c.held = append(c.held, b...)
 		return len(b), nil
 	}
-	d.held = append(d.held, b...)
-	if err := d.flush(); err != nil {
+	c.held = append(c.held, b...)
+	if err := c.flush(); err != nil {
 		return 0, err
 	}
 	return len(b), nil
 }
 
-func (d *Direct) flush() error {
-	_, err := d.write(d.held)
-	d.held = d.held[:0]
+func (c *RawConn) flush() error {
+	_, err := c.write(c.held)
+	c.held = c.held[:0]
 	return err
 }
 
-func (d *Direct) write(b []byte) (int, error) {
+func (c *RawConn) write(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	n, err := d.out.run(b, d.raw.Write)
-	if err == nil && d.out.err != nil {
-		err = d.failed("write", d.out.err)
+	n, err := c.out.run(b, c.raw.Write)
+	if err == nil && c.out.err != nil {
+		err = c.opError("write", c.out.err)
 	}
 	return n, err
 }
 
-// maxRecord is the most that a record of TLS has on the wire (RFC 5246 section 6.2.3: 5 of header, 2048 more than the
-// plaintext).
+// maxRecord is the length of the longest TLS record (RFC 5246 section 6.2.3: a header of 5 bytes, and at most 2048 bytes more
+// than the plaintext).
 const maxRecord = 5 + 16384 + 2048
 
-// Ready reports whether Read has a whole record of TLS to give without waiting. It is for the reader only.
-func (d *Direct) Ready() bool { return d.raw.Control(d.look) == nil && d.waiting >= maxRecord }
+// Ready reports whether the longest TLS record could be read without waiting. Only the reader may call it.
+func (c *RawConn) Ready() bool { return c.raw.Control(c.readUnread) == nil && c.unread >= maxRecord }
 
-// Hold says that the next Write is followed by another at once, or with false that it is not: what is held goes out with
-// it, in order. Four records in one system call cost much less than one by one. When the other write does not come, Flush
-// has to. It is for the writer only.
-func (d *Direct) Hold(more bool) { d.hold.Store(more) }
+// Hold(true) announces that the next Write is followed by another at once, so that both may leave in one system call: four
+// records in one call cost much less than one by one. Hold(false) announces that none follows, and the next Write sends what
+// is held too. When that Write does not come, the caller must call Flush. Only the writer may call it.
+func (c *RawConn) Hold(more bool) { c.hold.Store(more) }
 
-// Flush sends what is held. It is for the writer only.
-func (d *Direct) Flush() error {
-	d.hold.Store(false)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.flush()
+// Flush sends what is held. Only the writer may call it.
+func (c *RawConn) Flush() error {
+	c.hold.Store(false)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.flush()
 }
 
-// failed makes the error that package net makes.
-func (d *Direct) failed(call string, err error) error {
-	return &net.OpError{Op: call, Net: "tcp", Source: d.LocalAddr(), Addr: d.RemoteAddr(), Err: os.NewSyscallError(call, err)}
+// opError returns the error that package net would return.
+func (c *RawConn) opError(call string, err error) error {
+	return &net.OpError{Op: call, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(call, err)}
 }

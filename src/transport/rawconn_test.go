@@ -16,8 +16,8 @@ import (
 	"sstp/src/transport/testkit"
 )
 
-// directPair returns two ends of a TCP connection, ours direct.
-func directPair(t testing.TB) (ours *Direct, theirs *net.TCPConn) {
+// rawPair returns two ends of a TCP connection, ours direct.
+func rawPair(t testing.TB) (ours *RawConn, theirs *net.TCPConn) {
 	t.Helper()
 	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -33,14 +33,14 @@ func directPair(t testing.TB) (ours *Direct, theirs *net.TCPConn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { theirs.Close() })
-	if ours, err = NewDirect(c); err != nil {
+	if ours, err = NewRawConn(c); err != nil {
 		t.Fatal(err)
 	}
 	return ours, theirs
 }
 
-func TestADirectConnectionCarriesWhatNoBufferHolds(t *testing.T) {
-	ours, theirs := directPair(t)
+func TestARawConnectionCarriesWhatNoBufferHolds(t *testing.T) {
+	ours, theirs := rawPair(t)
 	sent := bytes.Repeat([]byte("more than the socket's buffers take at once\n"), 200_000)
 	go func() {
 		ours.Write(sent)
@@ -60,8 +60,8 @@ func TestADirectConnectionCarriesWhatNoBufferHolds(t *testing.T) {
 	}
 }
 
-func TestADirectConnectionHasDeadlines(t *testing.T) {
-	ours, _ := directPair(t)
+func TestARawConnectionHasDeadlines(t *testing.T) {
+	ours, _ := rawPair(t)
 	soon := time.Now().Add(10 * time.Millisecond)
 	if err := ours.SetDeadline(soon); err != nil {
 		t.Fatal(err)
@@ -78,8 +78,8 @@ func TestADirectConnectionHasDeadlines(t *testing.T) {
 	}
 }
 
-func TestADirectConnectionSaysHowItEnds(t *testing.T) {
-	ours, theirs := directPair(t)
+func TestARawConnectionSaysHowItEnds(t *testing.T) {
+	ours, theirs := rawPair(t)
 	theirs.SetLinger(0)
 	theirs.Close() // with a reset
 	if _, err := ours.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
@@ -89,7 +89,7 @@ func TestADirectConnectionSaysHowItEnds(t *testing.T) {
 		t.Errorf("write behind a reset: %v", err)
 	}
 
-	ours, _ = directPair(t)
+	ours, _ = rawPair(t)
 	failed := make(chan error)
 	go func() {
 		_, err := ours.Read(make([]byte, 1))
@@ -104,8 +104,8 @@ func TestADirectConnectionSaysHowItEnds(t *testing.T) {
 	}
 }
 
-func TestADirectConnectionAllocatesNothing(t *testing.T) {
-	ours, theirs := directPair(t)
+func TestARawConnectionAllocatesNothing(t *testing.T) {
+	ours, theirs := rawPair(t)
 	ping, pong := make([]byte, 100), make([]byte, 100)
 	if n := testing.AllocsPerRun(100, func() {
 		ours.Write(ping)
@@ -120,7 +120,7 @@ func TestADirectConnectionAllocatesNothing(t *testing.T) {
 // overTLS returns a connection whose records crypto/tls does, and the other end of its socket.
 func overTLS(t *testing.T) (ours *Conn, theirs *tls.Conn, socket *net.TCPConn) {
 	t.Helper()
-	d, socket := directPair(t)
+	d, socket := rawPair(t)
 	theirs = tls.Server(socket, testkit.Presenting(testkit.SelfSigned(t, nil)))
 	session := tls.Client(d, &tls.Config{InsecureSkipVerify: true, DynamicRecordSizingDisabled: true})
 	shaken := make(chan error)
@@ -133,7 +133,7 @@ func overTLS(t *testing.T) (ours *Conn, theirs *tls.Conn, socket *net.TCPConn) {
 
 func TestHeldRecordsGoOutTogetherAndInOrder(t *testing.T) {
 	ours, theirs, _ := overTLS(t)
-	d := ours.tcp.(*Direct)
+	d := ours.tcp.(*RawConn)
 	var sent []byte
 	write := func(more bool, size int) {
 		t.Helper()

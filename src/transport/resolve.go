@@ -11,11 +11,11 @@ import (
 	"sstp/src/text"
 )
 
-// maxAddresses is how many addresses of a name are tried. A DNS answer has room for thousands, and each one costs a route
-// before it is dialed.
+// maxAddresses is how many addresses of a name are tried. A DNS answer can hold thousands, and dialing one may need a route of
+// its own.
 const maxAddresses = 16
 
-// resolve returns the addresses of host, an address itself included, in the order in which to try them.
+// resolve returns the addresses of host in the order in which to try them. host may be an address itself.
 func (c *connector) resolve(ctx context.Context, host string) (addrs []netip.Addr, finding string, err error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr.Unmap()}, "an address, nothing to resolve", nil
@@ -40,14 +40,14 @@ func (c *connector) resolve(ctx context.Context, host string) (addrs []netip.Add
 	return addrs, strings.Join(list, ", "), nil
 }
 
-// systemLookup asks the name servers of /etc/resolv.conf, and sorts by RFC 6724 as the resolver of package net does.
+// systemLookup asks the name servers of /etc/resolv.conf. The resolver of package net sorts by RFC 6724.
 func systemLookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	resolver := net.Resolver{PreferGo: true}
 	return resolver.LookupNetIP(ctx, "ip", host)
 }
 
-// interleave puts the families in turn, beginning with that of the first address (RFC 8305 section 4), and drops what
-// stands twice.
+// interleave alternates between the address families, beginning with that of the first address (RFC 8305 section 4), and drops
+// duplicates.
 func interleave(addrs []netip.Addr) []netip.Addr {
 	var first, second []netip.Addr
 	seen := map[netip.Addr]bool{}

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"testing"
@@ -46,5 +47,16 @@ func TestSocketsCarryTheMarkByWhichAFirewallKnowsThem(t *testing.T) {
 		if got := markOf(SocketDialer("lo", want).Dial("udp", to.String())); got != want {
 			t.Errorf("a question to a name server has mark %#x, want %#x", got, want)
 		}
+	}
+}
+
+func TestOnlyAddressesBeyondTheLinkNeedASourceThatCanBeAnswered(t *testing.T) {
+	for _, to := range []string{"127.0.0.1:443", "192.0.2.1:443", "[::1]:443", "[fe80::1%lo]:443", "[::ffff:192.0.2.1]:443"} {
+		if sourceOnLink(t.Context(), netip.MustParseAddrPort(to), "") {
+			t.Errorf("%s would be waited for", to)
+		}
+	}
+	if sourceOnLink(t.Context(), netip.MustParseAddrPort("[2001:db8::1]:443"), "nonexistent0") {
+		t.Error("a device that does not exist would be waited for")
 	}
 }

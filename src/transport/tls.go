@@ -3,21 +3,18 @@ package transport
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/netip"
 	"strings"
 
-	"sstp/src/fault"
-	"sstp/src/text"
 	"sstp/src/transport/ktls"
 	"sstp/src/transport/netio"
 	"sstp/src/transport/proxy"
 	"sstp/src/transport/trust"
 )
 
-// legacySuites are offered with tls_legacy: what crypto/tls offers by default and, for RouterOS without pfs, SoftEther
-// 4.x and Windows 2008, the key exchanges without forward secrecy. Their order does not matter: crypto/tls has its own.
+// legacySuites are offered with tls_legacy: what crypto/tls offers by default and, for RouterOS without pfs, SoftEther 4.x and
+// Windows 2008, also the key exchanges without forward secrecy. Their order does not matter, because crypto/tls has its own.
 var legacySuites = []uint16{
 	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
@@ -29,11 +26,11 @@ var legacySuites = []uint16{
 	tls.TLS_RSA_WITH_AES_128_CBC_SHA256, tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA,
 }
 
-// legacyCurves leave out the post-quantum key shares, which make the ClientHello longer than one segment: some
-// middleboxes of the same age lose the second one.
+// legacyCurves leave out the post-quantum key shares. These make the ClientHello longer than one segment, and some
+// middleboxes as old as such servers lose the second segment.
 var legacyCurves = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
 
-// secure shakes hands, fills in what that shows, and gives the session to the kernel where that is better.
+// secure performs the TLS handshake, fills in info, and hands the session to the kernel where that is better.
 func (c *connector) secure(ctx context.Context, conn net.Conn, info *Info) (net.Conn, error) {
 	asked := false // the server wants a client certificate
 	cfg := c.tlsConfig(info, &asked)
@@ -72,16 +69,16 @@ func (c *connector) secure(ctx context.Context, conn net.Conn, info *Info) (net.
 	return inKernel, nil
 }
 
-// tlsConfig makes the configuration of one handshake. No session is ever resumed: the crypto binding needs the
-// certificate of this connection, and resumption would hide that it changed. No ALPN is offered: no SSTP server selects
-// one, and a front end that picks h2 speaks no SSTP.
+// tlsConfig returns the configuration of one handshake. No session is ever resumed: the crypto binding needs the certificate
+// of this connection, and resumption would hide that it changed. No ALPN is offered: no SSTP server selects one, and a front
+// end that picks h2 does not speak SSTP.
 func (c *connector) tlsConfig(info *Info, asked *bool) *tls.Config {
 	cfg := &tls.Config{
 		Rand:       c.o.Rand,
 		Time:       c.clock,
 		ServerName: sniName(c.o.SNI),
 		MinVersion: c.o.TLSMin,
-		// The whole of the verification is trust.Policy.Check, which knows pins too; crypto/tls does none of its own.
+		// trust.Policy.Check is the whole verification, because it knows pins too; crypto/tls does none of its own.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(state tls.ConnectionState) error {
 			policy := trust.Policy{
@@ -92,7 +89,7 @@ func (c *connector) tlsConfig(info *Info, asked *bool) *tls.Config {
 			info.VerifiedBy = verifiedBy
 			return err
 		},
-		// A server's list of CAs is often not what it accepts: the one certificate there is, is sent whatever it says.
+		// A server's list of CAs is often not what it accepts, so we send our one certificate whatever the list says.
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			*asked = true
 			if c.client == nil {
@@ -100,7 +97,7 @@ func (c *connector) tlsConfig(info *Info, asked *bool) *tls.Config {
 			}
 			return c.client, nil
 		},
-		// A record per write from the first one on: what is written holds many packets.
+		// One record for each write, from the first one on, because a write holds many packets.
 		DynamicRecordSizingDisabled: true,
 	}
 	if cfg.MinVersion == 0 {
@@ -118,29 +115,4 @@ func sniName(name string) string {
 		return ""
 	}
 	return strings.TrimSuffix(name, ".")
-}
-
-// tlsFault explains why the handshake failed.
-func (c *connector) tlsFault(ctx context.Context, err error, asked bool) error {
-	var refused *fault.Error
-	if errors.As(err, &refused) {
-		return refused // by trust.Policy.Check
-	}
-	if name, ok := alertName(err); ok {
-		return alertFault(name, asked, c.client != nil).Wrap(err)
-	}
-	var header tls.RecordHeaderError
-	switch {
-	case errors.As(err, &header):
-		return notTLSFault(header.RecordHeader).Wrap(err)
-	case ctx.Err() != nil || netio.IsTimeout(err):
-		return fault.New(fault.TLSFailed, fault.StageTLS, "The TLS handshake was not finished in time.").
-			WithHint("Is it a TLS port? A device on the way that loses large packets may need tls_legacy '1'.").Wrap(err)
-	case netio.IsClosed(err):
-		return fault.New(fault.TLSFailed, fault.StageTLS, "The server closed the connection during the TLS handshake.").
-			WithHint("It may refuse the name sent (server_name, sni), need tls_legacy '1' or a lower tls_min, or the " +
-				"connection is filtered on the way.").Wrap(err)
-	}
-	return fault.New(fault.TLSFailed, fault.StageTLS,
-		"TLS with the server failed: "+text.Phrase(strings.TrimPrefix(err.Error(), "tls: "))+".").Wrap(err)
 }

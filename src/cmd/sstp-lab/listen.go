@@ -7,7 +7,7 @@ import (
 	"sstp/src/transport"
 )
 
-// listener makes its connections direct: no more is woken for a packet than has to be, and several records of TLS can be
+// listener makes its connections raw: no more is woken for a packet than has to be, and several records of TLS can be
 // moved at once.
 type listener struct{ net.Listener }
 
@@ -15,8 +15,8 @@ type listener struct{ net.Listener }
 func (l listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if tcp, ok := c.(*net.TCPConn); ok {
-		if direct, err := transport.NewDirect(tcp); err == nil {
-			return direct, nil
+		if raw, err := transport.NewRawConn(tcp); err == nil {
+			return raw, nil
 		}
 	}
 	return c, err

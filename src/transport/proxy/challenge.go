@@ -9,7 +9,7 @@ type challenge struct {
 	params  []param
 }
 
-// param is one parameter of a challenge, its quotes taken off.
+// param is one parameter of a challenge, without its quotes.
 type param struct{ name, value string } // name in lower case
 
 // get returns the parameter's value.
@@ -22,8 +22,8 @@ func (c *challenge) get(name string) (value string, found bool) {
 	return "", false
 }
 
-// parseChallenges reads one Proxy-Authenticate header: challenges and their parameters in one list, separated by the
-// same commas (RFC 9110 section 11.6.1). Where the text breaks the rules, what was understood before is returned.
+// parseChallenges parses one Proxy-Authenticate header, in which commas separate the challenges and also their parameters (RFC
+// 9110 section 11.6.1). It returns the challenges before the first one that breaks the rules.
 func parseChallenges(s string) []challenge {
 	var list []challenge
 	for {
@@ -42,7 +42,7 @@ func parseChallenges(s string) []challenge {
 		list = append(list, challenge{scheme: word})
 		s = strings.TrimLeft(after, " \t")
 		if s == after && s != "" && s[0] != ',' {
-			return list[:len(list)-1] // something is glued to the name
+			return list[:len(list)-1] // the scheme is followed by something that is not a blank
 		}
 		if token, rest := cutToken68(s); token != "" {
 			list[len(list)-1].token68 = token
@@ -62,7 +62,7 @@ func parseChallenges(s string) []challenge {
 	}
 }
 
-// cutToken cuts a token (RFC 9110 section 5.6.2) off the front of s.
+// cutToken splits a token (RFC 9110 section 5.6.2) off the front of s.
 func cutToken(s string) (token, rest string) {
 	i := 0
 	for i < len(s) && isTokenByte(s[i]) {
@@ -76,7 +76,7 @@ func isTokenByte(c byte) bool {
 		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
-// cutToken68 cuts a token68 off the front of s where the list goes on or ends behind it.
+// cutToken68 splits a token68 off the front of s, if a comma or the end follows.
 func cutToken68(s string) (token, rest string) {
 	i := 0
 	for i < len(s) && s[i] != '=' && (isTokenByte(s[i]) || s[i] == '/') {
@@ -94,8 +94,8 @@ func cutToken68(s string) (token, rest string) {
 	return s[:i], s[i:]
 }
 
-// cutValue cuts "=value" off the front of s; the value is a token or a quoted string. Tokens are read generously: some
-// proxies send realm and nonce without quotes and with bytes that would need them.
+// cutValue splits "=value" off the front of s. The value is a quoted string or a token. Any byte but a separator is taken for
+// one of a token, because some proxies send realm and nonce without the quotes that they need.
 func cutValue(s string) (value, rest string, found bool) {
 	s = strings.TrimLeft(s, " \t")
 	if s == "" || s[0] != '=' {
@@ -122,7 +122,7 @@ func cutValue(s string) (value, rest string, found bool) {
 	return "", s, false
 }
 
-// quoted is the opposite: s as a quoted string (RFC 9110 section 5.6.4).
+// quoted returns s as a quoted string (RFC 9110 section 5.6.4).
 func quoted(s string) string {
 	b := append(make([]byte, 0, len(s)+2), '"')
 	for i := range len(s) {

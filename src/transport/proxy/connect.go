@@ -27,19 +27,19 @@ type Client struct {
 	Redial func(ctx context.Context, conn net.Conn) (net.Conn, error)
 }
 
-// Connect asks the proxy at the other end of conn for a way to the server. The connection it
-// returns is that way, or on failure what the caller has to close.
+// Connect asks the proxy at the other end of conn for a way to the server. The connection that it returns leads to the server,
+// or on failure is what the caller has to close.
 //
-// Credentials are never sent unasked: the first request has none, so that a proxy that offers Digest does not get the
-// password in the clear. They are sent once, and once more when the proxy says that only its nonce had run out.
+// The first request has no credentials, so that a proxy that offers Digest does not get the password in the clear. They are
+// sent once, and once more when the proxy says that only its nonce was stale.
 func (c *Client) Connect(ctx context.Context, conn net.Conn) (net.Conn, string, error) {
 	var answer string // the Proxy-Authorization value
 	var answered, renewed bool
-	var used bool // the proxy has already answered on this connection
+	var used bool // the proxy has answered on this connection before
 	for {
 		head, rest, err := c.ask(ctx, conn, answer)
 		if err != nil && used && netio.IsClosed(err) {
-			// It closed without saying so: the request has not been heard.
+			// The proxy closed without announcing it, before it read the request.
 			used = false
 			if conn, err = c.Redial(ctx, conn); err == nil {
 				continue
@@ -85,7 +85,7 @@ func (c *Client) Connect(ctx context.Context, conn net.Conn) (net.Conn, string, 
 	}
 }
 
-// ask sends one CONNECT and reads the head of the answer. SSTPVERSION lets a proxy know the traffic ([MS-SSTP] 4.5);
+// ask sends one CONNECT and reads the head of the answer. SSTPVERSION tells a proxy what the traffic is ([MS-SSTP] 4.5), and
 // Proxy-Connection keeps old proxies from closing after a 407.
 func (c *Client) ask(ctx context.Context, conn net.Conn, authorization string) (*answer, []byte, error) {
 	defer netio.Guard(ctx, conn)()
@@ -115,7 +115,7 @@ func (c *Client) ask(ctx context.Context, conn net.Conn, authorization string) (
 	}
 }
 
-// drain reads the rest of a body, so that the connection can be used again.
+// drain reads the rest of a body of n bytes. It reports whether the connection can be used again.
 func drain(ctx context.Context, conn net.Conn, n int64) bool {
 	const most = 64 << 10
 	if n < 0 || n > most {
@@ -153,7 +153,7 @@ func proxyAuthFault(message string) *fault.Error {
 	return fault.New(fault.ProxyAuthFailed, fault.StageProxy, message)
 }
 
-// refusal is the proxy's answer to a CONNECT that it does not carry out.
+// refusal explains the answer of a proxy that did not connect to the server.
 func (c *Client) refusal(head *answer) error {
 	target := text.Phrase(c.Server.String())
 	said := " (" + strings.TrimRight(strconv.Itoa(head.Status)+" "+text.Phrase(head.Reason), " ") + ")."
@@ -168,7 +168,7 @@ func (c *Client) refusal(head *answer) error {
 	return fault.New(fault.ProxyFailed, fault.StageProxy, "The proxy did not connect to "+target+said)
 }
 
-// proxyFault is trouble that kept the proxy's answer from being had.
+// proxyFault explains why no answer came from the proxy.
 func (c *Client) proxyFault(ctx context.Context, err error) error {
 	message := "The proxy failed: " + text.Phrase(err.Error()) + "."
 	switch {
@@ -184,13 +184,13 @@ func (c *Client) proxyFault(ctx context.Context, err error) error {
 	return fault.New(fault.ProxyFailed, fault.StageProxy, message).Wrap(err)
 }
 
-// glued is a connection some of whose bytes were read together with the proxy's head.
+// glued is a connection some of whose bytes came together with the proxy's head.
 type glued struct {
 	net.Conn
 	early []byte
 }
 
-// Read returns those bytes first.
+// Read returns these bytes first.
 func (g *glued) Read(b []byte) (int, error) {
 	if len(g.early) == 0 {
 		return g.Conn.Read(b)

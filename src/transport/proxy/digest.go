@@ -8,25 +8,25 @@ import (
 	"strings"
 )
 
-// basicAuthorization is RFC 7617, in UTF-8.
+// basicAuthorization returns credentials for Basic (RFC 7617), in UTF-8.
 func basicAuthorization(user, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-// digestAlgorithm is one of RFC 7616 section 6.1.
+// digestAlgorithm is an algorithm of RFC 7616 section 6.1.
 type digestAlgorithm struct {
 	name string // in lower case, without -sess
 	hash func(string) string
 }
 
-// digestAlgorithms are those that can be answered, the stronger one last.
+// digestAlgorithms are the algorithms that we know, the stronger one last.
 var digestAlgorithms = [...]digestAlgorithm{
 	{"md5", func(s string) string { sum := md5.Sum([]byte(s)); return hex.EncodeToString(sum[:]) }},
 	{"sha-256", func(s string) string { sum := sha256.Sum256([]byte(s)); return hex.EncodeToString(sum[:]) }},
 }
 
-// digestStrength ranks a challenge; 0 means that it cannot be answered: an unknown algorithm, a nonce missing, or only
-// a protection of the body.
+// digestStrength ranks a challenge. It returns 0 for one that we cannot answer, because it has an unknown algorithm, no nonce,
+// or offers only protection of the body.
 func digestStrength(ch *challenge) int {
 	if _, found := ch.get("nonce"); ch.scheme != "digest" || !found {
 		return 0
@@ -43,7 +43,7 @@ func digestStrength(ch *challenge) int {
 	return 0
 }
 
-// digestName returns the algorithm of a challenge; MD5 where it names none.
+// digestName returns the algorithm of a challenge, which is MD5 unless it names another, and whether that is a -sess one.
 func digestName(ch *challenge) (name string, session bool) {
 	name, found := ch.get("algorithm")
 	if !found || name == "" {
@@ -61,8 +61,8 @@ func offersAuth(qop string) bool {
 	return false
 }
 
-// digestAuthorization answers a challenge that digestStrength knows, by RFC 7616 section 3.4; without qop by RFC 2069,
-// which old proxies still follow. Each nonce is used for one request alone, so the count is always 1.
+// digestAuthorization answers a challenge that digestStrength accepts, by RFC 7616 section 3.4, or without qop by RFC 2069,
+// which old proxies still follow. Each nonce is used for one request only, so the count is always 1.
 func digestAuthorization(ch *challenge, user, password, method, uri, cnonce string) string {
 	const nc = "00000001"
 	realm, _ := ch.get("realm")
@@ -109,8 +109,7 @@ func isToken(s string) bool {
 	return token != "" && rest == ""
 }
 
-// bestChallenge picks the strongest challenge that can be answered; nil: none. schemes names all that were offered, for
-// people.
+// bestChallenge returns the strongest challenge that we can answer, or nil. schemes lists all that were offered, for people.
 func bestChallenge(headers []string) (best *challenge, schemes string) {
 	strength := -1
 	var names []string

@@ -11,7 +11,7 @@ import (
 type answer struct {
 	Status        int
 	Reason        string
-	ContentLength int64 // of the body; -1: not known
+	ContentLength int64 // of the body; -1 means unknown
 	Closes        bool  // the connection ends with the body
 	Authenticate  []string
 }
@@ -41,6 +41,7 @@ func cutAnswer(b []byte) (a *answer, rest []byte, err error) {
 	return a, rest, nil
 }
 
+// header takes what matters of one header field; name is in lower case.
 func (a *answer) header(name, value string) {
 	switch name {
 	case "proxy-authenticate":
@@ -50,7 +51,7 @@ func (a *answer) header(name, value string) {
 			a.Closes = true
 		}
 	case "transfer-encoding":
-		a.Closes = true // its length would have to be parsed for nothing else than this
+		a.Closes = true // not worth a parser: the connection is closed instead of reused
 	case "content-length":
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || n < 0 || a.ContentLength >= 0 && a.ContentLength != n {

@@ -37,7 +37,7 @@ func pinFault(leaf *x509.Certificate) *fault.Error {
 			"; otherwise somebody may be in between.")
 }
 
-// nameFault lists the names that the certificate does have.
+// nameFault reports that the certificate does not have the name, and lists the names that it has.
 func nameFault(leaf *x509.Certificate, want string, cause error) *fault.Error {
 	const most = 8
 	names := Names(leaf)
@@ -48,7 +48,7 @@ func nameFault(leaf *x509.Certificate, want string, cause error) *fault.Error {
 	hint := "Set server or server_name to a name that the certificate has, or store its fingerprint " +
 		Fingerprint(leaf) + " as cert_pin."
 	if len(names) == 0 {
-		// The common name has not counted since RFC 6125; old Windows servers still have nothing else.
+		// The common name does not count since RFC 6125, but old Windows servers have nothing else.
 		message = "The server's certificate has no name that counts"
 		if cn := leaf.Subject.CommonName; cn != "" {
 			message += ", only the outdated common name " + text.Phrase(cn)
@@ -71,7 +71,7 @@ func Names(c *x509.Certificate) []string {
 	return names
 }
 
-// timeFault is about c, which is the leaf or one above it.
+// timeFault reports that c, which is the leaf or a certificate above it, is not valid now.
 func timeFault(leaf, c *x509.Certificate, now time.Time, cause error) *fault.Error {
 	which := "The server's certificate"
 	if c != leaf {
@@ -92,7 +92,7 @@ func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
 
 func issuerName(c *x509.Certificate) string { return commonName(c.Issuer) }
 
-// commonName returns what people know a certificate's holder by.
+// commonName returns the name by which people know the holder of a certificate.
 func commonName(n pkix.Name) string {
 	switch {
 	case n.CommonName != "":

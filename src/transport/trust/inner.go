@@ -8,12 +8,12 @@ import (
 	"sstp/src/fault"
 )
 
-// InnerTLS returns the configuration of the TLS inside of EAP-TLS (RFC 5216): the tunnel's client certificate, and the
-// same policy for the login server's certificate as for the VPN server's. The two may be different machines, so where
-// option ca_cert names the user's own CA any name that it vouches for will do; the system's CAs vouch for the whole
-// world, and with them the name must be the VPN server's. An error is a *fault.Error.
+// InnerTLS returns the configuration of the TLS inside EAP-TLS (RFC 5216): the tunnel's client certificate, and the same
+// policy for the login server's certificate as for the VPN server's. The two may be different machines. So with the user's own
+// CA in option ca_cert, the certificate may have any name. The system's CAs sign for the whole world, so with them the name
+// must be the VPN server's. An error is a *fault.Error.
 //
-// Version 1.3 is left out unless tls_min asks for it: Windows Server 2022 fails with EAP-TLS over TLS 1.3.
+// TLS 1.3 is used only when tls_min asks for it, because Windows Server 2022 fails with EAP-TLS over TLS 1.3.
 func InnerTLS(t *config.Tunnel, server config.Server, now func() time.Time) (*tls.Config, error) {
 	certificate, err := ClientCertificate(t.Cert, t.Key)
 	if err != nil {
@@ -28,7 +28,7 @@ func InnerTLS(t *config.Tunnel, server config.Server, now func() time.Time) (*tl
 		Time:               now,
 		MinVersion:         max(t.TLSMin, tls.VersionTLS12),
 		MaxVersion:         max(t.TLSMin, tls.VersionTLS12),
-		InsecureSkipVerify: true, // the whole of the verification is Policy.Check
+		InsecureSkipVerify: true, // Policy.Check is the whole verification
 		VerifyConnection: func(state tls.ConnectionState) error {
 			policy := Policy{Verify: t.Verify, Pins: t.Pins, Name: t.VerifyName(server), CAFile: t.CACert, Now: now()}
 			_, err := policy.Check(state.PeerCertificates)
@@ -40,8 +40,8 @@ func InnerTLS(t *config.Tunnel, server config.Server, now func() time.Time) (*tl
 	}, nil
 }
 
-// ClientCertificate reads a certificate and its key, from one file where key is empty; nil: there is none. An error
-// is a *fault.Error.
+// ClientCertificate reads a certificate and its key. An empty key means that the file cert has both, and an empty cert that
+// there is none: then it returns nil. An error is a *fault.Error.
 func ClientCertificate(cert, key string) (*tls.Certificate, error) {
 	if cert == "" {
 		return nil, nil

@@ -10,8 +10,8 @@ import (
 	"sstp/src/fault"
 )
 
-// Where systems keep their CAs: the places of crypto/x509, OpenWrt's first. crypto/x509 itself would keep all of them in
-// memory for good.
+// Where systems keep their CAs: the places that crypto/x509 knows, OpenWrt's first. crypto/x509 itself would keep all CAs in
+// memory for ever.
 var (
 	bundleFiles = []string{
 		"/etc/ssl/certs/ca-certificates.crt", // OpenWrt (ca-bundle), Debian
@@ -26,11 +26,11 @@ var (
 // roots are the trusted CAs that one chain can lead to.
 type roots struct {
 	pool  *x509.CertPool
-	empty bool // there are no CAs at all, not even for other servers
+	empty bool // no CA is installed at all, not even for other servers
 }
 
-// loadRoots picks those of the trusted CAs that can have signed one of the chain, or are in it. The others can be in no
-// path from this leaf, so nothing is lost by leaving them out, and 140 certificates are neither parsed nor held.
+// loadRoots loads the trusted CAs that are in the chain or may have signed a certificate of it. No path from this leaf can lead
+// to the others, so their 140 certificates are neither parsed nor held.
 func loadRoots(caFile string, chain []*x509.Certificate) (roots, error) {
 	p := picker{chain: chain, pool: x509.NewCertPool()}
 	if caFile != "" {
@@ -59,7 +59,7 @@ func loadRoots(caFile string, chain []*x509.Certificate) (roots, error) {
 			break
 		}
 	}
-	// The directories mostly hold the same again, and what an administrator put there.
+	// The directories mostly hold the same CAs again, and those that an administrator added.
 	for i := 0; i < len(dirs) && p.picked == 0; i++ {
 		entries, _ := os.ReadDir(dirs[i])
 		for _, e := range entries {
@@ -71,14 +71,14 @@ func loadRoots(caFile string, chain []*x509.Certificate) (roots, error) {
 	return roots{pool: p.pool, empty: p.seen == 0}, nil
 }
 
-// picker goes through certificates and keeps those that the chain can lead to.
+// picker looks through certificates and keeps those that the chain can lead to.
 type picker struct {
 	chain        []*x509.Certificate
 	pool         *x509.CertPool
 	seen, picked int
 }
 
-// pick takes a PEM file, or a single certificate in DER.
+// pick reads a PEM file, or a single certificate in DER.
 func (p *picker) pick(text []byte) {
 	found := false
 	for {
@@ -99,7 +99,7 @@ func (p *picker) pick(text []byte) {
 func (p *picker) one(der []byte) {
 	p.seen++
 	for _, c := range p.chain {
-		// A CA's own name stands in its encoding as it stands as the issuer's in what it signed.
+		// A CA's encoding contains its name exactly as what it signed contains the issuer's name. This check spares parsing.
 		if !bytes.Contains(der, c.RawIssuer) {
 			continue
 		}

@@ -19,7 +19,7 @@ const (
 	Unverified    = "none" // accepted unseen because option verify says so
 )
 
-// VerifiedText says for people what a server's certificate was accepted by.
+// VerifiedText returns, for people, what a server's certificate was accepted by.
 func VerifiedText(by string) string {
 	switch {
 	case by == VerifiedByCA:
@@ -34,21 +34,21 @@ func VerifiedText(by string) string {
 type Policy struct {
 	Verify config.Verify
 	Pins   []config.Pin
-	Name   string // that the certificate must have; an address is looked for among its addresses
-	CAFile string // replaces the system's CAs
+	Name   string // the name or address that the certificate must have
+	CAFile string // file that replaces the system's CAs; empty means the system's
 	Now    time.Time
 }
 
-// Check is the whole of the server's verification: nothing else decides whom we talk to. crypto/tls calls it in every
-// handshake with what the server sent, leaf first, and proves by the same handshake that the server has the leaf's key.
-// verifiedBy is for people and for deciding which passwords may be sent; an error is a *fault.Error and ends the
-// connection before anything of ours was sent.
+// Check verifies the server; nothing else decides whom we talk to. It is called in every handshake with the certificates that
+// the server sent, leaf first. crypto/tls proves by the same handshake that the server has the leaf's key. verifiedBy says how
+// the certificate was accepted, which people see and which decides whether a password may be sent. An error is a *fault.Error
+// and ends the connection before we have sent anything.
 //
-//   - A pin that matches is enough by itself, whatever name, age and issuer the certificate has.
-//   - verify pin: nothing else is enough.
-//   - verify none: anything is, and counts as unverified.
-//   - verify full, and any value unknown here: a chain to a trusted CA, good now and for TLS servers or any use, and the
-//     name.
+//   - A pin that matches is enough, whatever name, age and issuer the certificate has.
+//   - verify pin: only a pin is enough.
+//   - verify none: any certificate is accepted, as unverified.
+//   - verify full, and any value unknown here: the chain must lead to a trusted CA, be valid now and for TLS servers or any
+//     use, and the leaf must have the name.
 func (p *Policy) Check(chain []*x509.Certificate) (verifiedBy string, err error) {
 	if len(chain) == 0 {
 		return "", fault.New(fault.CertUntrusted, fault.StageTLS, "The server sent no certificate.")
@@ -72,7 +72,7 @@ func (p *Policy) Check(chain []*x509.Certificate) (verifiedBy string, err error)
 		Roots:         roots.pool,
 		Intermediates: x509.NewCertPool(),
 		CurrentTime:   p.Now,
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, // which anyExtendedKeyUsage and none at all include
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, // also matched by anyExtendedKeyUsage and by no usage at all
 	}
 	for _, c := range chain[1:] {
 		options.Intermediates.AddCert(c)
@@ -101,7 +101,7 @@ func (p *Policy) pinOf(leaf *x509.Certificate) (pin config.Pin, found bool) {
 	return config.Pin{}, false
 }
 
-// chainFault tells what is wrong with a chain that did not verify.
+// chainFault explains what is wrong with a chain that did not verify.
 func (p *Policy) chainFault(chain []*x509.Certificate, options x509.VerifyOptions, roots roots, err error) error {
 	leaf := chain[0]
 	if c := p.untimely(chain, options, err); c != nil {
@@ -127,7 +127,7 @@ func (p *Policy) chainFault(chain []*x509.Certificate, options x509.VerifyOption
 	return untrusted(leaf, "The server's certificate cannot be verified: "+text.Phrase(err.Error())+".", err)
 }
 
-// untimely returns the certificate whose dates alone are what is wrong; nil: there is none.
+// untimely returns the certificate whose dates are the only thing wrong with the chain, or nil.
 func (p *Policy) untimely(chain []*x509.Certificate, options x509.VerifyOptions, err error) *x509.Certificate {
 	if outOfTime(chain[0], p.Now) {
 		return chain[0]
@@ -151,10 +151,10 @@ func outOfTime(c *x509.Certificate, now time.Time) bool {
 	return now.Before(c.NotBefore) || now.After(c.NotAfter)
 }
 
-// isSelfSigned tells whether the certificate says that nobody but itself vouches for it.
+// isSelfSigned reports whether the certificate names itself as its issuer.
 func isSelfSigned(c *x509.Certificate) bool { return string(c.RawIssuer) == string(c.RawSubject) }
 
-// withoutZone takes the zone off a link-local address, which no certificate has.
+// withoutZone removes the zone of a link-local address, which no certificate has.
 func withoutZone(name string) string {
 	if a, err := netip.ParseAddr(name); err == nil {
 		return a.WithZone("").String()

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -8,9 +9,10 @@ import (
 
 	"sstp/src/fault"
 	"sstp/src/text"
+	"sstp/src/transport/netio"
 )
 
-// The alerts (RFC 8446 section 6) that have a hint of their own.
+// The names of the alerts (RFC 8446 section 6) that have a hint of their own.
 var (
 	alertHandshakeFailure   = alertText(40)
 	alertBadCertificate     = alertText(42)
@@ -28,7 +30,7 @@ func alertText(number uint8) string {
 	return strings.TrimPrefix(tls.AlertError(number).Error(), "tls: ")
 }
 
-// alertName returns the name of the alert with which the far end ended the connection.
+// alertName returns the name of the alert that the server sent to end the connection.
 func alertName(err error) (name string, ok bool) {
 	var op *net.OpError
 	if !errors.As(err, &op) || op.Op != "remote error" {
@@ -37,7 +39,7 @@ func alertName(err error) (name string, ok bool) {
 	return strings.TrimPrefix(op.Err.Error(), "tls: "), true
 }
 
-// alertFault explains an alert. asked: the server wanted a client certificate; had: it got one.
+// alertFault explains an alert. asked reports that the server wanted a client certificate, and had that it got one.
 func alertFault(name string, asked, had bool) *fault.Error {
 	f := fault.New(fault.TLSFailed, fault.StageTLS, "The server ended the TLS handshake with the alert \""+name+"\".")
 	switch name {
@@ -64,7 +66,7 @@ func alertFault(name string, asked, had bool) *fault.Error {
 	return f
 }
 
-// notTLSFault explains a first record that is none.
+// notTLSFault explains a first record that is not one of TLS.
 func notTLSFault(begin [5]byte) *fault.Error {
 	if string(begin[:]) == "HTTP/" || begin[0] == '<' {
 		return fault.New(fault.TLSFailed, fault.StageTLS, "Plain HTTP answers on this port, not TLS.").
@@ -72,4 +74,29 @@ func notTLSFault(begin [5]byte) *fault.Error {
 	}
 	return fault.New(fault.TLSFailed, fault.StageTLS, "What answers on this port is not TLS: it begins with \""+
 		text.Phrase(string(begin[:]))+"\".").WithHint("Check server and port.")
+}
+
+// tlsFault explains why the handshake failed; asked reports that the server wanted a client certificate.
+func (c *connector) tlsFault(ctx context.Context, err error, asked bool) error {
+	var refused *fault.Error
+	if errors.As(err, &refused) {
+		return refused // by trust.Policy.Check
+	}
+	if name, ok := alertName(err); ok {
+		return alertFault(name, asked, c.client != nil).Wrap(err)
+	}
+	var header tls.RecordHeaderError
+	switch {
+	case errors.As(err, &header):
+		return notTLSFault(header.RecordHeader).Wrap(err)
+	case ctx.Err() != nil || netio.IsTimeout(err):
+		return fault.New(fault.TLSFailed, fault.StageTLS, "The TLS handshake was not finished in time.").
+			WithHint("Is it a TLS port? A device on the way that loses large packets may need tls_legacy '1'.").Wrap(err)
+	case netio.IsClosed(err):
+		return fault.New(fault.TLSFailed, fault.StageTLS, "The server closed the connection during the TLS handshake.").
+			WithHint("It may refuse the name sent (server_name, sni), need tls_legacy '1' or a lower tls_min, or the " +
+				"connection is filtered on the way.").Wrap(err)
+	}
+	return fault.New(fault.TLSFailed, fault.StageTLS,
+		"TLS with the server failed: "+text.Phrase(strings.TrimPrefix(err.Error(), "tls: "))+".").Wrap(err)
 }
