@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints how much flash the router's program takes on each kind of processor: as it is linked, and without its line tables,
-# which is what goes onto a router. Fails where mipsle takes more than the limit.
+# Prints how much flash the router's program takes on each kind of processor: as it is linked, and without what only tracebacks
+# need, which is what goes onto a router. Fails where mipsle takes more than the limit.
 #
 # usage: size.sh COMMAND...    the command builds the program, with -o FILE PACKAGE behind it
 set -eu
