@@ -17,6 +17,7 @@ import (
 	"sstp/src/control"
 	"sstp/src/fault"
 	"sstp/src/killswitch"
+	"sstp/src/logs"
 	"sstp/src/netifd"
 	"sstp/src/session"
 	"sstp/src/ubus"
@@ -42,10 +43,10 @@ func daemon(args []string, stderr *os.File) int {
 		}
 		return exitUsage
 	}
-	d := &daemonRun{name: args[0], log: newSysLog(args[0], stderr), ubus: busOptions(), machine: router()}
-	defer d.log.flush(flushLimit)
+	d := &daemonRun{name: args[0], log: logs.NewSyslog(args[0], stderr), ubus: busOptions(), machine: router()}
+	defer d.log.Flush(logs.FlushLimit)
 	if !followParent() {
-		d.log.logf(config.LogInfo, "netifd, which started this, has ended")
+		d.log.Logf(config.LogInfo, "netifd, which started this, has ended")
 		return exitOK
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -53,12 +54,12 @@ func daemon(args []string, stderr *os.File) int {
 	d.hangups = make(chan os.Signal, 1)
 	signal.Notify(d.hangups, syscall.SIGHUP)
 
-	held, err := takeLock(ctx, runDir, d.name, d.log.logf)
+	held, err := takeLock(ctx, runDir, d.name, d.log.Logf)
 	if err != nil {
 		if ctx.Err() != nil {
 			return exitOK
 		}
-		d.log.logf(config.LogError, "%v", err)
+		d.log.Logf(config.LogError, "%v", err)
 		d.pause(ctx)
 		return exitFailed
 	}
@@ -69,7 +70,7 @@ func daemon(args []string, stderr *os.File) int {
 // daemonRun is what one run of the daemon consists of.
 type daemonRun struct {
 	name    string
-	log     *sysLog
+	log     *logs.Syslog
 	hangups chan os.Signal
 	ubus    ubus.Options
 	machine machine
@@ -87,13 +88,13 @@ func (d *daemonRun) run(ctx context.Context) int {
 			iface.Recheck() // news may have been missed
 		}
 	}
-	o.Lost = func(err error) { d.log.logf(config.LogWarn, "%v", err) }
-	o.Log = func(line string) { d.log.logf(config.LogDebug, "ubus: %s", line) }
+	o.Lost = func(err error) { d.log.Logf(config.LogWarn, "%v", err) }
+	o.Log = func(line string) { d.log.Logf(config.LogDebug, "ubus: %s", line) }
 	d.bus = ubus.New(o)
 	background, end := context.WithCancel(context.Background()) // ends after the tunnel, which still has to speak
 	defer d.running.Wait()
 	defer end()
-	d.iface = netifd.New(d.bus, d.name, netifd.Options{Log: d.log.logf})
+	d.iface = netifd.New(d.bus, d.name, netifd.Options{Log: d.log.Logf})
 	d.running.Go(func() { d.bus.Run(background) })
 
 	limited, cancel := context.WithTimeout(ctx, readLimit)
@@ -108,9 +109,9 @@ func (d *daemonRun) run(ctx context.Context) int {
 		d.waitForOptions(ctx, fault.Of(err, fault.InvalidOptions, fault.StageConfig))
 		return exitOK
 	}
-	d.log.setLevel(t.LogLevel)
+	d.log.SetLevel(t.LogLevel)
 	for _, w := range warnings {
-		d.log.logf(config.LogWarn, "option %s: %s", w.Option, w.Text)
+		d.log.Logf(config.LogWarn, "option %s: %s", w.Option, w.Text)
 	}
 	if d.tunnel(ctx, background, t, warnings, childFields(values)) != nil {
 		d.giveUp(ctx)
@@ -122,7 +123,7 @@ func (d *daemonRun) run(ctx context.Context) int {
 // waitForOptions shows what is wrong with the options, and waits for netifd to end us because they have changed. An end
 // of our own would be followed by a new start at once, or by none at all, whatever becomes of the options.
 func (d *daemonRun) waitForOptions(ctx context.Context, f *fault.Error) {
-	d.log.logf(config.LogError, "%s: %s %s", f.Code, f.Message, f.Hint)
+	d.log.Logf(config.LogError, "%s: %s %s", f.Code, f.Message, f.Hint)
 	report, cancel := context.WithTimeout(ctx, reportLimit)
 	d.iface.Failed(report, f)
 	cancel()
@@ -140,9 +141,9 @@ func (d *daemonRun) waitForOptions(ctx context.Context, f *fault.Error) {
 func (d *daemonRun) giveUp(ctx context.Context) {
 	report, cancel := context.WithTimeout(ctx, reportLimit)
 	defer cancel()
-	d.log.logf(config.LogError, "giving up; ifup %s starts it again", d.name)
+	d.log.Logf(config.LogError, "giving up; ifup %s starts it again", d.name)
 	if err := d.iface.BlockRestart(report); err != nil {
-		d.log.logf(config.LogError, "%v", err)
+		d.log.Logf(config.LogError, "%v", err)
 		d.pause(ctx)
 	}
 }
@@ -160,15 +161,15 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	ctx, forgotten := context.WithCancel(ctx)
 	defer forgotten()
 	ways := &dialWays{table: d.machine.ways(d.name)}
-	ways.clear(d.log.logf) // what a killed process may have left
-	defer ways.clear(d.log.logf)
+	ways.clear(d.log.Logf) // what a killed process may have left
+	defer ways.clear(d.log.Logf)
 	var s *session.Session
 	iface := netifd.New(d.bus, d.name, netifd.Options{
 		Unwanted: func() {
-			d.log.logf(config.LogWarn, "netifd has the interface down and did not end this; stopping")
+			d.log.Logf(config.LogWarn, "netifd has the interface down and did not end this; stopping")
 			forgotten()
 		},
-		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.logf, Kernel: d.machine.kernel, LayWay: ways.lay, Carrier: d.machine.carrier,
+		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.Logf, Kernel: d.machine.kernel, LayWay: ways.lay, Carrier: d.machine.carrier,
 		Changed: func() { s.Recheck("netifd has news") },
 		Zone:    func(iface string) string { return ucifile.Zone(ucifile.DefaultDir, iface) },
 	})
@@ -176,19 +177,19 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	events := control.NewEvents(d.bus, d.name)
 	var last session.State
 	names := newNames(func() bool { return iface.IsUp() && s.Status().State == session.Holding },
-		uplinkLookup(netifdServers(d.bus, iface), killswitch.Mark, d.log.logf, systemLookup), d.log.logf)
+		uplinkLookup(netifdServers(d.bus, iface), killswitch.Mark, d.log.Logf, systemLookup), d.log.Logf)
 	s = session.New(session.Config{
-		Tunnel: t, Warnings: warnings, Dial: netifdDialer(t, iface, ways, names, d.machine.dial), Host: netifdHost{iface, ways, d.log.logf}, InnerTLS: innerTLS(t), Surroundings: d.machine.around(t),
-		OpenDevice: d.machine.device(t, d.log.logf), Random: rand.Reader, Log: d.log.logf,
+		Tunnel: t, Warnings: warnings, Dial: netifdDialer(t, iface, ways, names, d.machine.dial), Host: netifdHost{iface, ways, d.log.Logf}, InnerTLS: innerTLS(t), Surroundings: d.machine.around(t),
+		OpenDevice: d.machine.device(t, d.log.Logf), Random: rand.Reader, Log: d.log.Logf,
 		Changed: func(st session.Status, text string) {
-			d.log.logf(stateLevel(st.State), "%s: %s", st.State, text)
+			d.log.Logf(stateLevel(st.State), "%s: %s", st.State, text)
 			if st.State != last {
 				last = st.State
 				events.State(string(st.State), codeOf(st))
 			}
 		},
 	})
-	closed := &switchWatch{board: switchboard{uci: uciStore{d.bus}, firewall: d.machine.firewall}, name: d.name, logf: d.log.logf,
+	closed := &switchWatch{board: switchboard{uci: uciStore{d.bus}, firewall: d.machine.firewall}, name: d.name, logf: d.log.Logf,
 		changed: func() { s.Recheck("the firewall has changed") }}
 	control.Publish(d.bus, d.name, tunnel{s, iface.Uplink, d.log, closed})
 	defer control.Withdraw(d.bus, d.name)
@@ -199,7 +200,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	defer end()
 	helpers.Go(func() { closed.run(watching) })
 	helpers.Go(func() { iface.Watch(watching, s.UplinkLost, s.UplinkFound) })
-	helpers.Go(func() { d.machine.watch(watching, watched{iface, t.Device(), s.Recheck, d.log.logf}) })
+	helpers.Go(func() { d.machine.watch(watching, watched{iface, t.Device(), s.Recheck, d.log.Logf}) })
 	helpers.Go(func() {
 		for {
 			select {

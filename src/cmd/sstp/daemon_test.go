@@ -22,6 +22,7 @@ import (
 	"sstp/src/control"
 	"sstp/src/fault"
 	"sstp/src/lab"
+	"sstp/src/logs"
 	"sstp/src/netifd/netifdtest"
 	"sstp/src/session"
 	"sstp/src/transport"
@@ -111,9 +112,9 @@ func (w *world) handed(options config.Values) string {
 
 // start runs a daemon.
 func (w *world) start() {
-	log := newSysLog("vpn", w.output)
-	log.dial = func() (io.WriteCloser, error) { return nil, os.ErrNotExist }
-	log.setLevel(config.LogTrace)
+	log := logs.NewSyslog("vpn", w.output)
+	log.Dial = func() (io.WriteCloser, error) { return nil, os.ErrNotExist }
+	log.SetLevel(config.LogTrace)
 	w.daemon = &daemonRun{
 		name: "vpn", log: log, hangups: make(chan os.Signal, 1), ubus: ubus.Options{Dial: w.netifd.Bus.Dial},
 		machine: machine{

@@ -6,6 +6,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/control"
+	"sstp/src/logs"
 	"sstp/src/session"
 )
 
@@ -19,10 +20,10 @@ type local struct {
 }
 
 // offerLocally makes the tunnel's socket. Without one the tunnel works all the same: nil, and a line in the log.
-func offerLocally(folder, name string, log *lineLog) *local {
+func offerLocally(folder, name string, log *logs.Terminal) *local {
 	bus, err := control.ListenLocal(control.LocalSocket(folder, name))
 	if err != nil {
-		log.logf(config.LogWarn, "no status for other programs: %v", err)
+		log.Logf(config.LogWarn, "no status for other programs: %v", err)
 		return nil
 	}
 	l := &local{bus: bus, events: control.NewEvents(bus, name)}
@@ -33,7 +34,7 @@ func offerLocally(folder, name string, log *lineLog) *local {
 }
 
 // show makes the tunnel answer.
-func (l *local) show(s *session.Session, log *lineLog) {
+func (l *local) show(s *session.Session, log *logs.Terminal) {
 	if l != nil {
 		noUplink := func() string { return "" } // there are no interfaces by name without netifd
 		control.Publish(l.bus, s.Status().Interface, upTunnel{tunnel{session: s, uplink: noUplink}, log})
@@ -59,7 +60,7 @@ func (l *local) close() {
 // upTunnel is the tunnel of sstp up, which logs to the terminal.
 type upTunnel struct {
 	tunnel
-	log *lineLog
+	log *logs.Terminal
 }
 
-func (t upTunnel) SetLogLevel(level int) { t.log.setLevel(config.LogLevel(level)) }
+func (t upTunnel) SetLogLevel(level int) { t.log.SetLevel(config.LogLevel(level)) }

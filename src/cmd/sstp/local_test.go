@@ -13,12 +13,13 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/control"
+	"sstp/src/logs"
 	"sstp/src/session"
 )
 
 func TestATunnelWithoutUbusAnswersOnItsSocket(t *testing.T) {
 	folder, out := t.TempDir(), &bytes.Buffer{}
-	log := newLineLog(out, config.LogInfo)
+	log := logs.NewTerminal(out, config.LogInfo)
 	l := offerLocally(folder, "vpn", log)
 	if l == nil {
 		t.Fatal(out.String())
@@ -39,10 +40,10 @@ func TestATunnelWithoutUbusAnswersOnItsSocket(t *testing.T) {
 
 func TestASecondTunnelOfTheNameGoesWithoutASocket(t *testing.T) {
 	folder, out := t.TempDir(), &bytes.Buffer{}
-	log := newLineLog(out, config.LogInfo)
+	log := logs.NewTerminal(out, config.LogInfo)
 	first, second := offerLocally(folder, "vpn", log), offerLocally(folder, "vpn", log)
 	defer first.close()
-	log.flush(time.Minute)
+	log.Flush(time.Minute)
 	if second != nil || !strings.Contains(out.String(), "another process") {
 		t.Errorf("the second one got %v and said %q", second, out.String())
 	}
@@ -59,7 +60,7 @@ func upHere(t *testing.T, name string) fixedTunnel {
 		folder = t.TempDir()
 		t.Setenv(folderEnv, folder)
 	}
-	l := offerLocally(folder, name, newLineLog(out, config.LogInfo))
+	l := offerLocally(folder, name, logs.NewTerminal(out, config.LogInfo))
 	if l == nil {
 		t.Fatal(out.String())
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"sstp/src/fault"
+	"sstp/src/logs"
 	"sstp/src/text"
 )
 
@@ -100,8 +101,8 @@ func run(args []string, stdin *os.File, stdout, stderr *os.File) int {
 // complain prints a failure as people want it: what happened, its code, and what to do.
 func complain(w io.Writer, err error) {
 	f := fault.Of(err, fault.InvalidOptions, fault.StageConfig)
-	fmt.Fprintf(w, "error: %s (%s)\n", text.Show(f.Message, maxLogLine), f.Code)
+	fmt.Fprintf(w, "error: %s (%s)\n", text.Show(f.Message, logs.MaxLine), f.Code)
 	if f.Hint != "" {
-		fmt.Fprintf(w, "hint: %s\n", text.Show(f.Hint, maxLogLine))
+		fmt.Fprintf(w, "hint: %s\n", text.Show(f.Hint, logs.MaxLine))
 	}
 }

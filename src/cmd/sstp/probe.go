@@ -20,6 +20,7 @@ import (
 	"sstp/src/fault"
 	"sstp/src/hostnet"
 	"sstp/src/killswitch"
+	"sstp/src/logs"
 	"sstp/src/netifd"
 	"sstp/src/session"
 	"sstp/src/text"
@@ -244,9 +245,9 @@ func printStep(w io.Writer, s session.Step) {
 		fmt.Fprintln(w, s.Finding)
 		return
 	}
-	fmt.Fprintf(w, "%s: %s\n", s.Err.Code, text.Show(s.Err.Message, maxLogLine))
+	fmt.Fprintf(w, "%s: %s\n", s.Err.Code, text.Show(s.Err.Message, logs.MaxLine))
 	if s.Err.Hint != "" {
-		fmt.Fprintf(w, "  %*s hint: %s\n", 27, "", text.Show(s.Err.Hint, maxLogLine))
+		fmt.Fprintf(w, "  %*s hint: %s\n", 27, "", text.Show(s.Err.Hint, logs.MaxLine))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sstp/src/blobmsg"
+	"sstp/src/logs"
 	"sstp/src/text"
 	"sstp/src/transport/trust"
 )
@@ -41,7 +42,7 @@ func (a *answer) state() string {
 		return state
 	}
 	if by := internet.Texts("args"); len(by) > 0 {
-		return state + ", but Internet goes by " + text.Show(by[0], maxLogLine)
+		return state + ", but Internet goes by " + text.Show(by[0], logs.MaxLine)
 	}
 	return state + ", but Internet cannot be reached"
 }
@@ -115,7 +116,7 @@ func (a *answer) printReach(w io.Writer) {
 }
 
 func printRow(w io.Writer, label, value string) {
-	fmt.Fprintf(w, "  %-12s%s\n", label, text.Show(value, maxLogLine))
+	fmt.Fprintf(w, "  %-12s%s\n", label, text.Show(value, logs.MaxLine))
 }
 
 // fieldText writes a field for people, "" where it is not there or nothing worth a word.

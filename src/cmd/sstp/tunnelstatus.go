@@ -5,6 +5,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/logs"
 	"sstp/src/session"
 )
 
@@ -12,7 +13,7 @@ import (
 type tunnel struct {
 	session *session.Session
 	uplink  func() string
-	log     *sysLog
+	log     *logs.Syslog
 	closed  *switchWatch // looks after the kill switch; nil: nobody does
 }
 
@@ -26,7 +27,7 @@ func (t tunnel) History() []session.Entry { return t.session.History() }
 
 func (t tunnel) Reconnect(reason string) { t.session.Reconnect(reason) }
 
-func (t tunnel) SetLogLevel(level int) { t.log.setLevel(config.LogLevel(level)) }
+func (t tunnel) SetLogLevel(level int) { t.log.SetLevel(config.LogLevel(level)) }
 
 // misconfigured stands for a tunnel that cannot be: its options are wrong.
 type misconfigured struct {

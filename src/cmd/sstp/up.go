@@ -4,16 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"strconv"
-	"strings"
-	"sync/atomic"
 	"syscall"
-	"time"
 
 	"sstp/src/config"
+	"sstp/src/logs"
 	"sstp/src/session"
 )
 
@@ -39,26 +36,26 @@ func up(args []string, stdout, stderr *os.File) int {
 		complain(stderr, err)
 		return exitUsage
 	}
-	log := newLineLog(stdout, t.LogLevel)
-	defer log.flush(flushLimit)
+	log := logs.NewTerminal(stdout, t.LogLevel)
+	defer log.Flush(logs.FlushLimit)
 	for _, w := range warnings {
-		log.logf(config.LogWarn, "option %s: %s", w.Option, w.Text)
+		log.Logf(config.LogWarn, "option %s: %s", w.Option, w.Text)
 	}
-	network := &hostNetwork{tunnel: t, logf: log.logf}
+	network := &hostNetwork{tunnel: t, logf: log.Logf}
 	uplink := newHostUplink(t)
-	uplink.ways.clear(log.logf) // what a killed process may have left
-	defer uplink.ways.clear(log.logf)
-	network.renew = func() { uplink.ways.renew(log.logf) }
+	uplink.ways.clear(log.Logf) // what a killed process may have left
+	defer uplink.ways.clear(log.Logf)
+	network.renew = func() { uplink.ways.renew(log.Logf) }
 	offered := offerLocally(localFolder(), t.Name, log)
 	defer offered.close()
 	var s *session.Session
 	names := newNames(func() bool { return s.Status().State == session.Holding },
-		uplinkLookup(uplink.nameServers, 0, log.logf, systemLookup), log.logf)
+		uplinkLookup(uplink.nameServers, 0, log.Logf, systemLookup), log.Logf)
 	s = session.New(session.Config{
 		Tunnel: t, Warnings: warnings, Dial: uplink.dialer(names), Host: network, Surroundings: surroundings(t), InnerTLS: innerTLS(t),
-		OpenDevice: openDevice(t), Random: rand.Reader, Log: log.logf,
+		OpenDevice: openDevice(t), Random: rand.Reader, Log: log.Logf,
 		Changed: func(st session.Status, text string) {
-			log.state(st, text)
+			log.Line(string(st.State), text)
 			offered.state(st)
 		},
 	})
@@ -69,7 +66,7 @@ func up(args []string, stdout, stderr *os.File) int {
 	defer end()
 	go func() {
 		if err := watchTraffic(watching, t.Device(), s.Recheck); err != nil {
-			log.logf(config.LogDebug, "%v", err)
+			log.Logf(config.LogDebug, "%v", err)
 		}
 	}()
 	hangups := make(chan os.Signal, 1)
@@ -84,7 +81,7 @@ func up(args []string, stdout, stderr *os.File) int {
 		complain(stderr, err)
 		return exitFailed
 	}
-	log.line("stopped", summary(s.Status()))
+	log.Line("stopped", summary(s.Status()))
 	return exitOK
 }
 
@@ -112,40 +109,4 @@ func bytesText(n uint64) string {
 		return fmt.Sprintf("%d B", n)
 	}
 	return fmt.Sprintf("%.1f %s", f, units[i])
-}
-
-// lineLog writes the log of a tunnel that runs in the foreground: a line for each state, and what the log level lets
-// through. It loses lines rather than wait for a pipe that nobody empties.
-type lineLog struct {
-	lineQueue
-	w     io.Writer
-	level atomic.Int32
-}
-
-func newLineLog(w io.Writer, level config.LogLevel) *lineLog {
-	l := &lineLog{w: w}
-	l.lineQueue.write = l.write
-	l.setLevel(level)
-	return l
-}
-
-var levelNames = [...]string{"error", "warning", "info", "debug", "trace"}
-
-func (l *lineLog) logf(level config.LogLevel, format string, args ...any) {
-	if int32(level) > l.level.Load() {
-		return
-	}
-	l.line(levelNames[min(int(level), len(levelNames)-1)], fmt.Sprintf(format, args...))
-}
-
-func (l *lineLog) setLevel(level config.LogLevel) { l.level.Store(int32(level)) }
-
-func (l *lineLog) state(st session.Status, text string) { l.line(string(st.State), text) }
-
-func (l *lineLog) line(what, text string) {
-	l.add(logLine{at: time.Now(), what: what, text: strings.ReplaceAll(text, "\n", " ")})
-}
-
-func (l *lineLog) write(line logLine) {
-	fmt.Fprintf(l.w, "%s %-10s %s\n", line.at.Format("15:04:05.000"), line.what, line.text)
 }

@@ -1,6 +1,7 @@
-package main
+package logs
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 
 // testLog is a log with a clock of its own, that goes to logd unless broken.
 type testLog struct {
-	*sysLog
+	*Syslog
 	now    time.Time
 	sent   []string // to logd
 	broken bool
@@ -35,29 +37,29 @@ func (l *testLog) Write(b []byte) (int, error) {
 func (l *testLog) Close() error { return nil }
 
 // logf also waits until the line is where it goes.
-func (l *testLog) logf(level config.LogLevel, format string, args ...any) {
-	l.sysLog.logf(level, format, args...)
-	l.flush(time.Minute)
+func (l *testLog) Logf(level config.LogLevel, format string, args ...any) {
+	l.Syslog.Logf(level, format, args...)
+	l.Flush(time.Minute)
 }
 
 func newTestLog(level config.LogLevel) *testLog {
 	l := &testLog{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	l.sysLog = newSysLog("vpn", &l.out)
-	l.sysLog.now = func() time.Time { return l.now }
-	l.sysLog.dial = func() (io.WriteCloser, error) {
+	l.Syslog = NewSyslog("vpn", &l.out)
+	l.Syslog.now = func() time.Time { return l.now }
+	l.Syslog.Dial = func() (io.WriteCloser, error) {
 		if l.broken {
 			return nil, os.ErrNotExist
 		}
 		return l, nil
 	}
-	l.setLevel(level)
+	l.SetLevel(level)
 	return l
 }
 
 func TestALineIsADatagramOfRFC3164(t *testing.T) {
 	l := newTestLog(config.LogTrace)
 	for level := config.LogError; level <= config.LogTrace; level++ {
-		l.logf(level, "number %d", level)
+		l.Logf(level, "number %d", level)
 	}
 	form := regexp.MustCompile(`^<(\d+)>Jan  2 03:04:05 sstp\[\d+\]: vpn: number \d$`)
 	var priorities []string
@@ -76,10 +78,10 @@ func TestALineIsADatagramOfRFC3164(t *testing.T) {
 
 func TestTheLevelIsRespectedAndMayChange(t *testing.T) {
 	l := newTestLog(config.LogWarn)
-	l.logf(config.LogInfo, "not this")
-	l.logf(config.LogWarn, "this")
-	l.setLevel(config.LogDebug)
-	l.logf(config.LogDebug, "and this")
+	l.Logf(config.LogInfo, "not this")
+	l.Logf(config.LogWarn, "this")
+	l.SetLevel(config.LogDebug)
+	l.Logf(config.LogDebug, "and this")
 	if len(l.sent) != 2 {
 		t.Errorf("sent %q", l.sent)
 	}
@@ -88,26 +90,26 @@ func TestTheLevelIsRespectedAndMayChange(t *testing.T) {
 func TestAFloodIsHeldBackAndCounted(t *testing.T) {
 	l := newTestLog(config.LogInfo)
 	for range logBurst + 50 {
-		l.logf(config.LogInfo, "again")
+		l.Logf(config.LogInfo, "again")
 	}
 	if len(l.sent) != logBurst {
 		t.Errorf("%d lines at once, want %d", len(l.sent), logBurst)
 	}
 	l.now = l.now.Add(logRefill)
-	l.logf(config.LogInfo, "later")
+	l.Logf(config.LogInfo, "later")
 	rest := l.sent[logBurst:]
 	if len(rest) != 2 || !strings.Contains(rest[0], "suppressed 50 lines") || !strings.HasSuffix(rest[1], "later") {
 		t.Errorf("then %q", rest)
 	}
 	l.now = l.now.Add(time.Hour)
 	for range logBurst + 1 {
-		l.logf(config.LogInfo, "again")
+		l.Logf(config.LogInfo, "again")
 	}
 	if n := len(l.sent) - logBurst - 2; n != logBurst {
 		t.Errorf("after an hour %d lines, want %d", n, logBurst)
 	}
 	l.now = l.now.Add(-24 * time.Hour) // the clock is set by NTP
-	l.logf(config.LogInfo, "once more")
+	l.Logf(config.LogInfo, "once more")
 	if !strings.HasSuffix(l.sent[len(l.sent)-1], "once more") {
 		t.Error("a clock that is set back silences the log")
 	}
@@ -115,11 +117,11 @@ func TestAFloodIsHeldBackAndCounted(t *testing.T) {
 
 func TestWithoutLogdALineGoesToNetifd(t *testing.T) {
 	l := newTestLog(config.LogInfo)
-	l.logf(config.LogInfo, "one")
+	l.Logf(config.LogInfo, "one")
 	l.broken = true // logd has ended
-	l.logf(config.LogInfo, "two")
+	l.Logf(config.LogInfo, "two")
 	l.broken = false
-	l.logf(config.LogInfo, "three")
+	l.Logf(config.LogInfo, "three")
 	if l.out.String() != "sstp: vpn: two\n" || len(l.sent) != 2 {
 		t.Errorf("sent %q, and %q", l.sent, l.out.String())
 	}
@@ -127,8 +129,8 @@ func TestWithoutLogdALineGoesToNetifd(t *testing.T) {
 
 func TestALineIsOneLineWhateverAServerSays(t *testing.T) {
 	l := newTestLog(config.LogInfo)
-	l.logf(config.LogInfo, "the server says: %s", "a\nb\x1b[2Jc\u009b"+strings.Repeat("x", 5000))
-	if got := l.sent[0]; strings.ContainsAny(got, "\n\x1b\u009b") || len(got) > maxLogLine+100 {
+	l.Logf(config.LogInfo, "the server says: %s", "a\nb\x1b[2Jc\u009b"+strings.Repeat("x", 5000))
+	if got := l.sent[0]; strings.ContainsAny(got, "\n\x1b\u009b") || len(got) > MaxLine+100 {
 		t.Errorf("%d bytes: %q", len(got), got)
 	}
 }
@@ -141,22 +143,22 @@ func TestALogdThatStopsReadingStopsNobody(t *testing.T) {
 	}
 	defer logd.Close()
 	var out lockedBuffer
-	l := newSysLog("vpn", &out)
+	l := NewSyslog("vpn", &out)
 	now := time.Now()
 	l.now = func() time.Time {
 		now = now.Add(logRefill) // the rate never holds a line back
 		return now
 	}
-	l.dial = func() (io.WriteCloser, error) { return dialUnixgram(path) }
+	l.Dial = func() (io.WriteCloser, error) { return dialUnixgram(path) }
 	const lines = 3 * maxQueuedLines
 	begun := time.Now()
 	for i := range lines {
-		l.logf(config.LogInfo, "line %d", i)
+		l.Logf(config.LogInfo, "line %d", i)
 	}
 	if took := time.Since(begun); took > time.Second {
 		t.Errorf("%d lines took %v while nobody read them", lines, took)
 	}
-	if l.flush(10 * time.Millisecond) {
+	if l.Flush(10 * time.Millisecond) {
 		t.Fatal("all lines have gone to a logd that reads none")
 	}
 
@@ -184,8 +186,8 @@ func TestALogdThatStopsReadingStopsNobody(t *testing.T) {
 	if read+missing != lines || read < maxQueuedLines {
 		t.Errorf("%d lines came and %d are said to be lost, of %d", read, missing, lines)
 	}
-	l.logf(config.LogInfo, "line %d", next)
-	if !l.flush(10 * time.Second) {
+	l.Logf(config.LogInfo, "line %d", next)
+	if !l.Flush(10 * time.Second) {
 		t.Error("the log does not go on")
 	}
 	if out.String() != "" {
@@ -205,12 +207,12 @@ func TestALogThatIsStartedAnewGetsWhatTheStuckOneDidNotTake(t *testing.T) {
 		return logd
 	}
 	listen(path) // and never reads
-	l := newSysLog("vpn", io.Discard)
-	l.dial = func() (io.WriteCloser, error) { return dialUnixgram(path) }
+	l := NewSyslog("vpn", io.Discard)
+	l.Dial = func() (io.WriteCloser, error) { return dialUnixgram(path) }
 	for range maxQueuedLines - 1 {
-		l.logf(config.LogInfo, "early")
+		l.Logf(config.LogInfo, "early")
 	}
-	l.logf(config.LogInfo, "last")
+	l.Logf(config.LogInfo, "last")
 	logd := listen(path + ".next")
 	if err := os.Rename(path+".next", path); err != nil { // at no moment is there no log
 		t.Fatal(err)
@@ -236,27 +238,45 @@ func TestAPipeThatNobodyReadsStopsNobody(t *testing.T) {
 	defer writer.Close()
 	long := strings.Repeat("x", 900)
 	for name, log := range map[string]interface {
-		logf(config.LogLevel, string, ...any)
-		flush(time.Duration) bool
+		Logf(config.LogLevel, string, ...any)
+		Flush(time.Duration) bool
 	}{
-		"netifd's pipe": func() *sysLog {
-			l := newSysLog("vpn", writer)
+		"netifd's pipe": func() *Syslog {
+			l := NewSyslog("vpn", writer)
 			now := time.Now()
 			l.now = func() time.Time { now = now.Add(logRefill); return now }
-			l.dial = func() (io.WriteCloser, error) { return nil, os.ErrNotExist }
+			l.Dial = func() (io.WriteCloser, error) { return nil, os.ErrNotExist }
 			return l
 		}(),
-		"the output of sstp up": newLineLog(writer, config.LogInfo),
+		"the output of sstp up": NewTerminal(writer, config.LogInfo),
 	} {
 		begun := time.Now()
 		for range 3000 { // a pipe holds 64 KiB
-			log.logf(config.LogInfo, "%s", long)
+			log.Logf(config.LogInfo, "%s", long)
 		}
 		if took := time.Since(begun); took > 5*time.Second {
 			t.Errorf("%s: %v", name, took)
 		}
-		if log.flush(time.Millisecond) {
+		if log.Flush(time.Millisecond) {
 			t.Errorf("%s took all of it", name)
 		}
 	}
+}
+
+// lockedBuffer is a buffer for several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
 }

@@ -1,4 +1,6 @@
-package main
+// Package logs writes the log of a tunnel: to syslog for a daemon, or to a terminal. Neither makes the tunnel wait for a
+// reader that hangs.
+package logs
 
 import (
 	"errors"
@@ -19,9 +21,9 @@ const devLog = "/dev/log"
 
 // How much goes into the log, which on a router is a ring of some 100 KiB for everybody.
 const (
-	logBurst   = 100             // lines at once
-	logRefill  = time.Second / 2 // for one more line
-	maxLogLine = 1000            // characters of one line
+	logBurst  = 100             // lines at once
+	logRefill = time.Second / 2 // for one more line
+	MaxLine   = 1000            // characters of one line
 
 	logPatience = time.Second // before a logd that takes no line is dialed again: it may have been started anew
 )
@@ -29,12 +31,12 @@ const (
 // severities are syslog's, by level (RFC 5424 section 6.2.1).
 var severities = [...]int{config.LogError: 3, config.LogWarn: 4, config.LogInfo: 6, config.LogDebug: 7, config.LogTrace: 7}
 
-// sysLog writes the log of a daemon: to logd, or to out where there is none. It loses lines rather than wait for either.
-type sysLog struct {
+// Syslog writes the log of a daemon: to logd, or to out where there is none. It loses lines rather than wait for either.
+type Syslog struct {
 	name  string // of the interface
 	level atomic.Int32
 	now   func() time.Time
-	dial  func() (io.WriteCloser, error)
+	Dial  func() (io.WriteCloser, error) // reaches logd; set it before the first line
 	out   io.Writer
 	lineQueue
 	conn io.WriteCloser // nil: none; only the queue's goroutine uses it
@@ -45,13 +47,14 @@ type sysLog struct {
 	suppressed int
 }
 
-func newSysLog(name string, out io.Writer) *sysLog {
-	l := &sysLog{
+// NewSyslog returns the log of an interface, at level info. out gets the lines that logd does not take.
+func NewSyslog(name string, out io.Writer) *Syslog {
+	l := &Syslog{
 		name: name, now: time.Now, out: out, tokens: logBurst,
-		dial: func() (io.WriteCloser, error) { return dialUnixgram(devLog) },
+		Dial: func() (io.WriteCloser, error) { return dialUnixgram(devLog) },
 	}
 	l.lineQueue.write = l.write
-	l.setLevel(config.LogInfo)
+	l.SetLevel(config.LogInfo)
 	return l
 }
 
@@ -71,14 +74,15 @@ func (c hurriedConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-func (l *sysLog) setLevel(level config.LogLevel) { l.level.Store(int32(level)) }
+// SetLevel changes the level.
+func (l *Syslog) SetLevel(level config.LogLevel) { l.level.Store(int32(level)) }
 
-// logf queues a line if the level lets it through and the log has room for it. It never blocks.
-func (l *sysLog) logf(level config.LogLevel, format string, args ...any) {
+// Logf queues a line if the level lets it through and the log has room for it. It never blocks.
+func (l *Syslog) Logf(level config.LogLevel, format string, args ...any) {
 	if int32(level) > l.level.Load() {
 		return
 	}
-	line := text.Show(fmt.Sprintf(format, args...), maxLogLine)
+	line := text.Show(fmt.Sprintf(format, args...), MaxLine)
 	l.rate.Lock()
 	defer l.rate.Unlock()
 	now := l.now()
@@ -95,7 +99,7 @@ func (l *sysLog) logf(level config.LogLevel, format string, args ...any) {
 	l.add(logLine{at: now, level: level, text: line})
 }
 
-func (l *sysLog) refill(now time.Time) {
+func (l *Syslog) refill(now time.Time) {
 	more := int(now.Sub(l.filled) / logRefill)
 	switch {
 	case l.filled.IsZero() || l.tokens+more >= logBurst || more < 0:
@@ -107,13 +111,13 @@ func (l *sysLog) refill(now time.Time) {
 }
 
 // write sends one line as RFC 3164 has it, with facility daemon. It waits as long as logd takes no line.
-func (l *sysLog) write(line logLine) {
+func (l *Syslog) write(line logLine) {
 	const daemon = 3 << 3
 	datagram := fmt.Sprintf("<%d>%s sstp[%d]: %s: %s", daemon|severities[min(int(line.level), len(severities)-1)],
 		line.at.Format(time.Stamp), os.Getpid(), l.name, line.text)
 	for failed := 0; failed < 2; { // logd may have been started anew
 		if l.conn == nil {
-			conn, err := l.dial()
+			conn, err := l.Dial()
 			if err != nil {
 				break
 			}

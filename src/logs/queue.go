@@ -1,4 +1,4 @@
-package main
+package logs
 
 import (
 	"fmt"
@@ -8,11 +8,11 @@ import (
 	"sstp/src/config"
 )
 
-// maxQueuedLines is how many lines of a log wait for one who does not take them. A line has at most maxLogLine characters.
+// maxQueuedLines is how many lines of a log wait for one who does not take them. A line has at most MaxLine characters.
 const maxQueuedLines = 100
 
-// flushLimit bounds the wait for a log's last lines at the end of the program.
-const flushLimit = 500 * time.Millisecond
+// FlushLimit bounds the wait for a log's last lines at the end of the program.
+const FlushLimit = 500 * time.Millisecond
 
 // logLine is one line of a log.
 type logLine struct {
@@ -81,8 +81,8 @@ func (q *lineQueue) next() (line logLine, ok bool) {
 	return line, false
 }
 
-// flush waits until all lines are written, at most for limit. It reports whether they are.
-func (q *lineQueue) flush(limit time.Duration) bool {
+// Flush waits until all lines are written, at most for limit. It reports whether they are.
+func (q *lineQueue) Flush(limit time.Duration) bool {
 	q.mu.Lock()
 	idle := q.idle
 	q.mu.Unlock()
