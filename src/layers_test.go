@@ -14,8 +14,8 @@ var rows = map[string]int{
 	"fault": 0, "blobmsg": 0, "text": 0, "httphead": 0, "deadline": 0,
 	"sstp": 1, "ppp": 1, "auth": 1, "offload": 1, "config": 1, "linetables": 1, "killswitch": 1, "reach": 1,
 	"joiner": 2, "tun": 2, "transport": 2, "ubus": 2, "ucifile": 2, "logs": 2, "status": 2,
-	"datapath": 3, "hostnet": 3, "netifd": 3, "control": 3,
-	"session": 4, "lab": 4,
+	"datapath": 3, "hostnet": 3, "netifd": 3, "control": 3, "uci": 3,
+	"session": 4, "lab": 4, "firewall": 4,
 	"cmd": 5, "integration": 6, "release": 6,
 }
 

@@ -16,11 +16,13 @@ import (
 	"sstp/src/config"
 	"sstp/src/control"
 	"sstp/src/fault"
+	"sstp/src/firewall"
 	"sstp/src/killswitch"
 	"sstp/src/logs"
 	"sstp/src/netifd"
 	"sstp/src/session"
 	"sstp/src/ubus"
+	"sstp/src/uci"
 	"sstp/src/ucifile"
 )
 
@@ -177,7 +179,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	events := control.NewEvents(d.bus, d.name)
 	var last session.State
 	names := newNames(func() bool { return iface.IsUp() && s.Status().State == session.Holding },
-		uplinkLookup(netifdServers(d.bus, iface), killswitch.Mark, d.log.Logf, systemLookup), d.log.Logf)
+		uplinkLookup(firewall.NameServers(d.bus, iface), killswitch.Mark, d.log.Logf, systemLookup), d.log.Logf)
 	s = session.New(session.Config{
 		Tunnel: t, Warnings: warnings, Dial: netifdDialer(t, iface, ways, names, d.machine.dial), Host: netifdHost{iface, ways, d.log.Logf}, InnerTLS: innerTLS(t), Surroundings: d.machine.around(t),
 		OpenDevice: d.machine.device(t, d.log.Logf), Random: rand.Reader, Log: d.log.Logf,
@@ -189,8 +191,8 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 			}
 		},
 	})
-	closed := &switchWatch{board: switchboard{uci: uciStore{d.bus}, firewall: d.machine.firewall}, name: d.name, logf: d.log.Logf,
-		changed: func() { s.Recheck("the firewall has changed") }}
+	closed := &firewall.Watch{Switch: firewall.Switch{UCI: uci.Store{Bus: d.bus}, Firewall: d.machine.firewall}, Tunnel: d.name, Log: d.log.Logf,
+		Changed: func() { s.Recheck("the firewall has changed") }}
 	control.Publish(d.bus, d.name, tunnel{s, iface.Uplink, d.log, closed})
 	defer control.Withdraw(d.bus, d.name)
 	watching, end := context.WithCancel(ctx)
@@ -198,7 +200,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
 	defer end()
-	helpers.Go(func() { closed.run(watching) })
+	helpers.Go(func() { closed.Run(watching) })
 	helpers.Go(func() { iface.Watch(watching, s.UplinkLost, s.UplinkFound) })
 	helpers.Go(func() { d.machine.watch(watching, watched{iface, t.Device(), s.Recheck, d.log.Logf}) })
 	helpers.Go(func() {

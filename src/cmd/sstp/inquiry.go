@@ -10,8 +10,10 @@ import (
 
 	"sstp/src/blobmsg"
 	"sstp/src/control"
+	"sstp/src/firewall"
 	"sstp/src/netifd"
 	"sstp/src/ubus"
+	"sstp/src/uci"
 )
 
 // inquirer asks about tunnels: on the bus, where netifd's are, and on the sockets of those that sstp up runs.
@@ -152,25 +154,20 @@ func (q inquirer) tunnels(ctx context.Context) ([]string, error) {
 			}
 		}
 	}
-	for _, section := range sstpSections(ctx, q.bus) {
+	for _, section := range uci.Tunnels(ctx, q.bus) {
 		add(section.Text(".name"))
 	}
 	return names, nil
 }
 
-// sstpSections reads the configured interfaces of protocol sstp.
-func sstpSections(ctx context.Context, bus caller) (sections []blobmsg.Fields) {
-	var match, args blobmsg.Fields
-	match.AddText("proto", "sstp")
-	args.AddText("config", "network")
-	args.AddText("type", "interface")
-	args.AddTable("match", match)
-	reply, err := bus.Call(ctx, "uci", "get", args)
-	if err != nil {
+// killSwitch returns the field of a status that tells of a kill switch, for a tunnel whose daemon does not.
+func (q inquirer) killSwitch(ctx context.Context, name string) (f blobmsg.Fields) {
+	if q.bus == nil {
 		return nil
 	}
-	for _, f := range reply.Table("values") {
-		sections = append(sections, f.Value.Fields())
+	board := firewall.Switch{UCI: uci.Store{Bus: q.bus}, Firewall: firewall.Router()}
+	if st, err := board.Inspect(ctx, name); err == nil {
+		f.AddTable("killswitch", control.KillSwitchFields(&st))
 	}
-	return sections
+	return f
 }

@@ -9,9 +9,10 @@ import (
 	"time"
 
 	"sstp/src/control"
-	"sstp/src/fault"
+	"sstp/src/firewall"
 	"sstp/src/killswitch"
 	"sstp/src/ubus"
+	"sstp/src/uci"
 )
 
 const killswitchUsage = "sstp killswitch NAME on [--zone ZONE]... [--except ADDRESS]... [--router] [--no-names], or off, or status [--json]"
@@ -84,12 +85,14 @@ func killSwitch(args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	defer bus.Close()
-	s := switchboard{uci: uciStore{bus}, firewall: routerFirewall()}
-	if err := s.do(ctx, c); err != nil {
-		complain(stderr, err)
-		return exitFailed
+	s := firewall.Switch{UCI: uci.Store{Bus: bus}, Firewall: firewall.Router()}
+	if c.verb != "status" {
+		if err := s.Turn(ctx, c.verb == "on", c.Request); err != nil {
+			complain(stderr, err)
+			return exitFailed
+		}
 	}
-	st, err := s.inspect(ctx, c.Tunnel)
+	st, err := s.Inspect(ctx, c.Tunnel)
 	if err != nil {
 		complain(stderr, err)
 		return exitFailed
@@ -133,78 +136,3 @@ func printSwitch(w io.Writer, st killswitch.Status) {
 		printRow(w, "try", "sstp killswitch "+st.Tunnel+" on, with the same options")
 	}
 }
-
-// switchboard turns kill switches on and off.
-type switchboard struct {
-	uci      uciStore
-	firewall firewall
-}
-
-// do turns a switch on or off, as a whole or not at all.
-func (s switchboard) do(ctx context.Context, c switchCommand) error {
-	if c.verb == "status" {
-		return nil
-	}
-	for _, config := range switchConfigs {
-		if err := s.uci.unstaged(ctx, config); err != nil {
-			return err
-		}
-	}
-	before, err := s.uci.state(ctx)
-	if err != nil {
-		return err
-	}
-	after := killswitch.Off(before, c.Tunnel)
-	if c.verb == "on" {
-		if p := s.firewall.missing(); p != nil {
-			return refusal(p)
-		}
-		if after, err = killswitch.On(before, c.Request); err != nil {
-			return refusal(err)
-		}
-	}
-	changes := killswitch.Changes(before, after)
-	if len(changes) == 0 {
-		return nil
-	}
-	began := time.Now()
-	if err := s.uci.replace(ctx, before, after, changes); err != nil {
-		return err
-	}
-	// rpcd has told procd, which makes firewall and network read what is new, one after the other and when it has the time.
-	if concerns(changes, "network") {
-		_, _ = s.uci.bus.Call(ctx, "network", "reload", nil)
-	}
-	if err := s.firewall.await(ctx, began, killswitch.Inspect(after, c.Tunnel).Rules); err != nil {
-		return err
-	}
-	if c.verb == "on" {
-		s.firewall.cutForwarded()
-	}
-	return nil
-}
-
-// inspect says what is there of a switch, in the configuration and in the kernel.
-func (s switchboard) inspect(ctx context.Context, tunnel string) (killswitch.Status, error) {
-	state, err := s.uci.state(ctx)
-	if err != nil {
-		return killswitch.Status{}, err
-	}
-	st := killswitch.Inspect(state, tunnel)
-	if st.On {
-		if p := s.firewall.lacks(st.Rules); p != nil {
-			st.Problems = append(st.Problems, p)
-		}
-	}
-	return st, nil
-}
-
-// refusal makes a failure of what speaks against a switch.
-func refusal(err error) error {
-	f := invalid(err.Error()).Wrap(err)
-	f.Hint = "Nothing was changed."
-	return f
-}
-
-// uncertain makes a failure of one that left the switch on in the configuration, and perhaps not in the kernel.
-func uncertain(message, hint string) *fault.Error { return invalid(message).WithHint(hint) }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"sstp/src/config"
-	"sstp/src/killswitch"
 	"sstp/src/netifd"
 	"sstp/src/session"
 	"sstp/src/transport"
@@ -107,17 +106,6 @@ func uplinkLookup(servers func(context.Context) ([]netifd.NameServer, error), ma
 			return nil, failed // what the uplink says is what people can do something about
 		}
 		return addrs, err
-	}
-}
-
-// netifdServers returns the uplinks' name servers as netifd tells them, and those that a kill switch has taken away.
-func netifdServers(bus caller, iface *netifd.Interface) func(context.Context) ([]netifd.NameServer, error) {
-	return func(ctx context.Context) ([]netifd.NameServer, error) {
-		records, err := uciStore{bus}.sections(ctx, "firewall", killswitch.RecordType)
-		if err != nil {
-			records = fileRecords(defaultConfigDir)
-		}
-		return iface.NameServers(ctx, killswitch.NameServers(killswitch.State{Firewall: records}))
 	}
 }
 

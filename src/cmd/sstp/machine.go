@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sstp/src/config"
+	"sstp/src/firewall"
 	"sstp/src/hostnet"
 	"sstp/src/netifd"
 	"sstp/src/session"
@@ -20,7 +21,7 @@ type machine struct {
 	carrier  func(device string) bool
 	ways     func(tunnel string) wayTable
 	around   func(t *config.Tunnel) func(context.Context) (session.Surroundings, error)
-	firewall firewall
+	firewall firewall.System
 	watch    func(ctx context.Context, w watched) // follows the kernel's news until ctx ends
 }
 
@@ -35,7 +36,7 @@ type watched struct {
 // router is the real machine.
 func router() machine {
 	return machine{
-		device: netifdDevice, dial: func(*transport.Options) {}, kernel: kernel{}, carrier: hostnet.HasCarrier, watch: watchKernel, firewall: routerFirewall(),
+		device: netifdDevice, dial: func(*transport.Options) {}, kernel: kernel{}, carrier: hostnet.HasCarrier, watch: watchKernel, firewall: firewall.Router(),
 		ways: func(tunnel string) wayTable { return hostnet.NewWays(tunnel) }, around: surroundings,
 	}
 }

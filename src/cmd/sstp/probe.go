@@ -18,6 +18,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/firewall"
 	"sstp/src/hostnet"
 	"sstp/src/killswitch"
 	"sstp/src/logs"
@@ -27,6 +28,7 @@ import (
 	"sstp/src/transport"
 	"sstp/src/transport/trust"
 	"sstp/src/ubus"
+	"sstp/src/uci"
 	"sstp/src/ucifile"
 )
 
@@ -136,7 +138,7 @@ func probeTarget(ctx context.Context, a arguments, bus *ubus.Client) (name strin
 		return operand, values, err
 	}
 	if bus != nil {
-		if values, err = uciOptions(ctx, bus, operand, ""); err == nil && checkProto(values, operand) == nil {
+		if values, err = uci.Options(ctx, bus, operand, ""); err == nil && uci.CheckProto(values, operand) == nil {
 			return operand, values, nil
 		}
 	}
@@ -160,7 +162,7 @@ func probeDialer(t *config.Tunnel, bus *ubus.Client) session.Dialer {
 			}})
 		how = func(o *transport.Options) {
 			o.Prepare, o.Mark = iface.Device, killswitch.Mark
-			o.Lookup = uplinkLookup(netifdServers(bus, iface), killswitch.Mark, func(config.LogLevel, string, ...any) {}, systemLookup)
+			o.Lookup = uplinkLookup(firewall.NameServers(bus, iface), killswitch.Mark, func(config.LogLevel, string, ...any) {}, systemLookup)
 		}
 	}
 	return own.ways.dialer(dialer(t, how))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -12,7 +11,9 @@ import (
 	"sstp/src/config"
 	"sstp/src/control"
 	"sstp/src/fault"
+	"sstp/src/firewall"
 	"sstp/src/ubus"
+	"sstp/src/uci"
 )
 
 // rpcdLimit bounds a call of the plugin: rpcd ends a plugin after 30 s as OpenWrt starts it.
@@ -97,15 +98,16 @@ func faultFields(f *fault.Error) (t blobmsg.Fields) {
 	return t
 }
 
-// callerSession is the caller's rpcd session; its rights are the caller's. A caller on the bus itself, root, has none.
+// callerSession returns the id of the caller's session of rpcd, whose rights are the caller's. A caller on the bus itself,
+// root, has none.
 func callerSession(request blobmsg.Fields) string { return request.Text("ubus_rpc_session") }
 
 // rpcdTunnels lists the configured tunnels, with what a page needs to show them and no secret: who may see their status need
 // not be allowed to read the configuration. What is there of a kill switch belongs to it, because that holds without a daemon.
-func rpcdTunnels(ctx context.Context, bus caller) (reply blobmsg.Fields) {
-	switches := switchboard{uci: uciStore{bus}, firewall: routerFirewall()}
+func rpcdTunnels(ctx context.Context, bus uci.Bus) (reply blobmsg.Fields) {
+	switches := firewall.Switch{UCI: uci.Store{Bus: bus}, Firewall: firewall.Router()}
 	var list []blobmsg.Fields
-	for _, section := range sstpSections(ctx, bus) {
+	for _, section := range uci.Tunnels(ctx, bus) {
 		verify, disabled, auto := section.Text("verify"), section.Text("disabled"), section.Text("auto")
 		if verify == "" {
 			verify = "full"
@@ -116,7 +118,7 @@ func rpcdTunnels(ctx context.Context, bus caller) (reply blobmsg.Fields) {
 		t.AddFlag("auto", auto != "0" && auto != "false")
 		t.AddTexts("server", section.Texts("server"))
 		t.AddText("verify", verify)
-		if st, err := switches.inspect(ctx, section.Text(".name")); err == nil && (st.On || len(st.Problems) > 0) {
+		if st, err := switches.Inspect(ctx, section.Text(".name")); err == nil && (st.On || len(st.Problems) > 0) {
 			t.AddTable("killswitch", control.KillSwitchFields(&st))
 		}
 		list = append(list, t)
@@ -128,7 +130,7 @@ func rpcdTunnels(ctx context.Context, bus caller) (reply blobmsg.Fields) {
 
 // rpcdTrust stores a fingerprint of a server's certificate as cert_pin, by the rights of the caller's session, and commits
 // it, which makes netifd start the tunnel anew.
-func rpcdTrust(ctx context.Context, bus caller, request blobmsg.Fields) blobmsg.Fields {
+func rpcdTrust(ctx context.Context, bus uci.Bus, request blobmsg.Fields) blobmsg.Fields {
 	name, pin := request.Text("interface"), request.Text("fingerprint")
 	if err := storePin(ctx, bus, name, pin, request); err != nil {
 		return failure(err)
@@ -136,18 +138,18 @@ func rpcdTrust(ctx context.Context, bus caller, request blobmsg.Fields) blobmsg.
 	return nil
 }
 
-func storePin(ctx context.Context, bus caller, name, pin string, request blobmsg.Fields) error {
+func storePin(ctx context.Context, bus uci.Bus, name, pin string, request blobmsg.Fields) error {
 	// The options' own reader says what a pin is.
 	if _, _, err := config.Parse("trust", config.Values{"server": {"localhost"}, "cert_pin": {pin}}); err != nil || pin == "" {
 		return invalid("The fingerprint must be sha256: and 64 hexadecimal digits, or spki-sha256: and the base64 of the key's hash.")
 	}
 	id := callerSession(request)
-	values, err := uciOptions(ctx, bus, name, id)
+	values, err := uci.Options(ctx, bus, name, id)
 	if err == nil {
-		err = checkProto(values, name)
+		err = uci.CheckProto(values, name)
 	}
 	if err != nil {
-		return uciFault("read", name, err)
+		return uci.Fault("read", name, err)
 	}
 	pins := values["cert_pin"]
 	if replace, _ := request.Flag("replace"); replace {
@@ -166,31 +168,16 @@ func storePin(ctx context.Context, bus caller, name, pin string, request blobmsg
 	set.AddTable("values", change)
 	set.AddSome("ubus_rpc_session", id)
 	if _, err := bus.Call(ctx, "uci", "set", set); err != nil {
-		return uciFault("change", name, err)
+		return uci.Fault("change", name, err)
 	}
 	commit.AddText("config", "network")
 	commit.AddSome("ubus_rpc_session", id)
 	if _, err := bus.Call(ctx, "uci", "commit", commit); err != nil {
-		return uciFault("save", name, err)
+		return uci.Fault("save", name, err)
 	}
 	// procd has netifd read what was committed, where the network is a service of procd's.
 	if _, err := bus.Call(ctx, "network", "reload", nil); err != nil {
-		return uciFault("use", name, err)
+		return uci.Fault("use", name, err)
 	}
 	return nil
-}
-
-// uciFault says why the configuration could not be read or changed.
-func uciFault(what, name string, err error) error {
-	var f *fault.Error
-	switch {
-	case errors.As(err, &f):
-		return f
-	case errors.Is(err, ubus.StatusPermissionDenied):
-		return invalid("You may not " + what + " the options of interface " + name + ".").
-			WithHint("Log in as a user who may change the network's configuration.")
-	case errors.Is(err, ubus.StatusNotFound):
-		return invalid("There is no interface " + name + " whose options rpcd could " + what + ".")
-	}
-	return invalid("rpcd did not " + what + " the options of interface " + name + ": " + err.Error() + ".").Wrap(err)
 }

@@ -14,6 +14,7 @@ import (
 	"sstp/src/text"
 	"sstp/src/transport/trust"
 	"sstp/src/ubus"
+	"sstp/src/uci"
 )
 
 // rpcdProbe tries the servers of a tunnel stage by stage. The options of the call go before those of the interface, so that
@@ -53,15 +54,15 @@ func rpcdProbe(ctx context.Context, bus *ubus.Client, request blobmsg.Fields) bl
 }
 
 // probeOptions puts the options of a probe together.
-func probeOptions(ctx context.Context, bus caller, request blobmsg.Fields) (*config.Tunnel, []config.Warning, error) {
+func probeOptions(ctx context.Context, bus uci.Bus, request blobmsg.Fields) (*config.Tunnel, []config.Warning, error) {
 	name, stored := request.Text("interface"), config.Values{}
 	if name != "" {
 		var err error
-		if stored, err = uciOptions(ctx, bus, name, callerSession(request)); err == nil {
-			err = checkProto(stored, name)
+		if stored, err = uci.Options(ctx, bus, name, callerSession(request)); err == nil {
+			err = uci.CheckProto(stored, name)
 		}
 		if err != nil {
-			return nil, nil, uciFault("read", name, err)
+			return nil, nil, uci.Fault("read", name, err)
 		}
 	} else {
 		name = "probe"

@@ -9,6 +9,7 @@ import (
 	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/transport"
+	"sstp/src/uci"
 )
 
 // runningLogin is a tunnel that is logged in, or about to be. A server that allows one login of a user ends it when the same
@@ -35,7 +36,7 @@ func (q inquirer) runningLogins(ctx context.Context, t *config.Tunnel) (list []r
 	}
 	users := map[string]string{}
 	if q.bus != nil {
-		for _, section := range sstpSections(ctx, q.bus) {
+		for _, section := range uci.Tunnels(ctx, q.bus) {
 			users[section.Text(".name")] = section.Text("username")
 		}
 	}

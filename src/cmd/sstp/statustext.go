@@ -170,3 +170,21 @@ func span(d time.Duration) string {
 	}
 	return text
 }
+
+// printKillSwitch prints what a status tells of the kill switch.
+func (a *answer) printKillSwitch(w io.Writer) {
+	st := a.fields.Table("killswitch")
+	if on, _ := st.Flag("on"); on {
+		text := "on for " + strings.Join(st.Texts("zones"), ", ")
+		if router, _ := st.Flag("router"); router {
+			text += " and the router itself"
+		}
+		if except := st.Texts("except"); except != nil {
+			text += ", except " + strings.Join(except, ", ")
+		}
+		printRow(w, "kill switch", text)
+	}
+	for _, p := range st.Tables("problems") {
+		printRow(w, "warning", "kill switch: "+p.Text("text"))
+	}
+}

@@ -5,6 +5,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/firewall"
 	"sstp/src/logs"
 	"sstp/src/session"
 )
@@ -14,12 +15,12 @@ type tunnel struct {
 	session *session.Session
 	uplink  func() string
 	log     *logs.Syslog
-	closed  *switchWatch // looks after the kill switch; nil: nobody does
+	closed  *firewall.Watch // looks after the kill switch; nil: nobody does
 }
 
 func (t tunnel) Status() session.Status {
 	s := t.session.Status()
-	s.Uplink, s.Version, s.KillSwitch = t.uplink(), version, t.closed.status()
+	s.Uplink, s.Version, s.KillSwitch = t.uplink(), version, t.closed.Status()
 	return s
 }
 

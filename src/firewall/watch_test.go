@@ -1,4 +1,4 @@
-package main
+package firewall
 
 import (
 	"context"
@@ -13,19 +13,16 @@ import (
 	"time"
 
 	"sstp/src/config"
-	"sstp/src/control"
-	"sstp/src/killswitch"
-	"sstp/src/session"
 	"sstp/src/ubus"
 )
 
 func TestTheDaemonLooksAfterTheKillSwitch(t *testing.T) {
 	b := newSwitchBench(t)
 	var lines []string
-	w := &switchWatch{board: b.board, name: "vpn", logf: func(_ config.LogLevel, format string, args ...any) {
+	w := &Watch{Switch: b.board, Tunnel: "vpn", Log: func(_ config.LogLevel, format string, args ...any) {
 		lines = append(lines, fmt.Sprintf(format, args...))
 	}}
-	if (*switchWatch)(nil).status() != nil || w.status() != nil {
+	if (*Watch)(nil).Status() != nil || w.Status() != nil {
 		t.Error("nobody has looked yet")
 	}
 	for _, c := range []struct {
@@ -55,7 +52,7 @@ func TestTheDaemonLooksAfterTheKillSwitch(t *testing.T) {
 			t.Errorf("%s: the log says %q, want %q", c.why, got, c.want)
 		}
 	}
-	if st := w.status(); st == nil || st.On {
+	if st := w.Status(); st == nil || st.On {
 		t.Errorf("what was seen last: %+v", st)
 	}
 }
@@ -67,17 +64,17 @@ func TestTheDaemonLooksAgainWhenSomethingHasChanged(t *testing.T) {
 		edit := func(age time.Duration) {
 			b.write("etc/config/firewall", "")
 			at := time.Now().Add(-age)
-			if err := os.Chtimes(filepath.Join(b.board.firewall.root, "etc/config/firewall"), at, at); err != nil {
+			if err := os.Chtimes(filepath.Join(b.board.Firewall.Root, "etc/config/firewall"), at, at); err != nil {
 				t.Fatal(err)
 			}
 		}
 		edit(time.Hour)
 		var changed atomic.Int32
 		looked := b.netifd.CallsOf("get")
-		w := &switchWatch{board: b.board, name: "vpn", logf: func(config.LogLevel, string, ...any) {}, changed: func() { changed.Add(1) }}
+		w := &Watch{Switch: b.board, Tunnel: "vpn", Log: func(config.LogLevel, string, ...any) {}, Changed: func() { changed.Add(1) }}
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { w.run(ctx) })
+		running.Go(func() { w.Run(ctx) })
 		looks := func(why string, after time.Duration, want, wantChanged int) {
 			t.Helper()
 			time.Sleep(after)
@@ -96,29 +93,4 @@ func TestTheDaemonLooksAgainWhenSomethingHasChanged(t *testing.T) {
 		cancel()
 		running.Wait()
 	})
-}
-
-func TestTheStatusTellsOfTheKillSwitch(t *testing.T) {
-	for _, c := range []struct {
-		why  string
-		st   *killswitch.Status
-		want string
-	}{
-		{"nobody looked", nil, ""},
-		{"off", &killswitch.Status{}, ""},
-		{"on", &killswitch.Status{On: true, Request: killswitch.Request{Zones: []string{"lan", "guest"}}}, "  kill switch on for lan, guest\n"},
-		{"with all there is", &killswitch.Status{On: true, Request: killswitch.Request{Zones: []string{"lan"}, Except: []string{"192.168.1.7"}, Router: true},
-			Problems: []*killswitch.Problem{killswitch.NewProblem("not_loaded")}},
-			"  kill switch on for lan and the router itself, except 192.168.1.7\n  warning     kill switch: The firewall does not run: no rule of the kill switch is loaded.\n"},
-		{"remains", &killswitch.Status{Problems: []*killswitch.Problem{killswitch.NewProblem("leftover", "sstp_vpn_zone")}},
-			"  warning     kill switch: Sections of the kill switch are left, such as sstp_vpn_zone, but not its record.\n"},
-	} {
-		s := session.Status{KillSwitch: c.st}
-		a := answer{fields: control.StatusFields(&s, time.Now())}
-		var out lockedBuffer
-		a.printKillSwitch(&out)
-		if out.String() != c.want {
-			t.Errorf("%s: %q, want %q", c.why, out.String(), c.want)
-		}
-	}
 }

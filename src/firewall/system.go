@@ -1,4 +1,4 @@
-package main
+package firewall
 
 import (
 	"bufio"
@@ -13,30 +13,31 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sstp/src/fault"
 	"sstp/src/hostnet"
 	"sstp/src/killswitch"
 )
 
-// firewall is the router's firewall: fw4, or fw3 of OpenWrt 21.02.
-type firewall struct {
-	root     string                       // of the file system
-	comments func() ([]string, error)     // of the rules that fw4 has loaded
-	local    func() ([]netip.Addr, error) // the router's own addresses
+// System is the router's firewall: fw4, or fw3 of OpenWrt 21.02.
+type System struct {
+	Root     string                       // of the file system
+	Comments func() ([]string, error)     // of the rules that fw4 has loaded
+	Local    func() ([]netip.Addr, error) // the router's own addresses
 }
 
-// routerFirewall is the one of this machine.
-func routerFirewall() firewall {
-	return firewall{root: "/", local: ownAddresses,
-		comments: func() ([]string, error) { return hostnet.RuleComments("fw4") }}
+// Router returns the firewall of this machine.
+func Router() System {
+	return System{Root: "/", Local: ownAddresses,
+		Comments: func() ([]string, error) { return hostnet.RuleComments("fw4") }}
 }
 
-func (f firewall) has(path string) bool {
-	_, err := os.Stat(filepath.Join(f.root, path))
+func (f System) has(path string) bool {
+	_, err := os.Stat(filepath.Join(f.Root, path))
 	return err == nil
 }
 
-// missing says what the machine lacks for a firewall.
-func (f firewall) missing() *killswitch.Problem {
+// missing returns what the machine lacks for a firewall, nil if it has all.
+func (f System) missing() *killswitch.Problem {
 	switch {
 	case f.has("sbin/fw4") && !f.has("usr/sbin/nft") && !f.has("sbin/nft"):
 		return killswitch.NewProblem("no_nft")
@@ -46,9 +47,9 @@ func (f firewall) missing() *killswitch.Problem {
 	return nil
 }
 
-// lacks says which of the rules, given by their names, the firewall has not loaded. A name that stands n times must have been
+// lacks reports which of the rules, given by their names, the firewall has not loaded. A name that stands n times must have been
 // loaded n times. Of fw3 only that it runs is looked at.
-func (f firewall) lacks(rules []string) *killswitch.Problem {
+func (f System) lacks(rules []string) *killswitch.Problem {
 	if p := f.missing(); p != nil {
 		return p
 	}
@@ -58,7 +59,7 @@ func (f firewall) lacks(rules []string) *killswitch.Problem {
 		}
 		return nil
 	}
-	comments, err := f.comments()
+	comments, err := f.Comments()
 	if err != nil || len(comments) == 0 {
 		return killswitch.NewProblem("not_loaded")
 	}
@@ -75,9 +76,9 @@ func (f firewall) lacks(rules []string) *killswitch.Problem {
 }
 
 // stamp changes with the configuration and with what the firewall has loaded.
-func (f firewall) stamp() (stamp string) {
+func (f System) stamp() (stamp string) {
 	for _, path := range []string{"etc/config/firewall", "etc/config/network", "var/run/fw4.state", "var/run/fw3.state"} {
-		if s, err := os.Stat(filepath.Join(f.root, path)); err == nil {
+		if s, err := os.Stat(filepath.Join(f.Root, path)); err == nil {
 			stamp += s.ModTime().String()
 		}
 		stamp += "\n"
@@ -94,7 +95,7 @@ const (
 // await waits until the firewall has loaded a configuration that was saved after a moment, and has the rules of these names.
 // Both firewalls write their state anew while they hold a lock. One that was loading at that moment still had the old
 // configuration: the rules tell.
-func (f firewall) await(ctx context.Context, since time.Time, rules []string) error {
+func (f System) await(ctx context.Context, since time.Time, rules []string) error {
 	name := "fw3"
 	if f.has("sbin/fw4") {
 		name = "fw4"
@@ -102,20 +103,21 @@ func (f firewall) await(ctx context.Context, since time.Time, rules []string) er
 	ctx, cancel := context.WithTimeout(ctx, reloadLimit)
 	defer cancel()
 	for {
-		if s, err := os.Stat(filepath.Join(f.root, "var/run", name+".state")); err == nil && !s.ModTime().Before(since.Add(-fileClock)) && f.idle(name) && f.lacks(rules) == nil {
+		if s, err := os.Stat(filepath.Join(f.Root, "var/run", name+".state")); err == nil && !s.ModTime().Before(since.Add(-fileClock)) && f.idle(name) && f.lacks(rules) == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return uncertain("The configuration is saved, but the firewall has not loaded it.", "Start the firewall: service firewall restart")
+			return fault.New(fault.InvalidOptions, fault.StageConfig, "The configuration is saved, but the firewall has not loaded it.").
+				WithHint("Start the firewall: service firewall restart")
 		case <-time.After(reloadLook):
 		}
 	}
 }
 
 // idle reports whether nobody is loading the firewall.
-func (f firewall) idle(name string) bool {
-	lock, err := os.Open(filepath.Join(f.root, "var/run", name+".lock"))
+func (f System) idle(name string) bool {
+	lock, err := os.Open(filepath.Join(f.Root, "var/run", name+".lock"))
 	if err != nil {
 		return errors.Is(err, os.ErrNotExist)
 	}
@@ -126,14 +128,14 @@ func (f firewall) idle(name string) bool {
 // cutForwarded makes the kernel forget the connections that it forwards for others: the firewall lets established ones pass
 // whatever the rules say. The router's own connections stay but those to name servers, and those to it. On OpenWrt's kernel an address that is written to
 // the list of connections removes its; others are asked by netlink.
-func (f firewall) cutForwarded() {
-	path := filepath.Join(f.root, "proc/net/nf_conntrack")
+func (f System) cutForwarded() {
+	path := filepath.Join(f.Root, "proc/net/nf_conntrack")
 	list, err := os.Open(path)
 	if err != nil {
 		return
 	}
 	defer list.Close()
-	own, err := f.local()
+	own, err := f.Local()
 	if err != nil {
 		return
 	}

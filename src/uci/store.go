@@ -1,4 +1,4 @@
-package main
+package uci
 
 import (
 	"context"
@@ -8,36 +8,37 @@ import (
 	"sstp/src/blobmsg"
 	"sstp/src/killswitch"
 	"sstp/src/ubus"
+	"sstp/src/ucifile"
 )
 
-// switchConfigs are the configurations that a kill switch is a part of. What protects comes first.
-var switchConfigs = []string{"firewall", "network"}
+// Configs are the configurations that a kill switch is a part of. What protects comes first.
+var Configs = []string{"firewall", "network"}
 
-// uciStore reads and changes the router's configuration through rpcd.
-type uciStore struct{ bus caller }
+// Store reads and changes the router's configuration through rpcd.
+type Store struct{ Bus Bus }
 
 // call calls a method of rpcd's object uci for a configuration.
-func (u uciStore) call(ctx context.Context, method, config string, args blobmsg.Fields) (blobmsg.Fields, error) {
+func (u Store) call(ctx context.Context, method, config string, args blobmsg.Fields) (blobmsg.Fields, error) {
 	var all blobmsg.Fields
 	all.AddText("config", config)
-	return u.bus.Call(ctx, "uci", method, append(all, args...))
+	return u.Bus.Call(ctx, "uci", method, append(all, args...))
 }
 
-// state reads what a kill switch looks at.
-func (u uciStore) state(ctx context.Context) (s killswitch.State, err error) {
-	if s.Network, err = u.sections(ctx, "network", ""); err != nil {
+// State returns what a kill switch looks at.
+func (u Store) State(ctx context.Context) (s killswitch.State, err error) {
+	if s.Network, err = u.Sections(ctx, "network", ""); err != nil {
 		// Every router has a configuration of its network: what is not found is rpcd.
 		return s, invalid("The configuration cannot be read: " + err.Error() + ".").
 			WithHint("The kill switch needs rpcd: install package rpcd, or start it with: service rpcd start").Wrap(err)
 	}
-	if s.Firewall, err = u.sections(ctx, "firewall", ""); err != nil && !errors.Is(err, ubus.StatusNotFound) {
+	if s.Firewall, err = u.Sections(ctx, "firewall", ""); err != nil && !errors.Is(err, ubus.StatusNotFound) {
 		return s, uciTrouble("read", err)
 	}
 	return s, nil
 }
 
-// sections reads the sections of a configuration that are of a type; "" stands for any.
-func (u uciStore) sections(ctx context.Context, config, typ string) (sections []killswitch.Section, err error) {
+// Sections returns the sections of a configuration that have a type; "" stands for any.
+func (u Store) Sections(ctx context.Context, config, typ string) (sections []killswitch.Section, err error) {
 	var args blobmsg.Fields
 	args.AddSome("type", typ)
 	reply, err := u.call(ctx, "get", config, args)
@@ -57,8 +58,8 @@ func (u uciStore) sections(ctx context.Context, config, typ string) (sections []
 	return sections, nil
 }
 
-// unstaged says whether there are changes that somebody has made and not saved. Saving ours would save them, too.
-func (u uciStore) unstaged(ctx context.Context, config string) error {
+// Unstaged returns an error if somebody has made changes and not saved them, because saving ours would save them too.
+func (u Store) Unstaged(ctx context.Context, config string) error {
 	reply, err := u.call(ctx, "changes", config, nil)
 	if err != nil || len(reply.List("changes")) == 0 {
 		return nil // where rpcd does not say, reading or writing will
@@ -67,14 +68,14 @@ func (u uciStore) unstaged(ctx context.Context, config string) error {
 		WithHint("uci changes shows them; uci commit " + config + " saves them, uci revert " + config + " drops them.")
 }
 
-// replace makes the changes and saves them: all of them or none.
-func (u uciStore) replace(ctx context.Context, before, after killswitch.State, changes []killswitch.Change) error {
+// Replace makes the changes and saves them: all of them or none.
+func (u Store) Replace(ctx context.Context, before, after killswitch.State, changes []killswitch.Change) error {
 	if err := u.stage(ctx, changes); err != nil {
 		return uciTrouble("change", err)
 	}
 	var saved []string
-	for _, config := range switchConfigs {
-		if !concerns(changes, config) {
+	for _, config := range Configs {
+		if !Concern(changes, config) {
 			continue
 		}
 		if _, err := u.call(ctx, "commit", config, nil); err != nil {
@@ -91,7 +92,8 @@ func (u uciStore) replace(ctx context.Context, before, after killswitch.State, c
 	return nil
 }
 
-func concerns(changes []killswitch.Change, config string) bool {
+// Concern reports whether one of the changes is to a configuration.
+func Concern(changes []killswitch.Change, config string) bool {
 	for _, c := range changes {
 		if c.Config == config {
 			return true
@@ -101,7 +103,7 @@ func concerns(changes []killswitch.Change, config string) bool {
 }
 
 // stage makes changes without saving them; after a failure there are none.
-func (u uciStore) stage(ctx context.Context, changes []killswitch.Change) error {
+func (u Store) stage(ctx context.Context, changes []killswitch.Change) error {
 	for _, c := range changes {
 		if _, err := u.call(ctx, string(c.Op), c.Config, changeArgs(c)); err != nil {
 			u.revert(ctx)
@@ -111,8 +113,8 @@ func (u uciStore) stage(ctx context.Context, changes []killswitch.Change) error 
 	return nil
 }
 
-func (u uciStore) revert(ctx context.Context) {
-	for _, config := range switchConfigs {
+func (u Store) revert(ctx context.Context) {
+	for _, config := range Configs {
 		_, _ = u.call(ctx, "revert", config, nil)
 	}
 }
@@ -148,9 +150,27 @@ func changeArgs(c killswitch.Change) (args blobmsg.Fields) {
 	return args
 }
 
-// uciTrouble says that rpcd did not do something with the configuration.
+// uciTrouble returns the error of an rpcd that did not do something with the configuration. what is the verb.
 func uciTrouble(what string, err error) error {
 	f := invalid("rpcd did not " + what + " the configuration: " + err.Error() + ".").Wrap(err)
 	f.Hint = "Nothing was changed. Try again; where changes in LuCI wait to be confirmed, confirm them first."
 	return f
+}
+
+// Records returns what the kill switches have recorded, from the file where rpcd does not answer.
+func (u Store) Records(ctx context.Context) []killswitch.Section {
+	records, err := u.Sections(ctx, "firewall", killswitch.RecordType)
+	if err != nil {
+		return fileRecords(ucifile.DefaultDir)
+	}
+	return records
+}
+
+// fileRecords reads what the kill switches have recorded from a UCI directory, for a router whose rpcd does not run.
+func fileRecords(dir string) (records []killswitch.Section) {
+	for _, s := range ucifile.Sections(dir, "firewall", killswitch.RecordType) {
+		records = append(records, killswitch.Section{Type: killswitch.RecordType, Name: s.Name,
+			Options: []killswitch.Option{{Name: "restore", Values: s.Options["restore"], List: true}}})
+	}
+	return records
 }
