@@ -6,7 +6,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 include openwrt/gcflags.mk
 GO_BUILD     = CGO_ENABLED=0 go build -trimpath -overlay build/overlay/overlay.json -ldflags '-s -w -X main.version=$(VERSION)' $(SSTP_GCFLAGS)
 # Packages whose tests need neither a network namespace nor a program of this machine.
-PORTABLE     = $(addprefix ./src/,fault blobmsg text httphead sstp ppp auth offload config ucifile transport/... tun datapath hostnet ubus control netifd session lab)
+PORTABLE     = $(addprefix ./src/,fault blobmsg text httphead sstp ppp auth offload config ucifile transport/... tun datapath hostnet ubus status logs uci control netifd session firewall machine lab)
 EMULATED     = go run ./src/integration/emulated -gcflags '$(SSTP_GCFLAGS)' $(PARTS:%=-parts %)
 .PHONY: build setup check unit web emulated namespaces size some-packages test demo interop bench bench-core bench-micro \
 	test-openwrt test-mips test-arm test-ktls packages release test-packages openwrt-check clean

@@ -17,6 +17,14 @@ import (
 // the option is not set, as in UCI. Booleans of JSON come as "1" and "0", numbers as they were written.
 type Values map[string][]string
 
+// Last returns the last value of an option, "" where it has none.
+func (v Values) Last(name string) string {
+	if list := v[name]; len(list) > 0 {
+		return list[len(list)-1]
+	}
+	return ""
+}
+
 // Tunnel is a checked configuration: all that the client knows about one interface.
 type Tunnel struct {
 	Name       string        // the interface's name in netifd, which names the lock, the ubus object and the device

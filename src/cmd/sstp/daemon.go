@@ -17,10 +17,13 @@ import (
 	"sstp/src/control"
 	"sstp/src/fault"
 	"sstp/src/firewall"
+	"sstp/src/hostnet"
 	"sstp/src/killswitch"
 	"sstp/src/logs"
+	"sstp/src/machine"
 	"sstp/src/netifd"
 	"sstp/src/session"
+	"sstp/src/transport"
 	"sstp/src/ubus"
 	"sstp/src/uci"
 	"sstp/src/ucifile"
@@ -45,7 +48,7 @@ func daemon(args []string, stderr *os.File) int {
 		}
 		return exitUsage
 	}
-	d := &daemonRun{name: args[0], log: logs.NewSyslog(args[0], stderr), ubus: busOptions(), machine: router()}
+	d := &daemonRun{name: args[0], log: logs.NewSyslog(args[0], stderr), ubus: busOptions(), platform: router()}
 	defer d.log.Flush(logs.FlushLimit)
 	if !followParent() {
 		d.log.Logf(config.LogInfo, "netifd, which started this, has ended")
@@ -71,15 +74,35 @@ func daemon(args []string, stderr *os.File) int {
 
 // daemonRun is what one run of the daemon consists of.
 type daemonRun struct {
-	name    string
-	log     *logs.Syslog
-	hangups chan os.Signal
-	ubus    ubus.Options
-	machine machine
-	bus     *ubus.Client
-	iface   *netifd.Interface                // for what can be said before the options are known
-	watched atomic.Pointer[netifd.Interface] // the tunnel's
-	running sync.WaitGroup
+	name     string
+	log      *logs.Syslog
+	hangups  chan os.Signal
+	ubus     ubus.Options
+	platform platform
+	bus      *ubus.Client
+	iface    *netifd.Interface                // for what can be said before the options are known
+	watched  atomic.Pointer[netifd.Interface] // the tunnel's
+	running  sync.WaitGroup
+}
+
+// platform is what a daemon touches besides the bus.
+type platform struct {
+	device   func(t *config.Tunnel, logf session.Logf) func(name string, mtu int) (session.Device, error)
+	dial     func(o *transport.Options) // changes how servers are reached
+	kernel   netifd.Kernel
+	carrier  func(device string) bool
+	ways     func(tunnel string) machine.WayTable
+	around   func(t *config.Tunnel) func(context.Context) (session.Surroundings, error)
+	firewall firewall.System
+	watch    func(ctx context.Context, w machine.Watched) // follows the kernel's news until ctx ends
+}
+
+// router returns the real one.
+func router() platform {
+	return platform{
+		device: machine.NetifdDevice, dial: func(*transport.Options) {}, kernel: machine.Kernel{}, carrier: hostnet.HasCarrier, watch: machine.WatchKernel, firewall: firewall.Router(),
+		ways: func(tunnel string) machine.WayTable { return hostnet.NewWays(tunnel) }, around: machine.Surroundings,
+	}
 }
 
 // run connects to the bus, reads the options and keeps the tunnel up until ctx ends.
@@ -115,7 +138,7 @@ func (d *daemonRun) run(ctx context.Context) int {
 	for _, w := range warnings {
 		d.log.Logf(config.LogWarn, "option %s: %s", w.Option, w.Text)
 	}
-	if d.tunnel(ctx, background, t, warnings, childFields(values)) != nil {
+	if d.tunnel(ctx, background, t, warnings, machine.ChildFields(values)) != nil {
 		d.giveUp(ctx)
 		return exitGaveUp
 	}
@@ -162,27 +185,27 @@ func (d *daemonRun) pause(ctx context.Context) {
 func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, warnings []config.Warning, child blobmsg.Fields) error {
 	ctx, forgotten := context.WithCancel(ctx)
 	defer forgotten()
-	ways := &dialWays{table: d.machine.ways(d.name)}
-	ways.clear(d.log.Logf) // what a killed process may have left
-	defer ways.clear(d.log.Logf)
+	ways := machine.NewWays(d.platform.ways(d.name))
+	ways.Clear(d.log.Logf) // what a killed process may have left
+	defer ways.Clear(d.log.Logf)
 	var s *session.Session
 	iface := netifd.New(d.bus, d.name, netifd.Options{
 		Unwanted: func() {
 			d.log.Logf(config.LogWarn, "netifd has the interface down and did not end this; stopping")
 			forgotten()
 		},
-		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.Logf, Kernel: d.machine.kernel, LayWay: ways.lay, Carrier: d.machine.carrier,
+		Device: t.Device(), Tunlink: t.Tunlink, IPv6: t.IPv6 != config.Off, Child: child, Log: d.log.Logf, Kernel: d.platform.kernel, LayWay: ways.Lay, Carrier: d.platform.carrier,
 		Changed: func() { s.Recheck("netifd has news") },
 		Zone:    func(iface string) string { return ucifile.Zone(ucifile.DefaultDir, iface) },
 	})
 	d.watched.Store(iface)
 	events := control.NewEvents(d.bus, d.name)
 	var last session.State
-	names := newNames(func() bool { return iface.IsUp() && s.Status().State == session.Holding },
-		uplinkLookup(firewall.NameServers(d.bus, iface), killswitch.Mark, d.log.Logf, systemLookup), d.log.Logf)
+	names := machine.NewNames(func() bool { return iface.IsUp() && s.Status().State == session.Holding },
+		machine.UplinkLookup(firewall.NameServers(d.bus, iface), killswitch.Mark, d.log.Logf, machine.SystemLookup), d.log.Logf)
 	s = session.New(session.Config{
-		Tunnel: t, Warnings: warnings, Dial: netifdDialer(t, iface, ways, names, d.machine.dial), Host: netifdHost{iface, ways, d.log.Logf}, InnerTLS: innerTLS(t), Surroundings: d.machine.around(t),
-		OpenDevice: d.machine.device(t, d.log.Logf), Random: rand.Reader, Log: d.log.Logf,
+		Tunnel: t, Warnings: warnings, Dial: machine.NetifdDialer(t, iface, ways, names, d.platform.dial), Host: machine.NetifdHost{Interface: iface, Ways: ways, Log: d.log.Logf}, InnerTLS: machine.InnerTLS(t), Surroundings: d.platform.around(t),
+		OpenDevice: d.platform.device(t, d.log.Logf), Random: rand.Reader, Log: d.log.Logf,
 		Changed: func(st session.Status, text string) {
 			d.log.Logf(stateLevel(st.State), "%s: %s", st.State, text)
 			if st.State != last {
@@ -191,7 +214,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 			}
 		},
 	})
-	closed := &firewall.Watch{Switch: firewall.Switch{UCI: uci.Store{Bus: d.bus}, Firewall: d.machine.firewall}, Tunnel: d.name, Log: d.log.Logf,
+	closed := &firewall.Watch{Switch: firewall.Switch{UCI: uci.Store{Bus: d.bus}, Firewall: d.platform.firewall}, Tunnel: d.name, Log: d.log.Logf,
 		Changed: func() { s.Recheck("the firewall has changed") }}
 	control.Publish(d.bus, d.name, tunnel{s, iface.Uplink, d.log, closed})
 	defer control.Withdraw(d.bus, d.name)
@@ -202,7 +225,9 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	defer end()
 	helpers.Go(func() { closed.Run(watching) })
 	helpers.Go(func() { iface.Watch(watching, s.UplinkLost, s.UplinkFound) })
-	helpers.Go(func() { d.machine.watch(watching, watched{iface, t.Device(), s.Recheck, d.log.Logf}) })
+	helpers.Go(func() {
+		d.platform.watch(watching, machine.Watched{Interface: iface, Device: t.Device(), Recheck: s.Recheck, Log: d.log.Logf})
+	})
 	helpers.Go(func() {
 		for {
 			select {

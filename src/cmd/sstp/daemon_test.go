@@ -23,6 +23,7 @@ import (
 	"sstp/src/fault"
 	"sstp/src/lab"
 	"sstp/src/logs"
+	"sstp/src/machine"
 	"sstp/src/netifd/netifdtest"
 	"sstp/src/session"
 	"sstp/src/transport"
@@ -45,7 +46,7 @@ type world struct {
 	names   []netip.Addr // addresses of every name
 	silent  netip.Addr   // one that does not answer
 	serving sync.WaitGroup
-	watched watched // who hears of the kernel's news
+	watched machine.Watched // who hears of the kernel's news
 
 	daemon   *daemonRun
 	cancel   context.CancelFunc
@@ -117,14 +118,14 @@ func (w *world) start() {
 	log.SetLevel(config.LogTrace)
 	w.daemon = &daemonRun{
 		name: "vpn", log: log, hangups: make(chan os.Signal, 1), ubus: ubus.Options{Dial: w.netifd.Bus.Dial},
-		machine: machine{
+		platform: platform{
 			device:  func(*config.Tunnel, session.Logf) func(string, int) (session.Device, error) { return w.openDevice },
 			dial:    w.dial,
 			kernel:  w.netifd.Kernel,
 			carrier: func(string) bool { return true },
-			ways:    func(string) wayTable { return &w.ways },
+			ways:    func(string) machine.WayTable { return &w.ways },
 			around:  func(*config.Tunnel) func(context.Context) (session.Surroundings, error) { return nil },
-			watch: func(ctx context.Context, who watched) {
+			watch: func(ctx context.Context, who machine.Watched) {
 				w.watched = who
 				<-ctx.Done()
 			},

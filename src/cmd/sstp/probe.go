@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"os/signal"
 	"slices"
@@ -18,14 +17,10 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
-	"sstp/src/firewall"
-	"sstp/src/hostnet"
-	"sstp/src/killswitch"
 	"sstp/src/logs"
-	"sstp/src/netifd"
+	"sstp/src/machine"
 	"sstp/src/session"
 	"sstp/src/text"
-	"sstp/src/transport"
 	"sstp/src/transport/trust"
 	"sstp/src/ubus"
 	"sstp/src/uci"
@@ -84,7 +79,7 @@ func probeServer(ctx context.Context, t *config.Tunnel, server config.Server, bu
 	fmt.Fprintf(stdout, "%s\n", server)
 	guard := loginGuard{running: running, server: server}
 	report := session.Probe(ctx, session.ProbeConfig{
-		Tunnel: t, Server: server, Dial: probeDialer(t, bus), InnerTLS: innerTLS(t), Random: rand.Reader, MayLogIn: guard.mayLogIn,
+		Tunnel: t, Server: server, Dial: machine.ProbeDialer(t, bus), InnerTLS: machine.InnerTLS(t), Random: rand.Reader, MayLogIn: guard.mayLogIn,
 		Step: func(s session.Step) { printStep(stdout, s) },
 	})
 	printChain(stdout, report)
@@ -146,26 +141,6 @@ func probeTarget(ctx context.Context, a arguments, bus *ubus.Client) (name strin
 		return operand, values, nil
 	}
 	return "probe", config.Values{"server": {operand}}, nil
-}
-
-// probeDialer makes a probe leave by the uplink that the tunnel would take: a tunnel that is up must not carry the probe of
-// its own server. The ways of the probe go with it.
-func probeDialer(t *config.Tunnel, bus *ubus.Client) session.Dialer {
-	// A probe has ways of its own, so that it does not take those of the tunnel that runs.
-	own := hostUplink{tunnel: t, ways: &dialWays{table: hostnet.NewWays(t.Name + " probe")}, last: map[bool]hostnet.Route{}}
-	how := func(o *transport.Options) { o.Prepare = own.prepareAround }
-	if bus != nil {
-		iface := netifd.New(bus, t.Name, netifd.Options{Device: t.Device(), Tunlink: t.Tunlink, Carrier: hostnet.HasCarrier,
-			LayWay: func(to netip.Addr, device string, gateway, source netip.Addr) error {
-				_ = own.ways.lay(to, device, gateway, source) // what the probe may not do it does without
-				return nil
-			}})
-		how = func(o *transport.Options) {
-			o.Prepare, o.Mark = iface.Device, killswitch.Mark
-			o.Lookup = uplinkLookup(firewall.NameServers(bus, iface), killswitch.Mark, func(config.LogLevel, string, ...any) {}, systemLookup)
-		}
-	}
-	return own.ways.dialer(dialer(t, how))
 }
 
 // readPassword reads the first line of the file, or of standard input, which is not echoed on a terminal. There it waits for

@@ -160,7 +160,7 @@ func storePin(ctx context.Context, bus uci.Bus, name, pin string, request blobms
 	}
 	var change, set, commit blobmsg.Fields
 	change.AddTexts("cert_pin", pins)
-	if last(values, "verify") == "none" {
+	if values.Last("verify") == "none" {
 		change.AddText("verify", "pin") // with none, a fingerprint has no effect
 	}
 	set.AddText("config", "network")

@@ -608,15 +608,6 @@ func TestANameThatCannotBeEndsNetifdsAttempts(t *testing.T) {
 	}
 }
 
-func TestTheChildFollowsTheOptionsThatAreNetifds(t *testing.T) {
-	got := childFields(config.Values{
-		"defaultroute": {"0"}, "peerdns": {"1"}, "delegate": {"maybe"}, "metric": {"7"}, "dns_metric": {"x"}, "ip6table": {"vpn"}, "mtu": {"1400"},
-	})
-	if text := string(blobmsg.AppendJSON(nil, blobmsg.Tab(got...))); text != `{"defaultroute":false,"peerdns":true,"metric":7,"ip6table":"vpn"}` {
-		t.Errorf("%s", text)
-	}
-}
-
 func TestDurationsAreWrittenForPeople(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0 s", 0: "0 s", 400 * time.Millisecond: "0 s", 59 * time.Second: "59 s", time.Minute: "1 min", 61 * time.Second: "1 min 1 s",

@@ -10,6 +10,7 @@ import (
 	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/control"
+	"sstp/src/machine"
 	"sstp/src/session"
 	"sstp/src/text"
 	"sstp/src/transport/trust"
@@ -38,7 +39,7 @@ func rpcdProbe(ctx context.Context, bus *ubus.Client, request blobmsg.Fields) bl
 	for _, server := range t.Servers {
 		guard := loginGuard{running: running, server: server}
 		report := session.Probe(ctx, session.ProbeConfig{
-			Tunnel: t, Server: server, Dial: probeDialer(t, bus), InnerTLS: innerTLS(t), Random: rand.Reader, MayLogIn: guard.mayLogIn,
+			Tunnel: t, Server: server, Dial: machine.ProbeDialer(t, bus), InnerTLS: machine.InnerTLS(t), Random: rand.Reader, MayLogIn: guard.mayLogIn,
 		})
 		fields := reportFields(report)
 		if guard.held != nil {
@@ -86,7 +87,7 @@ func overlay(stored, given config.Values) config.Values {
 		v[name] = list
 	}
 	_, withPassword := given["password"]
-	if _, ok := given["username"]; ok && !withPassword && last(given, "username") != last(stored, "username") {
+	if _, ok := given["username"]; ok && !withPassword && given.Last("username") != stored.Last("username") {
 		delete(v, "password")
 	}
 	for name, list := range given {

@@ -40,3 +40,12 @@ func localFolder() string {
 	}
 	return control.LocalFolder
 }
+
+// load reads the options of an interface from a UCI directory.
+func load(dir, name string) (*config.Tunnel, []config.Warning, error) {
+	values, err := ucifile.Read(dir, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return config.Parse(name, values)
+}

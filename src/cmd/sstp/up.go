@@ -11,7 +11,9 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/logs"
+	"sstp/src/machine"
 	"sstp/src/session"
+	"sstp/src/ucifile"
 )
 
 // up runs one tunnel in the foreground, without netifd.
@@ -29,7 +31,7 @@ func up(args []string, stdout, stderr *os.File) int {
 	}
 	dir := a.values["--config"]
 	if dir == "" {
-		dir = defaultConfigDir
+		dir = ucifile.DefaultDir
 	}
 	t, warnings, err := load(dir, a.operands[0])
 	if err != nil {
@@ -41,19 +43,18 @@ func up(args []string, stdout, stderr *os.File) int {
 	for _, w := range warnings {
 		log.Logf(config.LogWarn, "option %s: %s", w.Option, w.Text)
 	}
-	network := &hostNetwork{tunnel: t, logf: log.Logf}
-	uplink := newHostUplink(t)
-	uplink.ways.clear(log.Logf) // what a killed process may have left
-	defer uplink.ways.clear(log.Logf)
-	network.renew = func() { uplink.ways.renew(log.Logf) }
+	uplink := machine.NewUplink(t)
+	uplink.Ways.Clear(log.Logf) // what a killed process may have left
+	defer uplink.Ways.Clear(log.Logf)
+	network := machine.NewNetwork(t, log.Logf, func() { uplink.Ways.Renew(log.Logf) })
 	offered := offerLocally(localFolder(), t.Name, log)
 	defer offered.close()
 	var s *session.Session
-	names := newNames(func() bool { return s.Status().State == session.Holding },
-		uplinkLookup(uplink.nameServers, 0, log.Logf, systemLookup), log.Logf)
+	names := machine.NewNames(func() bool { return s.Status().State == session.Holding },
+		machine.UplinkLookup(uplink.NameServers, 0, log.Logf, machine.SystemLookup), log.Logf)
 	s = session.New(session.Config{
-		Tunnel: t, Warnings: warnings, Dial: uplink.dialer(names), Host: network, Surroundings: surroundings(t), InnerTLS: innerTLS(t),
-		OpenDevice: openDevice(t), Random: rand.Reader, Log: log.Logf,
+		Tunnel: t, Warnings: warnings, Dial: uplink.Dialer(names), Host: network, Surroundings: machine.Surroundings(t), InnerTLS: machine.InnerTLS(t),
+		OpenDevice: machine.OpenDevice(t), Random: rand.Reader, Log: log.Logf,
 		Changed: func(st session.Status, text string) {
 			log.Line(string(st.State), text)
 			offered.state(st)
@@ -65,7 +66,7 @@ func up(args []string, stdout, stderr *os.File) int {
 	watching, end := context.WithCancel(ctx)
 	defer end()
 	go func() {
-		if err := watchTraffic(watching, t.Device(), s.Recheck); err != nil {
+		if err := machine.WatchTraffic(watching, t.Device(), s.Recheck); err != nil {
 			log.Logf(config.LogDebug, "%v", err)
 		}
 	}()

@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"context"
@@ -12,22 +12,10 @@ import (
 	"sstp/src/transport/ktls"
 	"sstp/src/transport/trust"
 	"sstp/src/tun"
-	"sstp/src/ucifile"
 )
 
-const defaultConfigDir = "/etc/config"
-
-// load reads the options of an interface from a UCI directory.
-func load(dir, name string) (*config.Tunnel, []config.Warning, error) {
-	values, err := ucifile.Read(dir, name)
-	if err != nil {
-		return nil, nil, err
-	}
-	return config.Parse(name, values)
-}
-
-// dialer reaches servers for a tunnel. adjust may change how, and may be nil.
-func dialer(t *config.Tunnel, adjust func(*transport.Options)) session.Dialer {
+// Dialer reaches servers for a tunnel. adjust may change how, and may be nil.
+func Dialer(t *config.Tunnel, adjust func(*transport.Options)) session.Dialer {
 	memory := &ktls.Memory{}
 	return func(ctx context.Context, server config.Server, obs transport.Observer) (session.Conn, error) {
 		o := transport.FromTunnel(t, server)
@@ -43,8 +31,8 @@ func dialer(t *config.Tunnel, adjust func(*transport.Options)) session.Dialer {
 	}
 }
 
-// openDevice makes the tunnel's TUN device.
-func openDevice(t *config.Tunnel) func(name string, mtu int) (session.Device, error) {
+// OpenDevice makes the tunnel's TUN device.
+func OpenDevice(t *config.Tunnel) func(name string, mtu int) (session.Device, error) {
 	return func(name string, mtu int) (session.Device, error) {
 		d, err := tun.Open(tun.Options{Name: name, MTU: mtu, Offload: t.Offload})
 		if err != nil {
@@ -54,7 +42,7 @@ func openDevice(t *config.Tunnel) func(name string, mtu int) (session.Device, er
 	}
 }
 
-// innerTLS returns how EAP-TLS is done for a tunnel.
-func innerTLS(t *config.Tunnel) session.InnerTLS {
+// InnerTLS returns how EAP-TLS is done for a tunnel.
+func InnerTLS(t *config.Tunnel) session.InnerTLS {
 	return func(server config.Server) (*tls.Config, error) { return trust.InnerTLS(t, server, time.Now) }
 }

@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"encoding/binary"
@@ -38,16 +38,16 @@ func TestTheServersRouterAdvertisementsChangeNothing(t *testing.T) {
 	local := netip.MustParsePrefix("fe80::2/64")
 	for name, open := range map[string]func(t *testing.T) (session.Device, error){
 		"under netifd": func(t *testing.T) (session.Device, error) {
-			d, err := netifdDevice(tunnel, noLog)(tunnel.Device(), 1400)
+			d, err := NetifdDevice(tunnel, noLog)(tunnel.Device(), 1400)
 			if err == nil { // as netifd does it
 				err = errors.Join(hostnet.SetUp(d.Name(), 0), hostnet.AddAddress(d.Name(), local, netip.Addr{}))
 			}
 			return d, err
 		},
 		"without netifd": func(t *testing.T) (session.Device, error) {
-			d, err := openDevice(tunnel)(tunnel.Device(), 1400)
+			d, err := OpenDevice(tunnel)(tunnel.Device(), 1400)
 			if err == nil {
-				h := &hostNetwork{tunnel: tunnel, logf: noLog}
+				h := &Network{tunnel: tunnel, logf: noLog}
 				err = h.Up(t.Context(), session.Link{Device: d.Name(), MTU: 1400, Local: netip.MustParseAddr("10.99.0.2"), Local6: local.Addr()})
 			}
 			return d, err

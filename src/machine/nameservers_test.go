@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"context"
@@ -166,7 +166,7 @@ func TestTheUplinksNameServersAreAskedFirst(t *testing.T) {
 		{"nobody knows", []netifd.NameServer{ignorant}, nil, errSystem, netip.Addr{}, "no such host"},
 		{"there are none, and the system does not know", nil, nil, errSystem, netip.Addr{}, errSystem.Error()},
 	} {
-		lookup := uplinkLookup(func(context.Context) ([]netifd.NameServer, error) { return c.servers, c.trouble }, 0,
+		lookup := UplinkLookup(func(context.Context) ([]netifd.NameServer, error) { return c.servers, c.trouble }, 0,
 			func(config.LogLevel, string, ...any) {},
 			func(context.Context, string) ([]netip.Addr, error) { return []netip.Addr{three}, c.system })
 		got, err := lookup(t.Context(), name)
@@ -186,7 +186,7 @@ func TestALookupThatWasGivenUpEnds(t *testing.T) {
 		t.Skip("port 53 needs root")
 	}
 	s := startNameServer(t, &nameServer{addr: netip.MustParseAddr("127.83.53.5"), silent: true})
-	lookup := uplinkLookup(func(context.Context) ([]netifd.NameServer, error) {
+	lookup := UplinkLookup(func(context.Context) ([]netifd.NameServer, error) {
 		return []netifd.NameServer{{Addr: s.addr}, {Addr: s.addr}}, nil
 	}, 0, func(config.LogLevel, string, ...any) {}, func(context.Context, string) ([]netip.Addr, error) {
 		t.Error("the system was asked after the end")

@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/hostnet"
 	"sstp/src/session"
@@ -35,7 +36,7 @@ func noLog(config.LogLevel, string, ...any) {}
 
 func TestADeviceUnderNetifdKeepsAnAddressWhenItIsGivenANewOne(t *testing.T) {
 	inNamespace(t)
-	d, err := netifdDevice(&config.Tunnel{Name: "vpn"}, noLog)("sstp-vpn", 1400)
+	d, err := NetifdDevice(&config.Tunnel{Name: "vpn"}, noLog)("sstp-vpn", 1400)
 	if err != nil {
 		t.Skipf("needs /dev/net/tun: %v", err)
 	}
@@ -52,12 +53,12 @@ func TestADeviceUnderNetifdKeepsAnAddressWhenItIsGivenANewOne(t *testing.T) {
 func TestANewAddressWithoutNetifdLeavesExactlyThat(t *testing.T) {
 	inNamespace(t)
 	tunnel := &config.Tunnel{Name: "vpn", DefaultRoute: true}
-	d, err := openDevice(tunnel)(tunnel.Device(), 1400)
+	d, err := OpenDevice(tunnel)(tunnel.Device(), 1400)
 	if err != nil {
 		t.Skipf("needs /dev/net/tun: %v", err)
 	}
 	defer d.Close()
-	h := &hostNetwork{tunnel: tunnel, logf: noLog}
+	h := &Network{tunnel: tunnel, logf: noLog}
 	for _, local := range []string{"10.99.0.2", "10.99.0.3"} {
 		l := session.Link{Device: d.Name(), MTU: 1400, Local: netip.MustParseAddr(local), Peer: netip.MustParseAddr("10.99.0.1")}
 		if err := h.Up(t.Context(), l); err != nil {
@@ -77,5 +78,14 @@ func wantAddress(t *testing.T, device string, want netip.Addr) {
 	list, err := hostnet.Addresses(device, false)
 	if err != nil || len(list) != 1 || list[0].Prefix.Addr() != want {
 		t.Errorf("%s has the addresses %v %v, want exactly %v", device, list, err, want)
+	}
+}
+
+func TestTheChildFollowsTheOptionsThatAreNetifds(t *testing.T) {
+	got := ChildFields(config.Values{
+		"defaultroute": {"0"}, "peerdns": {"1"}, "delegate": {"maybe"}, "metric": {"7"}, "dns_metric": {"x"}, "ip6table": {"vpn"}, "mtu": {"1400"},
+	})
+	if text := string(blobmsg.AppendJSON(nil, blobmsg.Tab(got...))); text != `{"defaultroute":false,"peerdns":true,"metric":7,"ip6table":"vpn"}` {
+		t.Errorf("%s", text)
 	}
 }

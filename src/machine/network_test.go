@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"errors"
@@ -21,7 +21,7 @@ import (
 type hostBed struct {
 	*testing.T
 	tunnel  *config.Tunnel
-	network *hostNetwork
+	network *Network
 	link    session.Link
 }
 
@@ -29,7 +29,7 @@ func newHostBed(t *testing.T, tunnel *config.Tunnel) *hostBed {
 	t.Helper()
 	inNamespace(t)
 	open := func(name string) session.Device {
-		d, err := openDevice(tunnel)(name, 1400)
+		d, err := OpenDevice(tunnel)(name, 1400)
 		if err != nil {
 			t.Skipf("needs /dev/net/tun: %v", err)
 		}
@@ -38,7 +38,7 @@ func newHostBed(t *testing.T, tunnel *config.Tunnel) *hostBed {
 	}
 	open("wan")
 	open(tunnel.Device())
-	b := &hostBed{t, tunnel, &hostNetwork{tunnel: tunnel, logf: noLog}, session.Link{
+	b := &hostBed{t, tunnel, &Network{tunnel: tunnel, logf: noLog}, session.Link{
 		Device: tunnel.Device(), MTU: 1400, Local: netip.MustParseAddr("10.99.0.2"), Peer: netip.MustParseAddr("10.99.0.1"),
 		Local6: netip.MustParseAddr("fe80::2"),
 	}}

@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"errors"
@@ -30,7 +30,7 @@ func TestTheSurroundingsAreThoseOfTheKernel(t *testing.T) {
 	inNamespace(t)
 	tunnel := &config.Tunnel{Name: "vpn"}
 	for _, name := range []string{"wan", "ppp", tunnel.Device()} {
-		d, err := openDevice(tunnel)(name, 1400)
+		d, err := OpenDevice(tunnel)(name, 1400)
 		if err != nil {
 			t.Skipf("needs /dev/net/tun: %v", err)
 		}
@@ -57,7 +57,7 @@ func TestTheSurroundingsAreThoseOfTheKernel(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	around, err := surroundings(tunnel)(t.Context())
+	around, err := Surroundings(tunnel)(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"context"
@@ -20,7 +20,7 @@ func TestNamesAreAskedForAndRememberedForHardTimes(t *testing.T) {
 		held, asked := false, 0
 		var answer []netip.Addr
 		var failure error
-		n := newNames(func() bool { return held }, func(ctx context.Context, host string) ([]netip.Addr, error) {
+		n := NewNames(func() bool { return held }, func(ctx context.Context, host string) ([]netip.Addr, error) {
 			asked++
 			if failure == context.DeadlineExceeded {
 				<-ctx.Done() // the name server does not answer

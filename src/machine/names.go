@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"bufio"
@@ -24,13 +24,13 @@ const (
 	serverLookup = 2 * time.Second
 )
 
-// lookupFunc returns the addresses of a name.
-type lookupFunc func(ctx context.Context, host string) ([]netip.Addr, error)
+// LookupFunc returns the addresses of a name.
+type LookupFunc func(ctx context.Context, host string) ([]netip.Addr, error)
 
-// names looks up servers' names and remembers what came of it: the name servers may not answer while a call is lost.
-type names struct {
+// Names looks up servers' names and remembers what came of it: the name servers may not answer while a call is lost.
+type Names struct {
 	held   func() bool // a lost call's device is held
-	lookup lookupFunc
+	lookup LookupFunc
 	logf   session.Logf
 
 	mu      sync.Mutex
@@ -38,13 +38,13 @@ type names struct {
 	trusted bool // the last answer was a remembered one, unasked
 }
 
-func newNames(held func() bool, lookup lookupFunc, logf session.Logf) *names {
-	return &names{held: held, logf: logf, known: map[string][]netip.Addr{}, lookup: lookup}
+func NewNames(held func() bool, lookup LookupFunc, logf session.Logf) *Names {
+	return &Names{held: held, logf: logf, known: map[string][]netip.Addr{}, lookup: lookup}
 }
 
 // Lookup fits transport.Options. While a device is held, every other answer is the remembered one, at once; the ones
 // between are asked for, and remembered ones where no answer comes.
-func (n *names) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+func (n *Names) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	held := n.held()
 	n.mu.Lock()
 	known := n.known[host]
@@ -74,16 +74,16 @@ func (n *names) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	return addrs, nil
 }
 
-// systemLookup asks the name servers of /etc/resolv.conf.
-func systemLookup(ctx context.Context, host string) ([]netip.Addr, error) {
+// SystemLookup asks the name servers of /etc/resolv.conf.
+func SystemLookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	resolver := net.Resolver{PreferGo: true}
 	return resolver.LookupNetIP(ctx, "ip", host)
 }
 
-// uplinkLookup asks the uplink's own name servers by the uplink, so that the tunnel's server is found while the system's
+// UplinkLookup asks the uplink's own name servers by the uplink, so that the tunnel's server is found while the system's
 // resolvers are those of the tunnel, lead into it, or are closed by the kill switch. Where the uplink has none or none of them
 // knows the name, the system is asked: it may know names of its own.
-func uplinkLookup(servers func(context.Context) ([]netifd.NameServer, error), mark int, logf session.Logf, system lookupFunc) lookupFunc {
+func UplinkLookup(servers func(context.Context) ([]netifd.NameServer, error), mark int, logf session.Logf, system LookupFunc) LookupFunc {
 	return func(ctx context.Context, host string) ([]netip.Addr, error) {
 		list, err := servers(ctx)
 		if err != nil {

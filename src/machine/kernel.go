@@ -1,0 +1,130 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+
+	"sstp/src/config"
+	"sstp/src/hostnet"
+	"sstp/src/reach"
+	"sstp/src/session"
+)
+
+// resolvConfs are where netifd lists name servers: of today, of before 21.02, and of machines without netifd.
+var resolvConfs = []string{"/tmp/resolv.conf.d/resolv.conf.auto", "/tmp/resolv.conf.auto", "/etc/resolv.conf"}
+
+// Kernel is the real kernel, as package netifd wants it.
+type Kernel struct{}
+
+func (Kernel) Device(name string) (up bool, addrs []netip.Addr, err error) {
+	if up, err = hostnet.IsUp(name); err != nil {
+		return false, nil, err
+	}
+	for _, v6 := range []bool{false, true} {
+		list, err := hostnet.Addresses(name, v6)
+		if err != nil {
+			return false, nil, err
+		}
+		for _, a := range list {
+			addrs = append(addrs, a.Prefix.Addr())
+		}
+	}
+	return up, addrs, nil
+}
+
+func (Kernel) Global6() (map[string]netip.Addr, error) {
+	list, err := hostnet.Addresses("", true)
+	global := map[string]netip.Addr{}
+	for _, a := range list {
+		if addr := a.Prefix.Addr(); addr.IsGlobalUnicast() && !addr.IsPrivate() {
+			global[a.Device] = addr
+		}
+	}
+	return global, err
+}
+
+func (Kernel) Way(q reach.Query) (reach.Route, error) {
+	r, err := hostnet.FindWay(hostnet.WayQuery{To: q.To, From: q.From, In: q.In, Device: q.Device})
+	return reach.Route{Dst: r.Dst, Gateway: r.Gateway, Device: r.Device, Metric: r.Metric, Table: r.Table}, err
+}
+
+func (Kernel) AddAddress(device string, addr netip.Prefix, peer netip.Addr) error {
+	return hostnet.AddAddress(device, addr, peer)
+}
+
+func (Kernel) DropAddress(device string, addr, peer netip.Addr) error {
+	return errors.Join(hostnet.DeleteAddress(device, netip.PrefixFrom(addr, addr.BitLen()), peer), hostnet.ForgetAddress(device, addr))
+}
+
+func (Kernel) AddRoute(r reach.Route) (added bool, err error) { return hostnet.LayRoute(hostRoute(r)) }
+
+func (Kernel) ReplaceRoute(r reach.Route) error { return hostnet.ReplaceRoute(hostRoute(r)) }
+
+func (Kernel) DeleteRoute(r reach.Route) error { return hostnet.DeleteRoute(hostRoute(r)) }
+
+func hostRoute(r reach.Route) hostnet.Route {
+	return hostnet.Route{Dst: r.Dst, Gateway: r.Gateway, Device: r.Device, Metric: r.Metric, Source: r.Source, Table: r.Table}
+}
+
+func (Kernel) Resolvers() string {
+	for _, path := range resolvConfs {
+		if text, err := os.ReadFile(path); err == nil {
+			return string(text)
+		}
+	}
+	return ""
+}
+
+// resolverFiles are where a machine keeps the name servers that it uses: OpenWrt those of its interfaces, systemd-resolved
+// those that it asks, everybody those of programs.
+var resolverFiles = []string{
+	"/tmp/resolv.conf.d/resolv.conf.auto", "/run/systemd/resolve/resolv.conf", "/etc/resolv.conf",
+}
+
+// Surroundings returns what tells a session of the networks around its tunnel, looked up in the kernel at that moment. The
+// tunnel's own device and name servers do not count: they are of the link before.
+func Surroundings(t *config.Tunnel) func(context.Context) (session.Surroundings, error) {
+	return func(context.Context) (around session.Surroundings, err error) {
+		addresses, err := hostnet.Addresses("", false)
+		if err != nil {
+			return around, err
+		}
+		for _, a := range addresses {
+			if a.Device == t.Device() {
+				continue
+			}
+			s := session.Subnet{Device: a.Device, Own: a.Prefix.Addr(), Prefix: a.Prefix.Masked()}
+			if a.Peer.IsValid() {
+				s.Prefix = netip.PrefixFrom(a.Peer, a.Prefix.Bits()).Masked()
+			}
+			around.Subnets = append(around.Subnets, s)
+		}
+		gateways, err := hostnet.Gateways(t.Device())
+		if err != nil {
+			return around, err
+		}
+		for _, r := range gateways {
+			around.Gateways = append(around.Gateways, session.Gateway{Addr: r.Gateway, Device: r.Device})
+		}
+		for _, file := range resolverFiles {
+			text, err := os.ReadFile(file)
+			if err == nil {
+				around.NameServers = append(around.NameServers, nameServers(string(text), t.Name)...)
+			}
+		}
+		return around, nil
+	}
+}
+
+// nameServers returns the name servers of a resolv.conf. netifd writes there of which interface each is; those of the
+// tunnel itself and of its IPv6 child are left out.
+func nameServers(text, tunnel string) (list []netip.Addr) {
+	for _, r := range reach.ParseResolvers(text) {
+		if r.Interface != tunnel && r.Interface != tunnel+"_6" {
+			list = append(list, r.Addr)
+		}
+	}
+	return list
+}

@@ -1,0 +1,85 @@
+package machine
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"sstp/src/config"
+	"sstp/src/hostnet"
+	"sstp/src/netifd"
+	"sstp/src/session"
+)
+
+// mendLimit bounds a look at the default routes.
+const mendLimit = time.Second
+
+// KeepDefaultRoutes mends the default routes at once, for a daemon before us may have been killed, and whenever one has gone,
+// until ctx ends.
+func KeepDefaultRoutes(ctx context.Context, iface *netifd.Interface, logf session.Logf) {
+	mend := func() {
+		limited, cancel := context.WithTimeout(ctx, mendLimit)
+		defer cancel()
+		iface.MendRoutes(limited)
+	}
+	mend()
+	if err := hostnet.WatchDefaultRoute(ctx, mend); err != nil {
+		logf(config.LogDebug, "%v", err)
+	}
+}
+
+// trafficPause is how long news of the kernel is collected before it is looked at: it comes in bursts, and some of it is what
+// the look before has caused.
+const trafficPause = 250 * time.Millisecond
+
+// WatchTraffic calls recheck soon after something changed in the kernel by which traffic may take another way.
+func WatchTraffic(ctx context.Context, device string, recheck func(reason string)) error {
+	news := make(chan string, 1)
+	var collecting sync.WaitGroup
+	defer collecting.Wait()
+	collecting.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case what := <-news:
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(trafficPause):
+				}
+				recheck("the kernel has news of " + what)
+			}
+		}
+	})
+	return hostnet.WatchTraffic(ctx, device, func(what string) {
+		select {
+		case news <- what:
+		default:
+		}
+	})
+}
+
+// Watched is who hears of the kernel's news.
+type Watched struct {
+	Interface *netifd.Interface
+	Device    string
+	Recheck   func(reason string) // of the session
+	Log       session.Logf
+}
+
+// WatchKernel follows the news of the kernel that netifd does not tell of, until ctx ends: it mends default routes, rechecks
+// the uplinks when a cable is plugged or pulled, and has the kernel looked at when traffic may have taken another way.
+func WatchKernel(ctx context.Context, w Watched) {
+	var all sync.WaitGroup
+	all.Go(func() { KeepDefaultRoutes(ctx, w.Interface, w.Log) })
+	all.Go(func() {
+		if err := WatchTraffic(ctx, w.Device, w.Recheck); err != nil {
+			w.Log(config.LogDebug, "%v", err)
+		}
+	})
+	if err := hostnet.WatchCarrier(ctx, w.Interface.Recheck); err != nil {
+		w.Log(config.LogDebug, "%v", err)
+	}
+	all.Wait()
+}
