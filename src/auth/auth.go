@@ -1,9 +1,9 @@
-// Package auth proves who we are to the other end of a PPP link, and has it prove that it knows us: PAP (RFC 1334),
+// Package auth authenticates the two ends of a PPP link to each other: PAP (RFC 1334),
 // CHAP-MD5 (RFC 1994), MS-CHAPv2 (RFC 2759) and EAP (RFC 3748) with the methods MD5, MS-CHAPv2
 // (draft-kamath-pppext-eap-mschapv2) and TLS (RFC 5216, RFC 9190). Both roles are here: Peer is the client that is asked,
 // Authenticator the server that asks. Each takes packets and the time and returns what to do; neither opens a
-// connection, starts a goroutine, reads a clock or writes a log. The package knows nothing of LCP, which agrees on the
-// protocol, nor of SSTP's crypto binding ([MS-SSTP] 3.2.5.2), for which a success carries the key.
+// connection, starts a goroutine, reads a clock or writes a log. LCP, which agrees on the protocol, is not in it, nor is
+// SSTP's crypto binding ([MS-SSTP] 3.2.5.2), for which a Success carries the key.
 package auth
 
 import (
@@ -12,11 +12,11 @@ import (
 	"sstp/src/fault"
 )
 
-// Method is a way to authenticate, named as in option auth.
+// Method is a method of authentication, named as in option auth.
 type Method string
 
-// The methods. EAPMD5 names what was used in a Success and is no value of the option: EAP-MD5 is as weak as CHAP-MD5
-// and is used exactly where CHAP is allowed and EAP was agreed on.
+// The methods. EAPMD5 stands only in a Success and is no value of the option: EAP-MD5 is as weak as CHAP-MD5, and is used
+// exactly where CHAP is allowed and LCP agreed on EAP.
 const (
 	EAPTLS      Method = "eap-tls"
 	MSCHAPv2    Method = "mschapv2"
@@ -103,14 +103,14 @@ next:
 	return list
 }
 
-// Kind says what an Action asks for.
+// Kind is what an Action asks for or reports.
 type Kind uint8
 
 // The kinds of Action.
 const (
 	Send    Kind = iota + 1 // send Data, a PAP, CHAP or EAP packet
-	Success                 // authentication is over and good: HLAK, Method and User (Authenticator) are set
-	Failure                 // authentication is over and bad: Err is the reason, By is who found it bad
+	Success                 // authentication has succeeded: HLAK, Method and User (Authenticator) are set
+	Failure                 // authentication has failed: Err is the reason, By is who refused
 )
 
 // Action is one thing that the caller must do, in the order returned. Success comes at most once, Failure at most once

@@ -10,7 +10,7 @@ import (
 	"sstp/src/text"
 )
 
-// AuthenticatorConfig is what an Authenticator needs to know.
+// AuthenticatorConfig is what an Authenticator is made of.
 type AuthenticatorConfig struct {
 	Name    string                                       // ours, in challenges; may be empty
 	Secret  func(user string) (password string, ok bool) // the name is as the peer sent it
@@ -41,7 +41,7 @@ func (cfg *AuthenticatorConfig) failMessage() string {
 	return "Authentication failure"
 }
 
-// Authenticator is the server's side of one authentication. It refuses once: a peer that fails is not asked again.
+// Authenticator is the server's side of one authentication. It does not ask a peer that has failed again.
 type Authenticator struct {
 	conversation conversation
 	proto        serverProtocol
@@ -55,7 +55,7 @@ type serverProtocol interface {
 	challenge(now time.Time) []Action
 }
 
-// NewAuthenticator returns an Authenticator for the protocol that LCP has agreed on. Without one, everybody is let in.
+// NewAuthenticator returns an Authenticator for the protocol that LCP has agreed on. Without a protocol it admits everybody.
 func NewAuthenticator(cfg AuthenticatorConfig, lcp LCPAuth) *Authenticator {
 	cfg.NextID = orCounter(cfg.NextID)
 	cfg.FragmentLen = orFragmentLen(cfg.FragmentLen)
@@ -68,7 +68,7 @@ func NewAuthenticator(cfg AuthenticatorConfig, lcp LCPAuth) *Authenticator {
 	}
 	switch lcp {
 	case LCPAuth{}:
-		a.conversation.admitted = true
+		a.conversation.unasked = true
 		return a
 	case LCPAuth{protocolPAP, 0}:
 		a.proto = &papAuthenticator{cfg: &cfg}
@@ -85,33 +85,37 @@ func NewAuthenticator(cfg AuthenticatorConfig, lcp LCPAuth) *Authenticator {
 }
 
 // Start begins: LCP is open.
-func (a *Authenticator) Start(now time.Time) []Action { return a.out(a.conversation.start(now)) }
+func (a *Authenticator) Start(now time.Time) []Action {
+	return a.filterDropped(a.conversation.start(now))
+}
 
 // Receive takes one packet of the agreed protocol; it keeps nothing of packet.
 func (a *Authenticator) Receive(now time.Time, packet []byte) []Action {
-	return a.out(a.conversation.receive(now, packet))
+	return a.filterDropped(a.conversation.receive(now, packet))
 }
 
-// Advance tells the time; due when Deadline has come.
-func (a *Authenticator) Advance(now time.Time) []Action { return a.out(a.conversation.advance(now)) }
+// Advance does what is due at now. It must be called when Deadline has come.
+func (a *Authenticator) Advance(now time.Time) []Action {
+	return a.filterDropped(a.conversation.advance(now))
+}
 
 // Deadline returns when Advance must be called; zero: never.
 func (a *Authenticator) Deadline() time.Time { return a.conversation.deadline() }
 
-// Challenge asks the peer again, as some servers do at intervals (RFC 1994 section 2; accel-ppp's option interval).
-// There is nothing to do for it under PAP, or before Start.
+// Challenge asks the peer again, as some servers do at intervals (RFC 1994 section 2; accel-ppp's option interval). It
+// does nothing under PAP, or before Start.
 func (a *Authenticator) Challenge(now time.Time) []Action {
 	if a.proto == nil || a.conversation.closed || a.conversation.heard.IsZero() {
 		return nil
 	}
-	return a.out(a.conversation.filter(a.proto.challenge(now)))
+	return a.filterDropped(a.conversation.filter(a.proto.challenge(now)))
 }
 
-// Close gives up what an unfinished authentication holds; afterwards the Authenticator does nothing more.
+// Close frees what an unfinished authentication holds; afterwards the Authenticator does nothing more.
 func (a *Authenticator) Close() { a.conversation.close() }
 
-// out loses the packets that are to be lost.
-func (a *Authenticator) out(do []Action) []Action {
+// filterDropped takes out the packets that AuthenticatorConfig.Drop wants lost.
+func (a *Authenticator) filterDropped(do []Action) []Action {
 	if a.drop == nil {
 		return do
 	}
@@ -140,22 +144,22 @@ func clientRefused(cfg *AuthenticatorConfig, user string) *fault.Error {
 type transmission struct {
 	packet []byte
 	times  int
-	again  time.Time
+	nextAt time.Time
 }
 
-// begin returns the first one.
+// begin returns the first transmission.
 func (t *transmission) begin(now time.Time, packet []byte) []Action {
 	*t = transmission{packet, 1, now.Add(restartInterval)}
 	return []Action{send(bytes.Clone(packet))}
 }
 
-// advance returns the next one; after the last, the failure.
+// advance returns the next transmission, or the failure after the last.
 func (t *transmission) advance(now time.Time, what LCPAuth) []Action {
 	if t.times == maxTransmissions {
 		return []Action{fail(silent("client", what))}
 	}
 	t.times++
-	t.again = now.Add(restartInterval)
+	t.nextAt = now.Add(restartInterval)
 	return []Action{send(bytes.Clone(t.packet))}
 }
 

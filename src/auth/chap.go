@@ -25,7 +25,7 @@ const (
 // send the verdict on the response before.
 const maxPending = 4
 
-// chapPeer answers challenges by CHAP-MD5 (RFC 1994) or MS-CHAPv2 (RFC 2759), each anew and at any time.
+// chapPeer answers challenges by CHAP-MD5 (RFC 1994) or MS-CHAPv2 (RFC 2759), at any time and each by itself.
 type chapPeer struct {
 	cfg     *PeerConfig
 	ms      bool
@@ -64,13 +64,13 @@ func (p *chapPeer) answer(id uint8, body []byte) []Action {
 		return p.ignore("a challenge of the wrong length")
 	}
 	var value []byte
-	var show *proof
+	var expected *proof
 	if p.ms {
 		v, s, err := answerMSCHAPv2(p.cfg.Rand, p.cfg.Username, p.cfg.Password, [16]byte(challenge))
 		if err != nil {
 			return []Action{fail(noRandom(err))}
 		}
-		value, show = v[:], s
+		value, expected = v[:], s
 	} else {
 		v := md5Response(id, p.cfg.Password, challenge)
 		value = v[:]
@@ -78,13 +78,13 @@ func (p *chapPeer) answer(id uint8, body []byte) []Action {
 	if len(p.pending) == maxPending {
 		p.forget(1)
 	}
-	p.pending = append(p.pending, pending{id, show})
+	p.pending = append(p.pending, pending{id, expected})
 	return []Action{send(assemble(chapResponse, id, counted(value), []byte(p.cfg.Username)))}
 }
 
-// success counts for the response it names. For MS-CHAPv2 the proof decides which of those with this Id it was, and
-// with it which keys hold; without a right one it is the answer of somebody who does not know the password (RFC 2759
-// section 5).
+// success handles a Success. It counts for the response with its Id. Under MS-CHAPv2 the proof decides which of several
+// responses with this Id it answers, and so which keys are right; without a right proof the server does not know the
+// password (RFC 2759 section 5).
 func (p *chapPeer) success(id uint8, message []byte) []Action {
 	named := false
 	for _, q := range p.pending {
@@ -113,7 +113,8 @@ func (p *chapPeer) success(id uint8, message []byte) []Action {
 	return []Action{fail(badProof(message))}
 }
 
-// failure is final whatever R= allows: another try with the same password could lock the account.
+// failure handles a Failure. It is final even if R= allows a retry: another try with the same password could lock the
+// account.
 func (p *chapPeer) failure(id uint8, message []byte) []Action {
 	for _, q := range p.pending {
 		if q.id != id {
@@ -168,7 +169,7 @@ type chapAuthenticator struct {
 	id      uint8
 	value   [16]byte
 	waiting transmission
-	verdict []byte // sent on the response to the current challenge; a repeated response gets it again
+	verdict []byte // sent in answer to the response; a repeated response gets it again
 	ignored string
 }
 
@@ -229,7 +230,7 @@ func (c *chapAuthenticator) advance(now time.Time) []Action {
 	return c.waiting.advance(now, LCPAuth{protocolCHAP, algorithm})
 }
 
-func (c *chapAuthenticator) deadline() time.Time { return c.waiting.again }
+func (c *chapAuthenticator) deadline() time.Time { return c.waiting.nextAt }
 func (c *chapAuthenticator) note() string        { return c.ignored }
 func (c *chapAuthenticator) close()              { c.waiting.end() }
 

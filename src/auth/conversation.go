@@ -15,14 +15,13 @@ const (
 	maxTransmissions   = 10
 )
 
-// protocol is one role in one authentication protocol. What it returns is filtered by conversation, so it may report
-// the success of a re-authentication like any other.
+// protocol is one role in one authentication protocol. It reports each success: conversation lets the first one pass.
 type protocol interface {
 	start(now time.Time) []Action
 	receive(now time.Time, packet []byte) []Action
 	advance(now time.Time) []Action // due when deadline has come
 	deadline() time.Time            // zero: none
-	note() string                   // what the last packet that was ignored had wrong; empty: none was
+	note() string                   // why the last packet was ignored; empty: none was
 	close()
 }
 
@@ -33,9 +32,9 @@ type conversation struct {
 	timeout   time.Duration
 	proto     protocol
 	refusal   *fault.Error // why the conversation must not even begin; nil: it may
-	admitted  bool         // nobody asks anything: Start is the success
+	unasked   bool         // nobody asks for anything: Start is the success
 	limit     time.Time    // zero: not started, or over
-	heard     time.Time    // when the other end last said something
+	heard     time.Time    // when the last packet came
 	succeeded bool
 	closed    bool
 }
@@ -46,7 +45,7 @@ func (c *conversation) start(now time.Time) []Action {
 		return nil
 	case c.refusal != nil:
 		return c.filter([]Action{fail(c.refusal)})
-	case c.admitted:
+	case c.unasked:
 		return c.filter([]Action{{Kind: Success}})
 	}
 	c.heard, c.limit = now, now.Add(c.timeout)
@@ -134,7 +133,7 @@ func orFragmentLen(n int) int {
 	return min(n, maxFragmentLen)
 }
 
-// has tells whether the methods contain m.
+// has reports whether the methods contain m.
 func has(methods []Method, m Method) bool {
 	for _, have := range methods {
 		if have == m {

@@ -70,11 +70,11 @@ func typeName(t uint8) string {
 	return "EAP type " + strconv.Itoa(int(t))
 }
 
-// reply is what a method of the peer makes of a Request. All empty: the Request was ignored.
+// reply is a peer method's answer to a Request.
 type reply struct {
 	data []byte // what to respond, behind the type
 	err  *fault.Error
-	by   fault.Party // who has found it bad; with err
+	by   fault.Party // who refused; with err
 	note string      // why the Request was ignored
 }
 
@@ -82,15 +82,15 @@ type reply struct {
 type eapMethod interface {
 	// request answers a Request; data is what lies behind the type.
 	request(now time.Time, id uint8, data []byte) reply
-	// proven tells whether the server has shown all that the method asks of it, so that EAP-Success may count.
+	// proven reports whether the server has proved all that the method requires, so that EAP-Success may count.
 	proven() (hlak [32]byte, ok bool)
-	// refusal tells what an EAP-Failure means, where the method knows more than that the server refused.
+	// refusal returns what an EAP-Failure means, or nil if the method knows no more than that the server refused.
 	refusal() *fault.Error
 	close()
 }
 
-// eapPeer is the peer of RFC 3748: it answers Requests, one at a time, by the one method that the server proposed and
-// we allow.
+// eapPeer is the peer of RFC 3748. It answers Requests, one at a time, by the method that the server proposed, if we allow
+// it.
 type eapPeer struct {
 	cfg      *PeerConfig
 	allowed  []byte // types, the most preferred first
@@ -127,8 +127,8 @@ func (e *eapPeer) receive(now time.Time, packet []byte) []Action {
 	return e.ignore("an EAP packet that no server sends")
 }
 
-// request answers. The same Request once more is a retransmission and gets the same Response (RFC 3748 section 4.1);
-// another one under the same Id is a server that does not count.
+// request answers a Request. The same Request again is a retransmission and gets the same Response (RFC 3748 section 4.1).
+// A different one under the same Id is a new one: there are servers that do not count.
 func (e *eapPeer) request(now time.Time, whole []byte, id uint8, body []byte) []Action {
 	if len(body) == 0 {
 		return e.ignore("an EAP Request without a type")
@@ -157,7 +157,7 @@ func (e *eapPeer) request(now time.Time, whole []byte, id uint8, body []byte) []
 // respond returns what to respond, with the type before it.
 func (e *eapPeer) respond(now time.Time, id, typ uint8, data []byte) reply {
 	switch {
-	case typ == typeIdentity: // a new conversation; what its text says is not for us (SoftEther ends it with NUL)
+	case typ == typeIdentity: // a new conversation; its text is ignored (SoftEther ends it with NUL)
 		e.forget()
 		return reply{data: append([]byte{typeIdentity}, e.cfg.Username...)}
 	case typ == typeNotification:
@@ -189,7 +189,7 @@ func (e *eapPeer) respond(now time.Time, id, typ uint8, data []byte) reply {
 	return r
 }
 
-// nak refuses the proposed type and names those that we would take, the best first; 0: none (RFC 3748 section 5.3.1).
+// nak refuses the proposed type and names those that we accept, the best first; 0 means none (RFC 3748 section 5.3.1).
 func (e *eapPeer) nak(typ uint8) reply {
 	if bytes.IndexByte(e.denied, typ) < 0 {
 		e.denied = append(e.denied, typ)
@@ -210,8 +210,8 @@ func (e *eapPeer) newMethod(typ uint8) eapMethod {
 	return &md5Peer{cfg: e.cfg}
 }
 
-// success ends the conversation well if the method says so. The Id is not looked at: there are servers that count it
-// on, and it proves nothing.
+// success ends the conversation in success if the server has proved itself. The Id is ignored: some servers count it up,
+// and it proves nothing.
 func (e *eapPeer) success() []Action {
 	if e.method == nil {
 		if e.done && !e.asked {
@@ -253,7 +253,7 @@ func (e *eapPeer) failure() []Action {
 	return []Action{denied(refused(e.notified))}
 }
 
-// forget ends what the current conversation holds.
+// forget drops the current conversation.
 func (e *eapPeer) forget() {
 	if e.method != nil {
 		e.method.close()

@@ -21,11 +21,11 @@ const mschapHeaderLen = 4
 // mschapPeer is EAP-MSCHAPv2: the exchange of RFC 2759 in EAP, with the verdict as one more Request.
 type mschapPeer struct {
 	cfg      *PeerConfig
-	show     *proof // of the last challenge answered
+	expected *proof // of the last challenge answered
 	verified bool   // the server has shown it
 }
 
-// request reads the header that server and client share. Its MS-Length repeats EAP's Length, which rules here.
+// request handles the header that server and client share. Its MS-Length repeats EAP's Length and is ignored.
 func (m *mschapPeer) request(now time.Time, _ uint8, data []byte) reply {
 	if len(data) < mschapHeaderLen {
 		return reply{note: "an EAP-MSCHAPv2 packet without its header"}
@@ -35,7 +35,7 @@ func (m *mschapPeer) request(now time.Time, _ uint8, data []byte) reply {
 	case opChallenge:
 		return m.answer(msID, body)
 	case opSuccess:
-		if m.show == nil || !m.show.verify(body) {
+		if m.expected == nil || !m.expected.verify(body) {
 			return reply{err: badProof(body)}
 		}
 		m.verified = true
@@ -51,12 +51,12 @@ func (m *mschapPeer) answer(msID uint8, body []byte) reply {
 	if !ok || len(challenge) != 16 {
 		return reply{note: "a challenge of the wrong length"}
 	}
-	value, show, err := answerMSCHAPv2(m.cfg.Rand, m.cfg.Username, m.cfg.Password, [16]byte(challenge))
+	value, expected, err := answerMSCHAPv2(m.cfg.Rand, m.cfg.Username, m.cfg.Password, [16]byte(challenge))
 	if err != nil {
 		return reply{err: noRandom(err)}
 	}
 	m.close()
-	m.show = show
+	m.expected = expected
 	return reply{data: appendMSCHAP(opResponse, msID, counted(value[:]), []byte(m.cfg.Username))}
 }
 
@@ -64,19 +64,19 @@ func (m *mschapPeer) proven() (hlak [32]byte, ok bool) {
 	if !m.verified {
 		return hlak, false
 	}
-	return m.show.hlak, true
+	return m.expected.hlak, true
 }
 
 func (m *mschapPeer) refusal() *fault.Error { return nil }
 
 func (m *mschapPeer) close() {
-	if m.show != nil {
-		m.show.wipe()
+	if m.expected != nil {
+		m.expected.wipe()
 	}
-	m.show, m.verified = nil, false
+	m.expected, m.verified = nil, false
 }
 
-// appendMSCHAP lays out what lies behind the EAP type, with an MS-Length that is EAP's Length less 5.
+// appendMSCHAP returns what follows the EAP type. MS-Length is EAP's Length minus 5.
 func appendMSCHAP(op, msID uint8, parts ...[]byte) []byte {
 	b := []byte{op, msID, 0, 0}
 	for _, p := range parts {
@@ -86,7 +86,7 @@ func appendMSCHAP(op, msID uint8, parts ...[]byte) []byte {
 	return b
 }
 
-// md5Peer is EAP-MD5 (RFC 3748 section 5.4): CHAP-MD5 in EAP. The server shows nothing in turn.
+// md5Peer is EAP-MD5 (RFC 3748 section 5.4): CHAP-MD5 in EAP. The server proves nothing.
 type md5Peer struct {
 	cfg      *PeerConfig
 	answered bool

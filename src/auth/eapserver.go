@@ -10,21 +10,21 @@ import (
 	"sstp/src/fault"
 )
 
-// next is what a method of the authenticator makes of a Response.
+// next is an authenticator method's answer to a Response.
 type next struct {
 	request []byte       // ask this next, behind the type
-	good    bool         // the peer is who it says: EAP-Success
+	good    bool         // the peer has proved itself: EAP-Success
 	hlak    [32]byte     // with good
-	user    string       // with good, where it is another name than the identity that was proven
+	user    string       // with good: the proven name, where it differs from the identity
 	err     *fault.Error // the peer is refused: EAP-Failure
-	ignored string       // the Response makes no sense
+	ignored string       // why the Response was ignored
 }
 
 // eapServerMethod is the authenticator's side of one EAP method.
 type eapServerMethod interface {
 	// first returns the first Request, behind the type.
 	first(now time.Time, id uint8) next
-	// response goes on; id is that of the Request that would follow.
+	// response handles a Response. id is that of the Request that would follow.
 	response(now time.Time, id uint8, data []byte) next
 	close()
 }
@@ -40,7 +40,7 @@ type eapAuthenticator struct {
 	answered bool // the peer has answered by the method
 	user     string
 	waiting  transmission
-	over     []byte // EAP-Success, sent again for a repeated Response
+	success  []byte // EAP-Success, sent again for a repeated Response
 	ignored  string
 }
 
@@ -59,7 +59,7 @@ func (e *eapAuthenticator) start(now time.Time) []Action {
 
 func (e *eapAuthenticator) challenge(now time.Time) []Action {
 	e.close()
-	e.denied, e.answered, e.over, e.user = nil, false, nil, ""
+	e.denied, e.answered, e.success, e.user = nil, false, nil, ""
 	return e.ask(now, typeIdentity, nil)
 }
 
@@ -74,8 +74,8 @@ func (e *eapAuthenticator) receive(now time.Time, packet []byte) []Action {
 	switch {
 	case !ok || code != eapResponse || id != e.id || len(body) == 0:
 		return e.ignore("an EAP packet that does not respond to the request")
-	case e.over != nil:
-		return []Action{send(bytes.Clone(e.over))}
+	case e.success != nil:
+		return []Action{send(bytes.Clone(e.success))}
 	}
 	typ, data := body[0], body[1:]
 	switch {
@@ -95,10 +95,11 @@ func (e *eapAuthenticator) receive(now time.Time, packet []byte) []Action {
 		return e.ignore(n.ignored)
 	}
 	e.answered = true
-	return e.goOn(now, n)
+	return e.follow(now, n)
 }
 
-func (e *eapAuthenticator) goOn(now time.Time, n next) []Action {
+// follow does what a method wants.
+func (e *eapAuthenticator) follow(now time.Time, n next) []Action {
 	switch {
 	case n.err != nil:
 		return e.refuse(n.err)
@@ -113,7 +114,7 @@ func (e *eapAuthenticator) goOn(now time.Time, n next) []Action {
 	return e.ask(now, e.typ, n.request)
 }
 
-// propose begins the first of the wanted types that we offer and that was not refused.
+// propose begins the first of the wanted types that we offer and the peer has not refused.
 func (e *eapAuthenticator) propose(now time.Time, wanted []byte) []Action {
 	if e.method != nil {
 		e.denied = append(e.denied, e.typ)
@@ -133,7 +134,7 @@ func (e *eapAuthenticator) propose(now time.Time, wanted []byte) []Action {
 		default:
 			e.method = &md5Server{cfg: e.cfg, user: e.user}
 		}
-		return e.goOn(now, e.method.first(now, e.id+1))
+		return e.follow(now, e.method.first(now, e.id+1))
 	}
 	return e.refuse(fault.New(fault.AuthMethodRefused, fault.StageAuth, "The client wants none of the EAP methods offered."))
 }
@@ -147,9 +148,9 @@ func (e *eapAuthenticator) accept(hlak [32]byte) []Action {
 		method = EAPMSCHAPv2
 	}
 	e.close()
-	e.over = assemble(eapSuccess, e.id)
+	e.success = assemble(eapSuccess, e.id)
 	return []Action{
-		send(bytes.Clone(e.over)),
+		send(bytes.Clone(e.success)),
 		{Kind: Success, Method: method, HLAK: hlak, User: e.user},
 	}
 }
@@ -167,7 +168,7 @@ func (e *eapAuthenticator) advance(now time.Time) []Action {
 	return e.waiting.advance(now, LCPAuth{Protocol: protocolEAP})
 }
 
-func (e *eapAuthenticator) deadline() time.Time { return e.waiting.again }
+func (e *eapAuthenticator) deadline() time.Time { return e.waiting.nextAt }
 func (e *eapAuthenticator) note() string        { return e.ignored }
 
 func (e *eapAuthenticator) close() {
@@ -261,7 +262,7 @@ type tlsServer struct {
 	now    time.Time
 	engine *engine
 	flow   flow
-	refuse *fault.Error // the alert is under way
+	refuse *fault.Error // why the alert was sent; the refusal follows when it is acknowledged
 }
 
 func newTLSServer(cfg *AuthenticatorConfig) *tlsServer {

@@ -11,8 +11,8 @@ import (
 	"sstp/src/fault"
 )
 
-// maxStarts is how often a server may begin EAP-TLS anew in one conversation. SoftEther 5.02 does so after a failure,
-// with TLS 1.3's tickets off and then without TLS 1.3.
+// maxStarts is how often a server may begin EAP-TLS in one conversation. SoftEther 5.02 begins again after a failure, with
+// TLS 1.3's tickets off and then without TLS 1.3.
 const maxStarts = 5
 
 // tlsPeer is EAP-TLS (RFC 5216, RFC 9190).
@@ -27,8 +27,8 @@ type tlsPeer struct {
 
 func newTLSPeer(cfg *PeerConfig) *tlsPeer { return &tlsPeer{cfg: cfg} }
 
-// clientConfig is the caller's configuration without what an EAP-TLS handshake must not do: resume, as no session
-// outlives a call, or renegotiate.
+// clientConfig returns the caller's configuration without resumption, as no session outlives a call, and without
+// renegotiation.
 func (t *tlsPeer) clientConfig() *tls.Config {
 	c := t.cfg.TLS.Clone()
 	if c.MaxVersion == 0 {
@@ -39,7 +39,7 @@ func (t *tlsPeer) clientConfig() *tls.Config {
 	return withClockAndRand(c, func() time.Time { return t.now }, t.cfg.Rand)
 }
 
-// withClockAndRand sets where crypto/tls takes time and randomness from, unless the caller has.
+// withClockAndRand sets the sources of time and randomness that the caller has not set.
 func withClockAndRand(c *tls.Config, clock func() time.Time, random io.Reader) *tls.Config {
 	if c.Time == nil {
 		c.Time = clock
@@ -84,8 +84,8 @@ func (t *tlsPeer) begin() reply {
 	return t.step(nil)
 }
 
-// step hands the server's turn to TLS and returns our turn. A handshake that failed on our side sends its alert before
-// the failure; one that the server ended is left to the server: it may begin anew, or send EAP-Failure.
+// step hands the server's turn to TLS and returns our turn. If the handshake failed on our side, the alert goes out before
+// the failure. If the server ended it, the server goes on: it may begin again, or send EAP-Failure.
 func (t *tlsPeer) step(message []byte) reply {
 	out := t.engine.step(message)
 	r := reply{data: t.flow.give(out)}
@@ -127,7 +127,7 @@ const (
 		"of that certificate into ca_cert."
 )
 
-// tlsFault says in the user's words why EAP-TLS failed.
+// tlsFault returns why EAP-TLS failed, in the user's words.
 func tlsFault(err error) *fault.Error {
 	var own *fault.Error
 	if errors.As(err, &own) { // of the caller's own verification

@@ -52,8 +52,7 @@ func HashNtPasswordHash(hash [16]byte) (hashHash [16]byte) {
 	return hashHash
 }
 
-// ChallengeHash returns what both challenges and the user name, without its domain, come down to (RFC 2759
-// section 8.2).
+// ChallengeHash returns the hash of both challenges and the user name without its domain (RFC 2759 section 8.2).
 func ChallengeHash(peerChallenge, authChallenge [16]byte, user string) (hash [8]byte) {
 	h := sha1.New()
 	h.Write(peerChallenge[:])
@@ -168,7 +167,7 @@ func MSCHAPv2HLAK(hash [16]byte, ntResponse [24]byte) (hlak [32]byte) {
 // section 4).
 const responseLen = 49
 
-// proof is what the client keeps of a challenge that it answered: the server's part and the key that goes with it.
+// proof is what the client keeps of a challenge that it answered: what the server must show, and the key.
 type proof struct {
 	want [42]byte
 	hlak [32]byte
@@ -193,7 +192,7 @@ func answerMSCHAPv2(random io.Reader, name, password string, authChallenge [16]b
 	return value, p, nil
 }
 
-// verify tells whether a Success message begins with the right proof. What follows is free text: accel-ppp adds
+// verify reports whether a Success message begins with the right proof. What follows is free text: accel-ppp adds
 // " M=Authentication succeeded".
 func (p *proof) verify(message []byte) bool {
 	return len(message) >= len(p.want) && subtle.ConstantTimeCompare(message[:len(p.want)], p.want[:]) == 1

@@ -10,7 +10,7 @@ import (
 // (RFC 1334 section 2.2, RFC 1994 section 4, RFC 3748 section 4).
 const headerLen = 4
 
-// cut takes a packet apart. The Length field rules: what lies behind it is padding (RFC 1661 section 5; RouterOS sends
+// cut splits a packet into its fields. What lies behind its Length is padding (RFC 1661 section 5; RouterOS sends
 // a PAP Authenticate-Ack of Length 4 with text behind it). Not ok: shorter than it claims, or than a header.
 func cut(packet []byte) (code, id uint8, body []byte, ok bool) {
 	if len(packet) < headerLen {
@@ -23,7 +23,7 @@ func cut(packet []byte) (code, id uint8, body []byte, ok bool) {
 	return packet[0], packet[1], packet[headerLen:n:n], true
 }
 
-// assemble lays out a packet with the body in parts; the caller sees to it that they fit a Length.
+// assemble builds a packet from the parts of its body. The caller must see to it that they fit the Length.
 func assemble(code, id uint8, parts ...[]byte) []byte {
 	b := []byte{code, id, 0, 0}
 	for _, p := range parts {
@@ -48,11 +48,11 @@ func counted(field []byte) []byte {
 	return append([]byte{byte(len(field))}, field...)
 }
 
-// send is the Action that sends the packet.
+// send returns the Action that sends the packet.
 func send(packet []byte) Action { return Action{Kind: Send, Data: packet} }
 
-// fail is the Action that reports a failure that we have found.
+// fail returns the Action for a login that we refuse.
 func fail(err *fault.Error) Action { return Action{Kind: Failure, Err: err} }
 
-// denied is the Action that reports a failure of which the other end has told us.
+// denied returns the Action for a login that the other end refused.
 func denied(err *fault.Error) Action { return Action{Kind: Failure, Err: err, By: fault.Peer} }

@@ -12,12 +12,12 @@ const (
 	papNak     = 3
 )
 
-// papPeer sends name and password until it is told (RFC 1334 section 2). The server shows nothing in turn.
+// papPeer sends name and password until it gets an answer (RFC 1334 section 2). The server proves nothing.
 type papPeer struct {
 	cfg     *PeerConfig
 	sent    [256]bool // the Ids under which we asked: a slow server's answer may be one to an earlier request
 	times   int
-	again   time.Time
+	nextAt  time.Time
 	ignored string
 }
 
@@ -28,7 +28,7 @@ func (p *papPeer) advance(now time.Time) []Action {
 		return []Action{fail(silent("server", LCPAuth{Protocol: protocolPAP}))}
 	}
 	p.times++
-	p.again = now.Add(restartInterval)
+	p.nextAt = now.Add(restartInterval)
 	id := p.cfg.NextID()
 	p.sent[id] = true
 	return []Action{send(assemble(papRequest, id, counted([]byte(p.cfg.Username)), counted([]byte(p.cfg.Password))))}
@@ -42,7 +42,7 @@ func (p *papPeer) receive(now time.Time, packet []byte) []Action {
 	}
 	switch code {
 	case papAck:
-		p.again = time.Time{}
+		p.nextAt = time.Time{}
 		return []Action{{Kind: Success, Method: PAP}}
 	case papNak:
 		// SoftEther and RouterOS leave the message out, with its length.
@@ -56,9 +56,9 @@ func (p *papPeer) receive(now time.Time, packet []byte) []Action {
 	return nil
 }
 
-func (p *papPeer) deadline() time.Time { return p.again }
+func (p *papPeer) deadline() time.Time { return p.nextAt }
 func (p *papPeer) note() string        { return p.ignored }
-func (p *papPeer) close()              { p.again = time.Time{} }
+func (p *papPeer) close()              { p.nextAt = time.Time{} }
 
 // papAuthenticator waits for name and password.
 type papAuthenticator struct {

@@ -10,11 +10,11 @@ import (
 	"sstp/src/fault"
 )
 
-// PeerConfig is what a Peer needs to know.
+// PeerConfig is what a Peer is made of.
 type PeerConfig struct {
-	Username string // sent as it is; a leading DOMAIN\ is left out of the MS-CHAPv2 hash alone
+	Username string // sent unchanged; only the MS-CHAPv2 hash leaves a leading DOMAIN\ out
 	Password string
-	Methods  []Method // what may be used, in order of preference; nothing else ever is
+	Methods  []Method // the methods that may be used, in order of preference
 
 	// TLS is the client's side of EAP-TLS: client certificate, roots, name and verification. Nil: EAP-TLS is not used.
 	// A MaxVersion of zero means TLS 1.2: Windows Server 2022 has trouble with EAP-TLS over TLS 1.3 (SoftEtherVPN's
@@ -27,13 +27,13 @@ type PeerConfig struct {
 	NextID      func() uint8  // the link's Id counter, for PAP; nil: one of its own
 }
 
-// Peer is the client's side of one authentication. After its success it stays: a server may ask again at any time
-// (RFC 1994 section 2), which is answered; a re-authentication that fails is a Failure, one that succeeds says nothing,
-// as [MS-SSTP] binds the first one alone.
+// Peer is the client's side of one authentication. It lives on after its Success, as a server may ask again at any time
+// (RFC 1994 section 2). A re-authentication that fails is a Failure. One that succeeds is not reported: [MS-SSTP] binds
+// the first one alone.
 type Peer struct{ conversation conversation }
 
-// NewPeer returns a Peer for the protocol that LCP has agreed on. A protocol that cfg does not allow ends in a Failure
-// at Start, before anything is sent.
+// NewPeer returns a Peer for the protocol that LCP has agreed on. If cfg does not allow the protocol, Start returns a
+// Failure and nothing is sent.
 func NewPeer(cfg PeerConfig, lcp LCPAuth) *Peer {
 	cfg.NextID = orCounter(cfg.NextID)
 	cfg.FragmentLen = orFragmentLen(cfg.FragmentLen)
@@ -47,7 +47,7 @@ func NewPeer(cfg PeerConfig, lcp LCPAuth) *Peer {
 	}
 	switch {
 	case lcp == (LCPAuth{}):
-		c.admitted = true
+		c.unasked = true
 	case lcp.Protocol == protocolPAP:
 		c.proto = &papPeer{cfg: &cfg}
 	case lcp.Protocol == protocolCHAP:
@@ -61,23 +61,23 @@ func NewPeer(cfg PeerConfig, lcp LCPAuth) *Peer {
 // Start begins: LCP is open.
 func (p *Peer) Start(now time.Time) []Action { return p.conversation.start(now) }
 
-// Receive takes one packet of the agreed protocol; it keeps nothing of packet. What makes no sense is ignored
+// Receive takes one packet of the agreed protocol; it keeps nothing of packet. It ignores a packet that makes no sense
 // (RFC 1994 section 4, RFC 3748 section 4).
 func (p *Peer) Receive(now time.Time, packet []byte) []Action {
 	return p.conversation.receive(now, packet)
 }
 
-// Advance tells the time; due when Deadline has come.
+// Advance does what is due at now. It must be called when Deadline has come.
 func (p *Peer) Advance(now time.Time) []Action { return p.conversation.advance(now) }
 
 // Deadline returns when Advance must be called; zero: never.
 func (p *Peer) Deadline() time.Time { return p.conversation.deadline() }
 
-// Close gives up what an unfinished authentication holds; afterwards the Peer does nothing more. It is due when the link
-// ends or LCP is negotiated anew. A Peer that has reported Failure is closed already.
+// Close frees what an unfinished authentication holds; afterwards the Peer does nothing more. The caller must close a Peer
+// when the link ends or LCP is negotiated again. A Peer that has reported Failure is closed already.
 func (p *Peer) Close() { p.conversation.close() }
 
-// check refuses what must not or cannot be done, before anything is sent.
+// check returns why the authentication must not or cannot begin, or nil.
 func check(cfg *PeerConfig, lcp LCPAuth) *fault.Error {
 	usable := usableMethods(cfg, lcp)
 	switch {
@@ -121,8 +121,8 @@ func usableMethods(cfg *PeerConfig, lcp LCPAuth) (usable []Method) {
 	return usable
 }
 
-// checkUnasked decides on a server that lets us in without asking. Where only methods are allowed by which the server
-// proves itself, that would be a way around the proof.
+// checkUnasked decides about a server that lets us in without asking. If all allowed methods make the server prove itself,
+// that would be a way around the proof.
 func checkUnasked(cfg *PeerConfig) *fault.Error {
 	credentials := cfg.Username != "" || cfg.Password != "" || has(cfg.Methods, EAPTLS)
 	if !credentials || has(cfg.Methods, PAP) || has(cfg.Methods, CHAP) {

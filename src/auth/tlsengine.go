@@ -16,8 +16,8 @@ var (
 	errNoEMS        = errors.New("TLS 1.2 without extended master secret (RFC 7627)")
 )
 
-// engine runs one crypto/tls handshake as a coroutine: step hands it what the other side sent and returns what it has
-// to say to that. It has nothing to wait for between the steps, so that it needs no goroutine of its own.
+// engine runs one crypto/tls handshake as a coroutine: step hands it what the other side sent and returns its answer. It
+// waits for nothing else, so it needs no goroutine.
 type engine struct {
 	in, out []byte
 	resume  func() (struct{}, bool)
@@ -48,7 +48,7 @@ func newEngine(cfg *tls.Config, s tlsSide) *engine {
 	return e
 }
 
-// step lets the handshake go on with one turn of the other side, until it needs another or is done.
+// step continues the handshake with one turn of the other side, until it needs another or is done.
 func (e *engine) step(in []byte) (out []byte) {
 	e.in = append(e.in, in...)
 	e.resume()
@@ -76,7 +76,7 @@ func (e *engine) run(cfg *tls.Config, s tlsSide) error {
 	return exportHLAK(&state, state.Version, &e.hlak)
 }
 
-// commit is the server's promise of TLS 1.3 that no more of the handshake follows: one byte 0x00 as application data
+// commit sends or awaits the server's promise that no more of a TLS 1.3 handshake follows: one byte 0x00 as application data
 // (RFC 9190 section 2.1.1). Without it EAP-Success must not count, as the client's handshake ends before the server has
 // accepted the client's certificate.
 func commit(conn *tls.Conn, client bool) error {
@@ -100,8 +100,8 @@ type exporter interface {
 	ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error)
 }
 
-// exportHLAK takes the first 32 bytes of EAP-TLS' MSK, which are [MS-SSTP]'s key. All 128 bytes are asked for, as under
-// TLS 1.3 the length is part of the derivation (RFC 9190 section 2.3; RFC 5216 section 2.3 for TLS 1.2).
+// exportHLAK takes the first 32 bytes of EAP-TLS' MSK, which are [MS-SSTP]'s key. It derives all 128 bytes, as under TLS
+// 1.3 the length is part of the derivation (RFC 9190 section 2.3; RFC 5216 section 2.3 for TLS 1.2).
 func exportHLAK(from exporter, version uint16, hlak *[32]byte) error {
 	label, context := "client EAP encryption", []byte(nil)
 	if version >= tls.VersionTLS13 {
@@ -119,10 +119,10 @@ func exportHLAK(from exporter, version uint16, hlak *[32]byte) error {
 	return nil
 }
 
-// pipe is the engine seen as the connection under crypto/tls.
+// pipe is the connection under crypto/tls, in memory.
 type pipe struct{ e *engine }
 
-// Read gives what has come, and where that is used up has the coroutine wait for the next step.
+// Read returns what has come. When that is used up, the coroutine waits for the next step.
 func (p pipe) Read(b []byte) (int, error) {
 	for len(p.e.in) == 0 {
 		if p.e.stopped || !p.e.yield(struct{}{}) {
@@ -156,7 +156,7 @@ type pipeAddr struct{}
 func (pipeAddr) Network() string { return "eap" }
 func (pipeAddr) String() string  { return "eap" }
 
-// isRemote tells whether the handshake was ended by the other side's alert.
+// isRemote reports whether the other side's alert ended the handshake.
 func isRemote(err error) bool {
 	var op *net.OpError
 	return errors.Is(err, io.EOF) || errors.As(err, &op) && op.Op == "remote error"
@@ -169,7 +169,7 @@ const (
 	flagStart  = 0x20
 )
 
-// maxFlight is how much one side may send before the other's turn: what a certificate chain needs, many times over.
+// maxFlight is how much one side may send in one turn: many times what a certificate chain needs.
 const maxFlight = 64 << 10
 
 var (
@@ -178,7 +178,7 @@ var (
 	errOutOfTurn     = errors.New("data while our own fragments were under way")
 )
 
-// cutTLS takes what lies behind the type apart; total is -1 where no length is given.
+// cutTLS splits what follows the type. total is -1 where no length is given.
 func cutTLS(data []byte) (flags byte, total int64, body []byte, ok bool) {
 	if len(data) == 0 {
 		return 0, 0, nil, false
@@ -197,24 +197,24 @@ func cutTLS(data []byte) (flags byte, total int64, body []byte, ok bool) {
 // does not fit is cut into fragments, and each but the last is acknowledged by an empty packet.
 type flow struct {
 	fragmentLen int
-	out         []byte // of our turn, what was not yet sent
-	announce    bool   // nothing of it was, and it needs more than one packet
-	in          []byte // of the other's turn, what has come
+	out         []byte // the part of our turn that was not yet sent
+	announce    bool   // the next packet is the first of several and carries the length
+	in          []byte // the part of the other's turn that has come
 	collecting  bool   // a first fragment has come, and not yet the last
-	total       int64  // announced; -1: not
+	total       int64  // the announced length; -1: none
 }
 
-// turn says what a received packet means.
+// turn is what a received packet means.
 type turn uint8
 
 const (
 	turnAck      turn = iota + 1 // send next
-	turnPart                     // send an empty packet, for the rest to come
+	turnPart                     // send an empty packet, so that the rest comes
 	turnComplete                 // the whole turn is here
 )
 
-// give begins our turn and returns its first packet; the packet is empty where there is nothing to say. The length is
-// announced only where the turn is cut (RFC 9190 section 2.4).
+// give begins our turn and returns its first packet, which is empty if there is nothing to send. The length is announced
+// only if the turn is fragmented (RFC 9190 section 2.4).
 func (f *flow) give(out []byte) []byte {
 	f.out, f.announce = out, len(out) > f.fragmentLen
 	return f.next()
@@ -238,8 +238,8 @@ func (f *flow) next() []byte {
 	return packet
 }
 
-// take receives a packet of the other's turn; message is all of it when it is complete. Some peers announce the length
-// on each fragment: the first counts.
+// take handles a packet of the other's turn. message is the whole turn once it is complete. Some peers announce the length
+// on each fragment: the first one counts.
 func (f *flow) take(flags byte, total int64, body []byte) (what turn, message []byte, err error) {
 	more := flags&flagMore != 0
 	if len(f.out) > 0 {
