@@ -62,7 +62,7 @@ func (c *conn) perform(now time.Time, a joiner.Action) {
 		c.pumps.CloseGate()
 	case joiner.Ended:
 		if a.Err != nil {
-			c.fail(a.Err)
+			c.noteReason(a.Err)
 		}
 		c.released = true
 	}

@@ -14,16 +14,16 @@ import (
 
 // Device is what the server needs from a TUN device; *tun.Device is one, tests bring their own.
 type Device interface {
-	// ReadPackets blocks until a packet is there and then takes what is readable now. Packets are laid one behind
-	// the other into buf, each behind room free bytes; packet i is buf[ends[i-1]+room : ends[i]].
+	// ReadPackets blocks until a packet can be read, and reads all that can be read without waiting. It puts the packets
+	// into buf, each behind room free bytes; packet i is buf[ends[i-1]+room : ends[i]].
 	ReadPackets(buf []byte, room int, ends []int) (n int, err error)
-	// WritePackets hands packets to the kernel, in order.
+	// WritePackets writes packets to the kernel, in order.
 	WritePackets(pkts [][]byte) (written int, err error)
 	// SetReadDeadline ends a ReadPackets that waits, with os.ErrDeadlineExceeded.
 	SetReadDeadline(t time.Time) error
 }
 
-// Config says what the server is. The zero value of each field has a working meaning, so that Config{} is a server
+// Config is what a Server is made of. The zero value of each field works, so that Config{} is a server
 // with a fresh certificate, all methods, user "user" with password "password", and no device: it answers echoes itself.
 type Config struct {
 	// Certificate is the server's certificate with its key; nil: the server makes one for "vpn.test".
@@ -71,17 +71,18 @@ type Config struct {
 	// itself, for tests without privileges.
 	Device Device
 
-	// Misbehave is what the server does wrong on purpose.
+	// Misbehave lists what the server does wrong on purpose.
 	Misbehave Misbehaviour
-	// OnEvent hears what happens, one event at a time; it must not call back into the server. Nil: nobody listens.
+	// OnEvent is called with each event, one at a time. It must not call back into the server. It may be nil.
 	OnEvent func(Event)
-	// OnPacket sees each SSTP packet that is not IP, as it goes over the wire; pkt is valid during the call only.
+	// OnPacket is called with each SSTP packet that carries no IP, as it goes over the wire. pkt is valid during the call
+	// only. It may be nil.
 	OnPacket func(conn int, sent bool, pkt []byte)
 	// Rand is where nonces, challenges and magic numbers come from, for all clients at once; nil: crypto/rand.
 	Rand io.Reader
 }
 
-// EventKind says what happened on a connection.
+// EventKind is what happened on a connection.
 type EventKind string
 
 // The kinds of events, in the order in which a good call has them.

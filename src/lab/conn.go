@@ -36,23 +36,23 @@ const (
 	orderReplaced // the user came again
 )
 
-// conn is one client's connection. One goroutine, serve, owns all of its state but what is said to be shared; the pumps'
+// conn is one client's connection. One goroutine, serve, owns all of its state except what is marked as shared; the pumps'
 // goroutines send it events.
 type conn struct {
-	srv     *Server
-	id      int
-	m       Misbehaviour // fixed
-	raw     net.Conn
-	tls     *tls.Conn
-	orders  chan order
-	severed atomic.Bool // by cut
-	port    *port
+	srv    *Server
+	id     int
+	m      Misbehaviour // fixed
+	raw    net.Conn
+	tls    *tls.Conn
+	orders chan order
+	wasCut atomic.Bool // by cut
+	device *clientDevice
 
-	stream *stream
-	pumps  *datapath.Pumps
-	events chan datapath.Event
-	acted  chan struct{} // the event was acted upon
-	agenda []task
+	stream  *stream
+	pumps   *datapath.Pumps
+	events  chan datapath.Event
+	handled chan struct{} // the loop has handled the event
+	agenda  []task
 
 	call    *joiner.Joiner
 	pending []joiner.Action // of call, not yet carried out
@@ -79,16 +79,16 @@ type task struct {
 
 func newConn(s *Server, id int, raw net.Conn) *conn {
 	c := &conn{srv: s, id: id, raw: raw, orders: make(chan order, 8),
-		events: make(chan datapath.Event), acted: make(chan struct{})}
+		events: make(chan datapath.Event), handled: make(chan struct{})}
 	if s.hub != nil {
-		c.port = s.hub.newPort()
+		c.device = s.hub.newClientDevice()
 	} else {
-		c.port = newPort(nil)
+		c.device = newClientDevice(nil)
 	}
 	return c
 }
 
-// order passes an order on. A call that has eight of them waiting is ending already.
+// order hands an order to the loop. With eight of them waiting the call is ending already.
 func (c *conn) order(o order) {
 	select {
 	case c.orders <- o:
@@ -96,9 +96,9 @@ func (c *conn) order(o order) {
 	}
 }
 
-// cut closes the TCP connection as it is; any goroutine may call it.
+// cut closes the TCP connection without a word. Any goroutine may call it.
 func (c *conn) cut() {
-	c.severed.Store(true)
+	c.wasCut.Store(true)
 	c.raw.Close()
 }
 
@@ -109,12 +109,12 @@ func (c *conn) event(kind EventKind, text string, err error) {
 	c.srv.mu.Lock()
 	user := c.client.User
 	c.srv.mu.Unlock()
-	c.srv.talking.Lock()
-	defer c.srv.talking.Unlock()
+	c.srv.eventMu.Lock()
+	defer c.srv.eventMu.Unlock()
 	c.srv.cfg.OnEvent(Event{Conn: c.id, User: user, Kind: kind, Text: text, Err: err})
 }
 
-// traffic is the last event's text.
+// traffic returns the text of the last event.
 func (c *conn) traffic() string {
 	if !c.bound {
 		return ""
@@ -123,7 +123,7 @@ func (c *conn) traffic() string {
 	return fmt.Sprintf("rx=%d tx=%d", n.RxBytes, n.TxBytes)
 }
 
-// serve leads the connection from its first byte to its last.
+// serve serves the connection from its first byte to its last.
 func (c *conn) serve(ctx context.Context) error {
 	defer c.raw.Close()
 	answer, rest, err := c.open(ctx)
@@ -148,7 +148,7 @@ func (c *conn) serve(ctx context.Context) error {
 	return c.reason
 }
 
-// prepare makes the machines of the call.
+// prepare makes the pumps and the protocols of the call.
 func (c *conn) prepare(rest []byte) error {
 	cfg := &c.srv.cfg
 	c.stream = newStream(c.tls, c.raw, rest, &c.m, cfg.Rand, c.cut)
@@ -162,7 +162,7 @@ func (c *conn) prepare(rest []byte) error {
 		HashMask:        c.hashMask(),
 		Lenient:         c.m.NoBindingCheck,
 	}
-	if c.m.SSTPSilent || c.m.NoLCP || c.m.AuthSilent { // then it is the client who must lose patience
+	if c.m.SSTPSilent || c.m.NoLCP || c.m.AuthSilent { // the client must lose patience first
 		callConfig.Timers.Negotiation, callConfig.Timers.NegotiationAuth = time.Hour, time.Hour
 	}
 	if _, err := io.ReadFull(cfg.Rand, callConfig.Nonce[:]); err != nil {
@@ -190,7 +190,7 @@ func (c *conn) prepare(rest []byte) error {
 	return nil
 }
 
-// deliver hands an event of the pumps to the loop and waits until it was acted upon: the first IP packet may stand right
+// deliver hands an event of the pumps to the loop and waits until it is handled: the first IP packet may come right
 // behind the control packet that lets it in.
 func (c *conn) deliver(ev datapath.Event) {
 	select {
@@ -199,7 +199,7 @@ func (c *conn) deliver(ev datapath.Event) {
 		return
 	}
 	select {
-	case <-c.acted:
+	case <-c.handled:
 	case <-c.pumps.Stopping():
 	}
 }

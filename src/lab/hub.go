@@ -17,28 +17,28 @@ const (
 	hubPackets = 256
 )
 
-// hub connects the ports of all clients to the one device: a packet from the device goes to the port that its
-// destination belongs to. A client that is alone reads the device by itself, straight into the buffer of its pumps; else
-// the hub's goroutine does, and puts each packet into the queue of its port. A nil *hub is a server without a device.
+// hub shares the server's one TUN device between its clients: a packet from the TUN device goes to the client to which its
+// destination belongs. A client that is alone reads the TUN device itself, straight into the buffer of its pumps. Otherwise
+// the hub's goroutine reads it and puts each packet into the queue of its client. A nil *hub is a server without a device.
 type hub struct {
 	dev  Device
-	turn chan struct{} // one token: who has it reads the device
+	turn chan struct{} // one token: its holder reads the TUN device
 
-	writing sync.Mutex // one client's packets at a time: the device may merge what it is given
+	writing sync.Mutex // one client's packets at a time: the TUN device may merge the packets of one write
 
 	mu      sync.Mutex
 	routes  atomic.Pointer[routes] // replaced under mu, read without it
-	changed chan struct{}          // one token: there are other routes
+	changed chan struct{}          // one token: the routes have changed
 	closing chan struct{}
 	ended   chan struct{}
 }
 
-// routes says whose a destination is. It never changes; a new one takes its place.
+// routes maps destinations to clients. It is never changed but replaced.
 type routes struct {
-	ipv4    map[[4]byte]*port
-	ipv6    map[[16]byte]*port // link-local addresses
-	prefix6 map[[8]byte]*port  // the advertised /64
-	lone    *port              // the only one with IPv4, if there is just one
+	ipv4    map[[4]byte]*clientDevice
+	ipv6    map[[16]byte]*clientDevice // link-local addresses
+	prefix6 map[[8]byte]*clientDevice  // the advertised /64
+	lone    *clientDevice              // the only one with IPv4, if there is just one
 }
 
 func newHub(dev Device) *hub {
@@ -49,14 +49,14 @@ func newHub(dev Device) *hub {
 	return h
 }
 
-// newPort returns the place of a client that has no address yet.
-func (h *hub) newPort() *port {
-	p := newPort(h.writePackets)
-	p.hub = h
-	return p
+// newClientDevice returns the device of a client that has no address yet.
+func (h *hub) newClientDevice() *clientDevice {
+	d := newClientDevice(h.writePackets)
+	d.hub = h
+	return d
 }
 
-// close ends the reader, waits for it and leaves the device usable. No port may be in use any more.
+// close ends the reader, waits for it and leaves the TUN device usable. No client may use it any more.
 func (h *hub) close() error {
 	close(h.closing)
 	h.interrupt()
@@ -64,31 +64,31 @@ func (h *hub) close() error {
 	return h.dev.SetReadDeadline(time.Time{})
 }
 
-// interrupt makes whoever reads the device look at everything again. He takes the deadline back first and looks
-// afterwards, so that nothing is lost.
+// interrupt makes the reader of the TUN device check everything again. The reader clears the deadline first and checks
+// afterwards, so no interrupt is lost.
 func (h *hub) interrupt() { h.dev.SetReadDeadline(longAgo) }
 
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
-// set makes p the owner of its addresses; addresses that are not valid yet are left out.
-func (h *hub) set(p *port, ipv4, ipv6 netip.Addr, prefix6 netip.Prefix) {
+// set makes d the owner of the addresses that are valid.
+func (h *hub) set(d *clientDevice, ipv4, ipv6 netip.Addr, prefix6 netip.Prefix) {
 	h.change(func(r *routes) {
-		r.remove(p)
+		r.remove(d)
 		if ipv4.IsValid() {
-			r.ipv4[ipv4.As4()] = p
+			r.ipv4[ipv4.As4()] = d
 		}
 		if ipv6.IsValid() {
-			r.ipv6[ipv6.As16()] = p
+			r.ipv6[ipv6.As16()] = d
 			if prefix6.IsValid() {
-				r.prefix6[network(prefix6.Addr().As16())] = p
+				r.prefix6[network(prefix6.Addr().As16())] = d
 			}
 		}
 	})
 }
 
-// remove takes everything from p.
-func (h *hub) remove(p *port) { h.change(func(r *routes) { r.remove(p) }) }
+// remove takes all addresses from d.
+func (h *hub) remove(d *clientDevice) { h.change(func(r *routes) { r.remove(d) }) }
 
 func (h *hub) change(f func(*routes)) {
 	h.mu.Lock()
@@ -107,15 +107,15 @@ func (h *hub) change(f func(*routes)) {
 	}
 	h.interrupt()
 	signal(h.changed)
-	for _, p := range []*port{old.lone, next.lone} {
-		if p != nil {
-			signal(p.wake)
+	for _, d := range []*clientDevice{old.lone, next.lone} {
+		if d != nil {
+			signal(d.wake)
 		}
 	}
 }
 
 func (r *routes) clone() *routes {
-	c := &routes{ipv4: map[[4]byte]*port{}, ipv6: map[[16]byte]*port{}, prefix6: map[[8]byte]*port{}}
+	c := &routes{ipv4: map[[4]byte]*clientDevice{}, ipv6: map[[16]byte]*clientDevice{}, prefix6: map[[8]byte]*clientDevice{}}
 	for k, v := range r.ipv4 {
 		c.ipv4[k] = v
 	}
@@ -128,32 +128,32 @@ func (r *routes) clone() *routes {
 	return c
 }
 
-func (r *routes) remove(p *port) {
+func (r *routes) remove(d *clientDevice) {
 	for k, v := range r.ipv4 {
-		if v == p {
+		if v == d {
 			delete(r.ipv4, k)
 		}
 	}
 	for k, v := range r.ipv6 {
-		if v == p {
+		if v == d {
 			delete(r.ipv6, k)
 		}
 	}
 	for k, v := range r.prefix6 {
-		if v == p {
+		if v == d {
 			delete(r.prefix6, k)
 		}
 	}
 }
 
-// find returns the port of an IP packet's destination, nil: nobody's.
-func (r *routes) find(pkt []byte) *port {
+// find returns the client of an IP packet's destination, or nil.
+func (r *routes) find(pkt []byte) *clientDevice {
 	switch {
 	case len(pkt) >= 20 && pkt[0]>>4 == 4:
 		return r.ipv4[[4]byte(pkt[16:20])]
 	case len(pkt) >= 40 && pkt[0]>>4 == 6:
-		if p := r.ipv6[[16]byte(pkt[24:40])]; p != nil {
-			return p
+		if d := r.ipv6[[16]byte(pkt[24:40])]; d != nil {
+			return d
 		}
 		return r.prefix6[[8]byte(pkt[24:32])]
 	}
@@ -162,7 +162,8 @@ func (r *routes) find(pkt []byte) *port {
 
 func network(addr [16]byte) [8]byte { return [8]byte(addr[:8]) }
 
-// run carries packets from the device to the ports while no client is alone, in runs that belong to one port.
+// run carries packets from the TUN device to the clients while no client is alone. Successive packets for one client go
+// together.
 func (h *hub) run() {
 	defer close(h.ended)
 	buf := make([]byte, hubBytes)
@@ -185,16 +186,16 @@ func (h *hub) run() {
 			return // the device is gone
 		}
 		r := h.routes.Load()
-		var owner *port
+		var owner *clientDevice
 		start := 0
 		for _, end := range ends[:n] {
 			pkt := buf[start:end]
 			start = end
-			switch p := r.find(pkt); {
-			case p != owner:
+			switch d := r.find(pkt); {
+			case d != owner:
 				owner.flush(pkts)
-				owner, pkts = p, append(pkts[:0], pkt)
-			case p != nil:
+				owner, pkts = d, append(pkts[:0], pkt)
+			case d != nil:
 				pkts = append(pkts, pkt)
 			}
 		}
@@ -202,13 +203,13 @@ func (h *hub) run() {
 	}
 }
 
-// read reads the device for a port, or for the hub, who has taken the turn; it gives the turn back. It returns nothing
-// when there is something else to look at, and an error only when the device is gone.
-func (h *hub) read(p *port, buf []byte, room int, ends []int) (n int, err error) {
+// read reads the TUN device for a client, or for the hub if d is nil. The caller has taken the turn; read gives it back. It
+// returns no packets when something else must be checked first, and an error only when the TUN device is gone.
+func (h *hub) read(d *clientDevice, buf []byte, room int, ends []int) (n int, err error) {
 	defer func() { h.turn <- struct{}{} }()
 	for {
 		r := h.routes.Load()
-		if r.lone != p || h.closed() || p.busy(r) {
+		if r.lone != d || h.closed() || d.busy(r) {
 			return 0, nil
 		}
 		n, err = h.dev.ReadPackets(buf, room, ends)
@@ -218,10 +219,10 @@ func (h *hub) read(p *port, buf []byte, room int, ends []int) (n int, err error)
 			}
 			continue
 		}
-		if p != nil {
-			p.ahead = nil
+		if d != nil {
+			d.ahead = nil
 			if l, ok := h.dev.(datapath.Lookahead); ok && l.Pending() {
-				p.ahead = r
+				d.ahead = r
 			}
 		}
 		return n, err
@@ -237,14 +238,14 @@ func (h *hub) closed() bool {
 	}
 }
 
-// flush offers a run of packets; a nil port drops it.
-func (p *port) flush(pkts [][]byte) {
-	if p != nil && len(pkts) > 0 {
-		p.offer(pkts...)
+// flush offers packets to the client. A nil d drops them.
+func (d *clientDevice) flush(pkts [][]byte) {
+	if d != nil && len(pkts) > 0 {
+		d.offer(pkts...)
 	}
 }
 
-// writePackets is the ports' way into the device.
+// writePackets writes the packets of one client into the TUN device.
 func (h *hub) writePackets(pkts [][]byte) (int, error) {
 	h.writing.Lock()
 	defer h.writing.Unlock()

@@ -9,7 +9,7 @@ import (
 	"sstp/src/deadline"
 )
 
-// loop is the life of the call: one event at a time, until the call says that it is over.
+// loop runs the call, one event at a time, until it has ended.
 func (c *conn) loop(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -18,12 +18,12 @@ func (c *conn) loop(ctx context.Context) {
 		c.arm(timer)
 		select {
 		case ev := <-c.events:
-			c.life(time.Now())
+			c.listen(time.Now())
 			c.receive(time.Now(), ev)
 			c.settle()
-			c.acted <- struct{}{}
+			c.handled <- struct{}{}
 		case <-timer.C:
-			c.life(time.Now())
+			c.listen(time.Now())
 			c.advance(time.Now())
 		case o := <-c.orders:
 			c.obey(time.Now(), o)
@@ -51,8 +51,8 @@ func (c *conn) arm(timer *time.Timer) {
 	timer.Reset(max(0, time.Until(next)))
 }
 
-// life tells the call about bytes that the data path handled alone.
-func (c *conn) life(now time.Time) {
+// listen notes bytes that the data path handled alone: they are a sign of life.
+func (c *conn) listen(now time.Time) {
 	if n := c.pumps.Counters().StreamRxBytes; n != c.heard {
 		c.heard = n
 		c.call.Heard(now)
@@ -74,7 +74,7 @@ func (c *conn) advance(now time.Time) {
 	}
 }
 
-// after puts a task on the agenda.
+// after schedules a task.
 func (c *conn) after(wait time.Duration, do func(now time.Time)) {
 	c.agenda = append(c.agenda, task{time.Now().Add(wait), do})
 }
@@ -83,8 +83,8 @@ func (c *conn) after(wait time.Duration, do func(now time.Time)) {
 func (c *conn) receive(now time.Time, ev datapath.Event) {
 	switch {
 	case ev.Kind == datapath.Ended:
-		if c.severed.Load() {
-			c.fail(errCut)
+		if c.wasCut.Load() {
+			c.noteReason(errCut)
 		}
 		c.do(c.call.Lost(now, ev.Err))
 	case c.muted:
@@ -108,7 +108,7 @@ func (c *conn) obey(now time.Time, o order) {
 		c.mute()
 	case orderReplaced:
 		c.unmute()
-		c.fail(errors.New("the user came again"))
+		c.noteReason(errors.New("the user came again"))
 		c.goodbye(now, "another login of this user")
 	case orderDisconnect:
 		c.unmute()
@@ -133,8 +133,8 @@ func (c *conn) unmute() {
 // goodbye ends PPP and then the call; it does not wait for a client that is silent.
 func (c *conn) goodbye(now time.Time, reason string) { c.do(c.call.Hangup(now, reason, nil)) }
 
-// fail keeps the first reason for which the connection ends.
-func (c *conn) fail(err error) {
+// noteReason keeps the first reason for which the connection ends.
+func (c *conn) noteReason(err error) {
 	if c.reason == nil {
 		c.reason = err
 	}
@@ -144,7 +144,7 @@ func (c *conn) fail(err error) {
 func (c *conn) finish() {
 	c.call.Close()
 	if c.srv.hub != nil {
-		c.srv.hub.remove(c.port)
+		c.srv.hub.remove(c.device)
 	}
 	c.pumps.CloseGate()
 	c.pumps.Drain(goodbyeWait)

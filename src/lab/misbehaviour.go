@@ -121,7 +121,8 @@ type Knob struct {
 	field func(*Misbehaviour) any
 }
 
-// knobs is the switchboard, in the order of a call. A new misbehaviour is a field, a line here, and the place that obeys.
+// knobs is the table of misbehaviours, in the order of a call. A new one needs a field, a line here, and the place that
+// acts on it.
 var knobs = []Knob{
 	{"first", "misbehave on the first N connections only", func(m *Misbehaviour) any { return &m.First }},
 
@@ -179,7 +180,7 @@ var knobs = []Knob{
 	{"lcp-extras", "ask for callback, multilink and header compression first, as RRAS does", func(m *Misbehaviour) any { return &m.LCPExtras }},
 	{"extra-protocols", "begin CCP, CBCP and MPLSCP", func(m *Misbehaviour) any { return &m.ExtraProtocols }},
 	{"broken-ppp", "send control packets of PPP with impossible lengths", func(m *Misbehaviour) any { return &m.BrokenPPP }},
-	{"lcp-restart-after", "begin LCP anew so long after the call was connected", func(m *Misbehaviour) any { return &m.LCPRestartAfter }},
+	{"lcp-restart-after", "negotiate LCP again so long after the call was connected", func(m *Misbehaviour) any { return &m.LCPRestartAfter }},
 	{"no-ipv6", "reject IPV6CP", func(m *Misbehaviour) any { return &m.NoIPv6 }},
 	{"ipv6cp-silent", "never answer IPV6CP", func(m *Misbehaviour) any { return &m.IPv6CPSilent }},
 	{"ipcp-silent", "never answer IPCP, as SoftEther without DHCP", func(m *Misbehaviour) any { return &m.IPCPSilent }},
@@ -188,7 +189,7 @@ var knobs = []Knob{
 	{"ipcp-reject-address", "reject the address option", func(m *Misbehaviour) any { return &m.IPCPRejectAddress }},
 	{"ipcp-zero-address", "hand out 0.0.0.0", func(m *Misbehaviour) any { return &m.IPCPZeroAddress }},
 	{"ipcp-no-peer-address", "give 0.0.0.0 as the server's own address", func(m *Misbehaviour) any { return &m.IPCPNoPeerAddress }},
-	{"ipcp-wander", "begin IPCP anew each so often, with another address for the client", func(m *Misbehaviour) any { return &m.IPCPWander }},
+	{"ipcp-wander", "negotiate IPCP again each so often, with another address for the client", func(m *Misbehaviour) any { return &m.IPCPWander }},
 
 	{"offer-only", "propose this authentication method alone", func(m *Misbehaviour) any { return &m.OfferOnly }},
 	{"auth-silent", "never begin the authentication", func(m *Misbehaviour) any { return &m.AuthSilent }},

@@ -7,7 +7,7 @@ import (
 	"net/netip"
 )
 
-// lease is what a call has of the pool: one IPv4 address and one IPv6 /64.
+// lease is a call's share of the pool: one IPv4 address and one IPv6 /64.
 type lease struct {
 	slot    int
 	ipv4    netip.Addr
@@ -66,7 +66,7 @@ func (p *pool) take(user string) (lease, error) {
 	return p.lease(slot), nil
 }
 
-// free finds a slot that nobody uses, after the one found last, and better one that is nobody's home.
+// free finds a slot that is not in use, after the one found last. It prefers a slot to which no user will return.
 func (p *pool) free() int {
 	homes := map[int]bool{}
 	for _, slot := range p.home {

@@ -25,13 +25,13 @@ type Server struct {
 	cert *Certificate
 	hub  *hub // nil: no device
 
-	talking sync.Mutex // one event at a time
+	eventMu sync.Mutex // held while OnEvent runs
 
-	mu       sync.Mutex
-	pool     *pool
-	misdeeds Misbehaviour
-	conns    map[int]*conn
-	stats    Stats
+	mu        sync.Mutex
+	pool      *pool
+	misbehave Misbehaviour
+	conns     map[int]*conn
+	stats     Stats
 }
 
 // New makes a server. With a device it begins to read it; Close ends that.
@@ -54,7 +54,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.MRU == 0 {
 		cfg.MRU = 1400
 	}
-	s := &Server{cfg: cfg, cert: cfg.Certificate, misdeeds: cfg.Misbehave, conns: map[int]*conn{}}
+	s := &Server{cfg: cfg, cert: cfg.Certificate, misbehave: cfg.Misbehave, conns: map[int]*conn{}}
 	var err error
 	if s.pool, err = newPool(cfg.Pool, cfg.Pool6, cfg.FreshAddress); err != nil {
 		return nil, err
@@ -100,9 +100,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 }
 
-// ServeConn serves one connection until it is over, or ends the call in an orderly way when ctx ends. It closes conn. With
-// one that is a datapath.Batcher several records are moved at once. The error says why the connection ended; nil: the call
-// ended as one side wished.
+// ServeConn serves one connection until it has ended. When ctx ends, it ends the call in an orderly way. It closes raw. If
+// raw is a datapath.Batcher, several records are moved at once. The error is why the connection ended; nil means that one
+// side ended the call in order.
 func (s *Server) ServeConn(ctx context.Context, raw net.Conn) error {
 	c := s.enter(raw)
 	c.event(EventAccepted, "from="+raw.RemoteAddr().String(), nil)
@@ -117,8 +117,8 @@ func (s *Server) enter(raw net.Conn) *conn {
 	defer s.mu.Unlock()
 	s.stats.Accepted++
 	c := newConn(s, s.stats.Accepted, raw)
-	if n := s.misdeeds.First; n == 0 || c.id <= n {
-		c.m = s.misdeeds
+	if n := s.misbehave.First; n == 0 || c.id <= n {
+		c.m = s.misbehave
 	}
 	s.conns[c.id] = c
 	return c
@@ -135,12 +135,12 @@ func (s *Server) leave(c *conn) {
 	}
 }
 
-// Misbehave replaces what the server does wrong on connections that come from now on. Its First counts from the
-// server's beginning.
+// Misbehave replaces the misbehaviour for the connections that come from now on. Its First counts all connections since
+// the server was made.
 func (s *Server) Misbehave(m Misbehaviour) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.misdeeds = m
+	s.misbehave = m
 }
 
 // Stats counts since the server was made.

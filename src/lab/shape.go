@@ -11,13 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Shape makes a TCP connection as slow as a line that is far from here: a relay in user space, which needs no privileges
-// and no module of the kernel. It loses nothing: who sends too fast finds the window closed. The zero value is a relay
-// that adds nothing.
+// Shape makes a TCP connection as slow as a distant line. It is a relay in user space, which needs no privileges and no
+// kernel module. It loses nothing: a sender that is too fast finds the window closed. The zero value adds nothing.
 type Shape struct {
 	Rate  int           // bits per second in each direction; 0: as fast as it goes
 	Delay time.Duration // from one end to the other
-	Queue int           // so many bytes at most wait before the line in each direction, roughly; 0: what the kernel likes
+	Queue int           // about how many bytes may wait before the line in each direction; 0: the kernel's default
 }
 
 const (
@@ -95,24 +94,24 @@ func (s Shape) Join(ctx context.Context, a, b net.Conn) {
 	wg.Wait()
 }
 
-// piece is bytes on the line; none of them: the sender has closed.
+// piece is bytes on the line. No bytes mean that the sender has closed.
 type piece struct {
 	data []byte
 	due  time.Time
 }
 
-// carry is one direction. What is on the line comes out behind its delay; what is not yet stays with the sender.
+// carry runs one direction. Bytes on the line come out after the delay; the rest stays with the sender.
 func (s Shape) carry(to, from net.Conn) error {
 	line, free := make(chan piece, relayChunks), make(chan []byte, relayChunks)
-	over := make(chan struct{})
+	delivered := make(chan struct{})
 	var failed error
 	go func() {
-		defer close(over)
+		defer close(delivered)
 		failed = deliver(to, line, free)
 	}()
-	err := s.dispatch(line, free, from, over)
+	err := s.dispatch(line, free, from, delivered)
 	close(line)
-	<-over
+	<-delivered
 	if err == nil {
 		err = failed
 	}
@@ -120,7 +119,7 @@ func (s Shape) carry(to, from net.Conn) error {
 }
 
 // dispatch reads at the rate of the line. It returns nil when the sender has closed.
-func (s Shape) dispatch(line chan<- piece, free <-chan []byte, from net.Conn, over <-chan struct{}) error {
+func (s Shape) dispatch(line chan<- piece, free <-chan []byte, from net.Conn, delivered <-chan struct{}) error {
 	size := relayChunk
 	if s.Rate == 0 {
 		size = 32 << 10
@@ -148,7 +147,7 @@ func (s Shape) dispatch(line chan<- piece, free <-chan []byte, from net.Conn, ov
 		if n > 0 || err == io.EOF {
 			select {
 			case line <- piece{b[:n], now.Add(s.Delay)}:
-			case <-over:
+			case <-delivered:
 				return nil
 			}
 		}

@@ -33,7 +33,7 @@ const (
 	firstUnknownID = 0x00f0
 )
 
-// spoiler is what the misbehaviours of one call remember.
+// spoiler is the state of the misbehaviours of one call.
 type spoiler struct {
 	binding   string // what the client's CALL_CONNECTED said
 	glued     bool   // a CALL_CONNECT_REQUEST was answered before it came
@@ -55,7 +55,7 @@ func (c *conn) send(pkt []byte) {
 	}
 }
 
-// put puts one packet on the wire.
+// put puts one packet on the wire unchanged.
 func (c *conn) put(pkt []byte) {
 	c.trace(true, pkt)
 	if c.spoil.collect != nil {
@@ -165,7 +165,7 @@ func (c *conn) sendExtras() {
 	}
 }
 
-// interceptFrame takes a PPP frame away from the link where a misbehaviour answers it; true: it is done.
+// interceptFrame handles a PPP frame that a misbehaviour answers in place of the link, and reports whether it did.
 func (c *conn) interceptFrame(now time.Time, frame []byte) bool {
 	p, info, err := ppp.CutHeader(frame)
 	if err != nil || len(info) < codeHeaderLen {
@@ -251,7 +251,7 @@ func (c *conn) interceptIPCP(now time.Time, code, id byte, options []byte) bool 
 	return false
 }
 
-// distortFrame returns what goes over the wire in place of a PPP frame; nil: nothing.
+// distortFrame returns what goes over the wire in place of a PPP frame, or nil for nothing.
 func (c *conn) distortFrame(frame []byte) []byte {
 	p, info, err := ppp.CutHeader(frame)
 	if err != nil || len(info) < codeHeaderLen {
@@ -295,7 +295,7 @@ func (c *conn) hideAddress(info []byte) []byte {
 	return ppp.AppendFrame(nil, ppp.ProtoIPCP, control(info[0], info[1], c.spoil.ackOnWire))
 }
 
-// pick returns the options of the given types, byte for byte as they stand.
+// pick returns the options of the given types, unchanged.
 func pick(options []byte, types ...byte) (found []byte) {
 	for len(options) >= 2 {
 		n := int(options[1])

@@ -9,7 +9,7 @@ import (
 	"sstp/src/sstp"
 )
 
-// intercept takes a packet away from the call where a misbehaviour answers it; true: it is done.
+// intercept handles a packet that a misbehaviour answers in place of the call, and reports whether it did.
 func (c *conn) intercept(now time.Time, pkt []byte) bool {
 	if !sstp.IsControl(pkt) {
 		if !c.interceptFrame(now, sstp.Payload(pkt)) {
@@ -99,7 +99,7 @@ func (c *conn) distortAck(pkt []byte) []byte {
 	return pkt
 }
 
-// afterAck is what follows the CALL_CONNECT_ACK on purpose.
+// afterAck returns what follows the CALL_CONNECT_ACK on purpose.
 func (c *conn) afterAck(ack []byte) (list [][]byte) {
 	if c.m.AckTwice {
 		list = append(list, ack)

@@ -37,7 +37,7 @@ func newStream(conn, raw net.Conn, rest []byte, m *Misbehaviour, rand io.Reader,
 	return s
 }
 
-// Read implements datapath.Stream. What a silent stream receives is thrown away.
+// Read implements datapath.Stream. A silent stream drops what it receives.
 func (s *stream) Read(b []byte) (n int, err error) {
 	if len(s.rest) > 0 {
 		n = copy(b, s.rest)
@@ -53,7 +53,7 @@ func (s *stream) Read(b []byte) (n int, err error) {
 	}
 }
 
-// Write implements datapath.Stream. b is whole packets.
+// Write implements datapath.Stream. b holds whole packets.
 func (s *stream) Write(b []byte) (n int, err error) {
 	if s.muted.Load() {
 		return len(b), nil
@@ -116,7 +116,7 @@ func (s *stream) writeSpoiled(b []byte) error {
 	return nil
 }
 
-// compress rewrites the headers of PPP frames into the three forms of [RFC 1661] 6.5 and 6.6 by turns: as they are,
+// compress rewrites the headers of PPP frames into the three forms of [RFC 1661] 6.5 and 6.6 in turn: unchanged,
 // without FF 03, and without FF 03 and with a protocol of one byte where it has one.
 func (s *stream) compress(b []byte) []byte {
 	var out []byte
@@ -144,7 +144,7 @@ func (s *stream) compress(b []byte) []byte {
 	return out
 }
 
-// garbageFrame is a data packet that holds no PPP frame of any sense.
+// garbageFrame returns a data packet with random bytes instead of a PPP frame.
 func (s *stream) garbageFrame() []byte {
 	b := make([]byte, 64)
 	io.ReadFull(s.rand, b)

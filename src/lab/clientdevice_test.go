@@ -27,7 +27,7 @@ func drain(t *testing.T, d Device, room int) [][]byte {
 }
 
 func TestAPortGivesPacketsInOrderBehindTheRoomAskedFor(t *testing.T) {
-	p := newPort(nil)
+	p := newClientDevice(nil)
 	p.offer([]byte("one"), []byte("two"))
 	p.offer([]byte("three"))
 	got := drain(t, p, 8)
@@ -49,7 +49,7 @@ func equal(a, b [][]byte) bool {
 }
 
 func TestAPortDropsWhatItsQueueCannotHold(t *testing.T) {
-	p := newPort(nil)
+	p := newClientDevice(nil)
 	for range queuePackets + 5 {
 		p.offer([]byte{1})
 	}
@@ -59,7 +59,7 @@ func TestAPortDropsWhatItsQueueCannotHold(t *testing.T) {
 }
 
 func TestAPacketLargerThanTheReadersBufferIsSkipped(t *testing.T) {
-	p := newPort(nil)
+	p := newClientDevice(nil)
 	p.offer(make([]byte, 5000), []byte("small"))
 	if got := drain(t, p, 8); len(got) != 1 || string(got[0]) != "small" {
 		t.Errorf("got %d packets", len(got))
@@ -68,7 +68,7 @@ func TestAPacketLargerThanTheReadersBufferIsSkipped(t *testing.T) {
 
 func TestAReadOfAPortEndsAtItsDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPort(nil)
+		p := newClientDevice(nil)
 		begin := time.Now()
 		p.SetReadDeadline(begin.Add(3 * time.Second))
 		_, err := p.ReadPackets(make([]byte, 100), 0, make([]int, 1))
@@ -97,7 +97,7 @@ func TestAReadOfAPortEndsAtItsDeadline(t *testing.T) {
 }
 
 func TestQueueingAllocatesNothing(t *testing.T) {
-	p := newPort(nil)
+	p := newClientDevice(nil)
 	pkts := [][]byte{make([]byte, 1400), make([]byte, 1400)}
 	buf, ends := make([]byte, 8192), make([]int, 8)
 	if n := testing.AllocsPerRun(1000, func() {
@@ -109,7 +109,7 @@ func TestQueueingAllocatesNothing(t *testing.T) {
 }
 
 func TestAPortKnowsThatItHasMore(t *testing.T) {
-	p := newPort(nil)
+	p := newClientDevice(nil)
 	buf, ends := make([]byte, 150), make([]int, 8)
 	p.offer(make([]byte, 100), make([]byte, 100))
 	for _, want := range []bool{true, false} {
@@ -124,13 +124,13 @@ func TestAPortKnowsThatItHasMore(t *testing.T) {
 
 // memory is a Device of two queues: what the test puts into in is read by the server.
 type memory struct {
-	*port
+	*clientDevice
 	written chan []byte
 }
 
 func newMemory() *memory {
 	m := &memory{written: make(chan []byte, 64)}
-	m.port = newPort(func(pkts [][]byte) (int, error) {
+	m.clientDevice = newClientDevice(func(pkts [][]byte) (int, error) {
 		for _, p := range pkts {
 			m.written <- bytes.Clone(p)
 		}
@@ -161,7 +161,7 @@ func TestTheHubSendsEachPacketToItsClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dev := newMemory()
 		h := newHub(dev)
-		a, b := h.newPort(), h.newPort()
+		a, b := h.newClientDevice(), h.newClientDevice()
 		h.set(a, netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("fe80::a"), netip.MustParsePrefix("fd00:2::/64"))
 		h.set(b, netip.MustParseAddr("10.0.0.3"), netip.Addr{}, netip.Prefix{})
 		toA, toB := ipv4Packet("10.0.0.1", "10.0.0.2"), ipv4Packet("10.0.0.1", "10.0.0.3")
@@ -204,7 +204,7 @@ func TestAClientThatIsAloneReadsTheDeviceItselfAndOfTwoNobodyHoldsItBack(t *test
 	synctest.Test(t, func(t *testing.T) {
 		dev := newMemory()
 		h := newHub(dev)
-		a, b := h.newPort(), h.newPort()
+		a, b := h.newClientDevice(), h.newClientDevice()
 		h.set(a, netip.MustParseAddr("10.0.0.2"), netip.Addr{}, netip.Prefix{})
 		toA, toB := ipv4Packet("10.0.0.1", "10.0.0.2"), ipv4Packet("10.0.0.1", "10.0.0.3")
 		dev.offer(toA, toB, toA)
@@ -239,7 +239,7 @@ func TestTheDeviceChangesHandsWhileItIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dev := newMemory()
 		h := newHub(dev)
-		a, b := h.newPort(), h.newPort()
+		a, b := h.newClientDevice(), h.newClientDevice()
 		got := make(chan []byte, 16)
 		over := make(chan error)
 		go func() {
@@ -309,7 +309,7 @@ func TestAReaderIsToldWhenWhatWasAnnouncedIsNotItsOwnAnyMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dev := &foresight{memory: newMemory(), more: true}
 		h := newHub(dev)
-		a, b := h.newPort(), h.newPort()
+		a, b := h.newClientDevice(), h.newClientDevice()
 		h.set(a, netip.MustParseAddr("10.0.0.2"), netip.Addr{}, netip.Prefix{})
 		dev.offer(ipv4Packet("10.0.0.1", "10.0.0.2"))
 		drain(t, a, 8)
