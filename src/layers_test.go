@@ -16,8 +16,8 @@ var rows = map[string]int{
 	"joiner": 2, "tun": 2, "transport": 2, "ubus": 2, "ucifile": 2, "logs": 2, "status": 2,
 	"datapath": 3, "hostnet": 3, "netifd": 3, "control": 3, "uci": 3,
 	"session": 4, "lab": 4, "firewall": 4,
-	"machine": 5,
-	"cmd":     6, "integration": 7, "release": 7,
+	"machine": 5, "tunnels": 5,
+	"cmd": 6, "integration": 7, "release": 7,
 }
 
 // banned are packages that the router's binary must not link, with the flash that each costs beside TLS on mipsle.

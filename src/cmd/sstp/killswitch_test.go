@@ -9,6 +9,7 @@ import (
 	"sstp/src/control"
 	"sstp/src/killswitch"
 	"sstp/src/session"
+	"sstp/src/tunnels"
 )
 
 func TestTheArgumentsOfKillswitch(t *testing.T) {
@@ -51,7 +52,7 @@ func TestTheStatusTellsOfTheKillSwitch(t *testing.T) {
 			"  warning     kill switch: Sections of the kill switch are left, such as sstp_vpn_zone, but not its record.\n"},
 	} {
 		s := session.Status{KillSwitch: c.st}
-		a := answer{fields: control.StatusFields(&s, time.Now())}
+		a := answer{&tunnels.Answer{Fields: control.StatusFields(&s, time.Now())}}
 		var out lockedBuffer
 		a.printKillSwitch(&out)
 		if out.String() != c.want {

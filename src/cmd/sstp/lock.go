@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -146,4 +147,21 @@ func isDaemon(pid int, name string) bool {
 	}
 	args := bytes.Split(bytes.TrimSuffix(cmdline, []byte{0}), []byte{0})
 	return len(args) == 3 && strings.HasPrefix(filepath.Base(string(args[0])), "sstp") && string(args[1]) == "daemon" && string(args[2]) == name
+}
+
+// parentEnv holds the process number of netifd, from the handler.
+const parentEnv = "SSTP_PARENT"
+
+// followParent makes the kernel send us SIGTERM when the process that started us dies: a netifd that was killed starts a new
+// daemon when it comes back. It reports false where that has already happened. It must be called on the main thread, which
+// lives as long as the process: the kernel keeps the wish with the thread.
+func followParent() bool {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0); err != nil {
+		return true
+	}
+	parent, err := strconv.Atoi(os.Getenv(parentEnv))
+	now := os.Getppid()
+	return err != nil || now == 0 || now == parent // 0: the parent is outside of our process namespace
 }

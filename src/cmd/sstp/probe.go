@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sstp/src/config"
 	"sstp/src/fault"
 	"sstp/src/logs"
@@ -22,6 +24,7 @@ import (
 	"sstp/src/session"
 	"sstp/src/text"
 	"sstp/src/transport/trust"
+	"sstp/src/tunnels"
 	"sstp/src/ubus"
 	"sstp/src/uci"
 	"sstp/src/ucifile"
@@ -52,15 +55,15 @@ func probe(args []string, stdin, stdout, stderr *os.File) int {
 		complain(stderr, err)
 		return exitUsage
 	}
-	var running []runningLogin
+	var running []tunnels.Login
 	if !anyway {
-		running = inquirer{bus: bus, folder: localFolder(), limit: commandLimit / 3}.runningLogins(ctx, t)
+		running = tunnels.Client{Bus: bus, Folder: localFolder()}.Logins(ctx, t)
 	}
 	code := exitFailed
 	for _, server := range t.Servers {
 		passed, held := probeServer(ctx, t, server, bus, running, stdout)
 		if held != nil {
-			fmt.Fprintf(stdout, "  %s\n", held.text())
+			fmt.Fprintf(stdout, "  %s\n", held.Text())
 			if asked(ctx, stdin, stderr, "Log in all the same?") {
 				passed, _ = probeServer(ctx, t, server, bus, nil, stdout)
 			} else {
@@ -75,15 +78,15 @@ func probe(args []string, stdin, stdout, stderr *os.File) int {
 }
 
 // probeServer tries one server and prints what it finds. held is the running tunnel because of which it did not log in.
-func probeServer(ctx context.Context, t *config.Tunnel, server config.Server, bus *ubus.Client, running []runningLogin, stdout *os.File) (passed bool, held *runningLogin) {
+func probeServer(ctx context.Context, t *config.Tunnel, server config.Server, bus *ubus.Client, running []tunnels.Login, stdout *os.File) (passed bool, held *tunnels.Login) {
 	fmt.Fprintf(stdout, "%s\n", server)
-	guard := loginGuard{running: running, server: server}
+	guard := tunnels.Guard{Running: running, Server: server}
 	report := session.Probe(ctx, session.ProbeConfig{
-		Tunnel: t, Server: server, Dial: machine.ProbeDialer(t, bus), InnerTLS: machine.InnerTLS(t), Random: rand.Reader, MayLogIn: guard.mayLogIn,
+		Tunnel: t, Server: server, Dial: machine.ProbeDialer(t, bus), InnerTLS: machine.InnerTLS(t), Random: rand.Reader, MayLogIn: guard.MayLogIn,
 		Step: func(s session.Step) { printStep(stdout, s) },
 	})
 	printChain(stdout, report)
-	return report.Failed() == nil, guard.held
+	return report.Failed() == nil, guard.Held
 }
 
 // probeTunnel puts the options of a probe together: those of an interface, or defaults, and what the command line says.
@@ -264,3 +267,24 @@ func nameText(c *x509.Certificate, subject bool) string {
 
 // maxShown is how many characters of a stranger's certificate or finding are shown.
 const maxShown = 300
+
+// hideInput turns a terminal's echo off and returns how to turn it on again; ok is false where f is no terminal.
+func hideInput(f *os.File) (restore func(), ok bool) {
+	fd := int(f.Fd())
+	old, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return nil, false
+	}
+	quiet := *old
+	quiet.Lflag &^= unix.ECHO
+	if unix.IoctlSetTermios(fd, unix.TCSETS, &quiet) != nil {
+		return nil, false
+	}
+	return func() { unix.IoctlSetTermios(fd, unix.TCSETS, old) }, true
+}
+
+// isTerminal says whether f is one.
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}

@@ -531,14 +531,14 @@ func TestATunnelThatHangsDoesNotHideTheOthers(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	q := newInquirer(t.Context())
-	defer q.close()
-	q.limit = 200 * time.Millisecond
-	answers, err := q.about(t.Context(), "")
+	q := dialTunnels(t.Context())
+	defer q.Close()
+	q.Limit = 200 * time.Millisecond
+	answers, err := q.About(t.Context(), "")
 	if err != nil || len(answers) != 2 {
 		t.Fatalf("%v, %v", answers, err)
 	}
-	if line := answers[0].headline() + "; " + answers[1].headline(); line != "hung: unknown; vpn: up, " {
+	if line := (answer{answers[0]}).headline() + "; " + (answer{answers[1]}).headline(); line != "hung: unknown; vpn: up, " {
 		t.Errorf("%s", line)
 	}
 }

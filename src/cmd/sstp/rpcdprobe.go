@@ -14,6 +14,7 @@ import (
 	"sstp/src/session"
 	"sstp/src/text"
 	"sstp/src/transport/trust"
+	"sstp/src/tunnels"
 	"sstp/src/ubus"
 	"sstp/src/uci"
 )
@@ -31,19 +32,19 @@ func rpcdProbe(ctx context.Context, bus *ubus.Client, request blobmsg.Fields) bl
 	if err != nil {
 		return reply
 	}
-	var running []runningLogin
+	var running []tunnels.Login
 	if anyway, _ := request.Flag("anyway"); !anyway {
-		running = inquirer{bus: bus, folder: localFolder(), limit: commandLimit / 3}.runningLogins(ctx, t)
+		running = tunnels.Client{Bus: bus, Folder: localFolder()}.Logins(ctx, t)
 	}
 	var servers []blobmsg.Fields
 	for _, server := range t.Servers {
-		guard := loginGuard{running: running, server: server}
+		guard := tunnels.Guard{Running: running, Server: server}
 		report := session.Probe(ctx, session.ProbeConfig{
-			Tunnel: t, Server: server, Dial: machine.ProbeDialer(t, bus), InnerTLS: machine.InnerTLS(t), Random: rand.Reader, MayLogIn: guard.mayLogIn,
+			Tunnel: t, Server: server, Dial: machine.ProbeDialer(t, bus), InnerTLS: machine.InnerTLS(t), Random: rand.Reader, MayLogIn: guard.MayLogIn,
 		})
 		fields := reportFields(report)
-		if guard.held != nil {
-			fields.AddTable("login_not_tried", guard.held.fields())
+		if guard.Held != nil {
+			fields.AddTable("login_not_tried", guard.Held.Fields())
 		}
 		servers = append(servers, fields)
 		if ctx.Err() != nil {

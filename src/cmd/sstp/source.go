@@ -6,6 +6,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/control"
+	"sstp/src/tunnels"
 	"sstp/src/ubus"
 	"sstp/src/uci"
 	"sstp/src/ucifile"
@@ -32,6 +33,11 @@ func options(ctx context.Context, bus uci.Bus, name string) (config.Values, erro
 
 // busOptions says how to reach ubusd.
 func busOptions() ubus.Options { return ubus.Options{Socket: os.Getenv(socketEnv)} }
+
+// dialTunnels reaches the bus and the sockets of tunnels.
+func dialTunnels(ctx context.Context) tunnels.Client {
+	return tunnels.Dial(ctx, busOptions(), localFolder())
+}
 
 // localFolder is where sstp up makes its sockets.
 func localFolder() string {

@@ -50,9 +50,9 @@ func status(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
 	defer cancel()
-	q := newInquirer(ctx)
-	defer q.close()
-	answers, err := q.about(ctx, name)
+	q := dialTunnels(ctx)
+	defer q.Close()
+	answers, err := q.About(ctx, name)
 	if err != nil {
 		fmt.Fprintf(stderr, "error: %v\n", err)
 		return exitFailed
@@ -60,15 +60,15 @@ func status(args []string, stdout, stderr io.Writer) int {
 	code := exitOK
 	var list []blobmsg.Fields
 	for i, a := range answers {
-		if !a.up() {
+		if !a.Up() {
 			code = exitFailed
 		}
-		list = append(list, a.fields)
+		list = append(list, a.Fields)
 		if !json {
 			if i > 0 {
 				fmt.Fprintln(stdout)
 			}
-			a.print(stdout, time.Now())
+			answer{a}.print(stdout, time.Now())
 		}
 	}
 	switch {
@@ -108,11 +108,11 @@ func watch(args []string, stdout *os.File, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	q := newInquirer(ctx)
-	defer q.close()
+	q := dialTunnels(ctx)
+	defer q.Close()
 	changed := make(chan struct{}, 1)
-	if q.bus != nil {
-		q.bus.Listen(control.Event, func(string, blobmsg.Fields) {
+	if q.Bus != nil {
+		q.Bus.Listen(control.Event, func(string, blobmsg.Fields) {
 			select {
 			case changed <- struct{}{}:
 			default:
@@ -124,7 +124,7 @@ func watch(args []string, stdout *os.File, stderr io.Writer) int {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		answers, err := q.about(ctx, name)
+		answers, err := q.About(ctx, name)
 		switch {
 		case ctx.Err() != nil:
 			return exitOK
@@ -134,13 +134,13 @@ func watch(args []string, stdout *os.File, stderr io.Writer) int {
 		case page:
 			io.WriteString(stdout, "\x1b[H\x1b[J")
 			for _, a := range answers {
-				a.print(stdout, time.Now())
+				answer{a}.print(stdout, time.Now())
 				fmt.Fprintln(stdout)
 			}
 		default:
 			for _, a := range answers {
-				if line := a.headline(); told[a.name] != line {
-					told[a.name] = line
+				if line := (answer{a}).headline(); told[a.Name] != line {
+					told[a.Name] = line
 					fmt.Fprintf(stdout, "%s %s\n", time.Now().Format("15:04:05"), line)
 				}
 			}
@@ -162,15 +162,15 @@ func reconnect(args []string, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
 	defer cancel()
-	q := newInquirer(ctx)
-	defer q.close()
-	_, err := q.call(ctx, name, "reconnect")
+	q := dialTunnels(ctx)
+	defer q.Close()
+	_, err := q.Call(ctx, name, "reconnect")
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, ubus.StatusNotFound):
-		if a, askErr := q.ask(ctx, name); askErr == nil {
-			a.print(stderr, time.Now())
+		if a, askErr := q.Ask(ctx, name); askErr == nil {
+			answer{a}.print(stderr, time.Now())
 			return exitFailed
 		}
 	}

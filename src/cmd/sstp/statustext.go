@@ -11,6 +11,7 @@ import (
 	"sstp/src/logs"
 	"sstp/src/text"
 	"sstp/src/transport/trust"
+	"sstp/src/tunnels"
 )
 
 // statusRows is how a status is laid out for people: a label and, behind "=", pieces between semicolons. Each piece names one
@@ -34,11 +35,14 @@ last error={last_error.code};, {last_error.time};: {last_error.message}
 hint={last_error.hint}
 try={hint}`
 
+// answer is what is known of a tunnel, for people.
+type answer struct{ *tunnels.Answer }
+
 // state returns the tunnel's state for people. A tunnel that is up does not make up for traffic that goes elsewhere.
-func (a *answer) state() string {
-	state := a.fields.Text("state")
-	internet := a.fields.Table("reach").Table("internet")
-	if ok, looked := internet.Flag("ok"); !a.up() || ok || !looked {
+func (a answer) state() string {
+	state := a.Fields.Text("state")
+	internet := a.Fields.Table("reach").Table("internet")
+	if ok, looked := internet.Flag("ok"); !a.Up() || ok || !looked {
 		return state
 	}
 	if by := internet.Texts("args"); len(by) > 0 {
@@ -48,13 +52,13 @@ func (a *answer) state() string {
 }
 
 // headline says in one line how a tunnel is.
-func (a *answer) headline() string {
-	line := a.name + ": " + a.state()
+func (a answer) headline() string {
+	line := a.Name + ": " + a.state()
 	switch {
-	case a.up():
-		line += ", " + a.fields.Table("ipv4").Text("address")
+	case a.Up():
+		line += ", " + a.Fields.Table("ipv4").Text("address")
 	default:
-		if code := a.fields.Table("last_error").Text("code"); code != "" {
+		if code := a.Fields.Table("last_error").Text("code"); code != "" {
 			line += ", " + code
 		}
 	}
@@ -62,11 +66,11 @@ func (a *answer) headline() string {
 }
 
 // print prints all that is known of a tunnel, for people.
-func (a *answer) print(w io.Writer, now time.Time) {
-	title := a.name + ": " + a.state()
-	if s, ok := a.fields.Number("uptime_s"); ok {
+func (a answer) print(w io.Writer, now time.Time) {
+	title := a.Name + ": " + a.state()
+	if s, ok := a.Fields.Number("uptime_s"); ok {
 		title += " for " + span(time.Duration(s)*time.Second)
-	} else if at, ok := a.fields.Number("since"); ok {
+	} else if at, ok := a.Fields.Number("since"); ok {
 		title += " for " + span(now.Sub(time.Unix(at, 0)))
 	}
 	fmt.Fprintln(w, title)
@@ -74,16 +78,16 @@ func (a *answer) print(w io.Writer, now time.Time) {
 	for _, row := range strings.Split(statusRows[1:], "\n") {
 		label, pieces, _ := strings.Cut(row, "=")
 		switch {
-		case label == "hint" && a.up(): // it worked since
+		case label == "hint" && a.Up(): // it worked since
 			continue
-		case (label == "received" || label == "sent") && a.fields.Text("device") == "": // nothing, by nothing
+		case (label == "received" || label == "sent") && a.Fields.Text("device") == "": // nothing, by nothing
 			continue
 		}
 		text := ""
 		for _, piece := range strings.Split(pieces, ";") {
 			before, rest, _ := strings.Cut(piece, "{")
 			path, after, _ := strings.Cut(rest, "}")
-			if value := fieldText(a.fields, path, now); value != "" {
+			if value := fieldText(a.Fields, path, now); value != "" {
 				text += before + value + after
 			}
 		}
@@ -92,18 +96,18 @@ func (a *answer) print(w io.Writer, now time.Time) {
 		}
 	}
 	a.printKillSwitch(w)
-	for _, warned := range a.fields.Tables("options_warned") {
+	for _, warned := range a.Fields.Tables("options_warned") {
 		printRow(w, "warning", "option "+warned.Text("option")+": "+warned.Text("text"))
 	}
-	for _, text := range a.fields.Texts("address_warnings") {
+	for _, text := range a.Fields.Texts("address_warnings") {
 		printRow(w, "warning", text)
 	}
 }
 
 // printReach prints where traffic goes.
-func (a *answer) printReach(w io.Writer) {
+func (a answer) printReach(w io.Writer) {
 	for _, label := range [...]string{"Internet", "IPv6", "Names", "Firewall"} {
-		finding := a.fields.Table("reach").Table(strings.ToLower(label))
+		finding := a.Fields.Table("reach").Table(strings.ToLower(label))
 		text := finding.Text("text")
 		if text == "" {
 			continue
@@ -172,8 +176,8 @@ func span(d time.Duration) string {
 }
 
 // printKillSwitch prints what a status tells of the kill switch.
-func (a *answer) printKillSwitch(w io.Writer) {
-	st := a.fields.Table("killswitch")
+func (a answer) printKillSwitch(w io.Writer) {
+	st := a.Fields.Table("killswitch")
 	if on, _ := st.Flag("on"); on {
 		text := "on for " + strings.Join(st.Texts("zones"), ", ")
 		if router, _ := st.Flag("router"); router {

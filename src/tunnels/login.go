@@ -1,4 +1,4 @@
-package main
+package tunnels
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 	"sstp/src/uci"
 )
 
-// runningLogin is a tunnel that is logged in, or about to be. A server that allows one login of a user ends it when the same
+// Login is a tunnel that is logged in, or about to be. A server that allows one login of a user ends it when the same
 // user logs in once more.
-type runningLogin struct {
+type Login struct {
 	name     string // of the interface
 	state    string
 	auth     string // the method, as in the status; "" before the login is through
@@ -24,19 +24,19 @@ type runningLogin struct {
 	viaProxy bool // address is the proxy's
 }
 
-// runningLogins returns the tunnels that are logged in with the user name of t at whatever server. A tunnel whose user name
+// Logins returns the tunnels that are logged in with the user name of t at whatever server. A tunnel whose user name
 // cannot be found out counts.
-func (q inquirer) runningLogins(ctx context.Context, t *config.Tunnel) (list []runningLogin) {
+func (q Client) Logins(ctx context.Context, t *config.Tunnel) (list []Login) {
 	if t.Username == "" {
 		return nil
 	}
-	names, err := q.tunnels(ctx)
+	names, err := q.Names(ctx)
 	if err != nil {
 		return nil
 	}
 	users := map[string]string{}
-	if q.bus != nil {
-		for _, section := range uci.Tunnels(ctx, q.bus) {
+	if q.Bus != nil {
+		for _, section := range uci.Tunnels(ctx, q.Bus) {
 			users[section.Text(".name")] = section.Text("username")
 		}
 	}
@@ -44,15 +44,15 @@ func (q inquirer) runningLogins(ctx context.Context, t *config.Tunnel) (list []r
 		if user, known := users[name]; known && !sameUser(user, t.Username) {
 			continue
 		}
-		a, err := q.ask(ctx, name)
-		if err != nil || !a.runs || !holdsLogin(a.fields.Text("state")) {
+		a, err := q.Ask(ctx, name)
+		if err != nil || !a.Runs || !holdsLogin(a.Fields.Text("state")) {
 			continue
 		}
-		uptime, _ := a.fields.Number("uptime_s")
-		address, _ := netip.ParseAddrPort(a.fields.Text("server_address"))
-		list = append(list, runningLogin{
-			name: name, state: a.fields.Text("state"), auth: a.fields.Text("auth"), uptime: uptime,
-			server: a.fields.Text("server"), address: address, viaProxy: a.fields.Text("proxy") != "",
+		uptime, _ := a.Fields.Number("uptime_s")
+		address, _ := netip.ParseAddrPort(a.Fields.Text("server_address"))
+		list = append(list, Login{
+			name: name, state: a.Fields.Text("state"), auth: a.Fields.Text("auth"), uptime: uptime,
+			server: a.Fields.Text("server"), address: address, viaProxy: a.Fields.Text("proxy") != "",
 		})
 	}
 	return list
@@ -67,30 +67,30 @@ func sameUser(a, b string) bool { return strings.EqualFold(bareUser(a), bareUser
 func bareUser(name string) string { return name[strings.LastIndexByte(name, '\\')+1:] }
 
 // at reports whether the tunnel is logged in at the server that a connection has reached.
-func (l runningLogin) at(server config.Server, info transport.Info) bool {
+func (l Login) at(server config.Server, info transport.Info) bool {
 	return l.server == server.String() || info.Proxy == "" && !l.viaProxy && l.address.IsValid() && l.address == info.Server
 }
 
-// loginGuard keeps a probe from logging in where that may end the call of a running tunnel.
-type loginGuard struct {
-	running []runningLogin
-	server  config.Server
-	held    *runningLogin // the tunnel because of which the probe did not log in
+// Guard keeps a probe from logging in where that may end the call of a running tunnel.
+type Guard struct {
+	Running []Login
+	Server  config.Server
+	Held    *Login // the tunnel because of which the probe did not log in
 }
 
-// mayLogIn is session.ProbeConfig's.
-func (g *loginGuard) mayLogIn(info transport.Info) bool {
-	for i, l := range g.running {
-		if l.at(g.server, info) {
-			g.held = &g.running[i]
+// MayLogIn is session.ProbeConfig's.
+func (g *Guard) MayLogIn(info transport.Info) bool {
+	for i, l := range g.Running {
+		if l.at(g.Server, info) {
+			g.Held = &g.Running[i]
 			return false
 		}
 	}
 	return true
 }
 
-// fields writes the tunnel down for the plugin's answer.
-func (l runningLogin) fields() (f blobmsg.Fields) {
+// Fields returns what the plugin's answer tells of the tunnel.
+func (l Login) Fields() (f blobmsg.Fields) {
 	f.AddText("interface", l.name)
 	f.AddText("state", l.state)
 	f.AddSome("auth", l.auth)
@@ -98,7 +98,7 @@ func (l runningLogin) fields() (f blobmsg.Fields) {
 	return f
 }
 
-// text says why the login was not tried.
-func (l runningLogin) text() string {
+// Text returns the sentence that says why the login was not tried.
+func (l Login) Text() string {
 	return fmt.Sprintf("The login was not tried: tunnel %s is %s with the same user name. A server that allows one login at a time would end it.", l.name, l.state)
 }
