@@ -125,7 +125,7 @@ func (s *Session) announce(id int, agreed Link) {
 		if s.cfg.Surroundings != nil {
 			var err error
 			if around, err = s.cfg.Surroundings(ctx); err != nil {
-				s.cfg.Log(config.LogWarn, "the machine's own addresses are not known, so those of the server are not compared with them: %v", err)
+				s.cfg.Log(config.LogWarn, "this machine's addresses are unknown, so the server's addresses are not compared with them: %v", err)
 			}
 		}
 		link, warnings, refused := vet(agreed, around)

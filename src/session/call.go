@@ -101,7 +101,10 @@ func (s *Session) logPath(info transport.Info) {
 	if info.Path == transport.PathGo && s.cfg.Tunnel.KTLS == config.On {
 		level = config.LogWarn
 	}
-	who := map[string]string{transport.PathGo: "Go", transport.PathKernel: "the kernel"}[info.Path]
+	who := "Go"
+	if info.Path == transport.PathKernel {
+		who = "the kernel"
+	}
 	s.cfg.Log(level, "%s, %s, encrypted by %s: %s", info.TLSVersion, info.CipherSuite, who, info.PathReason)
 }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"sstp/src/config"
@@ -39,19 +40,10 @@ var follows = [...][]phase{
 
 // enter moves the session to another phase. It is the only place that changes it.
 func (s *Session) enter(next phase) {
-	if !mayFollow(s.phase, next) {
+	if !slices.Contains(follows[s.phase], next) {
 		s.cfg.Log(config.LogError, "lifecycle: %v follows %v, which it must not", next, s.phase)
 	}
 	s.phase = next
-}
-
-func mayFollow(p, next phase) bool {
-	for _, f := range follows[p] {
-		if f == next {
-			return true
-		}
-	}
-	return false
 }
 
 // eventKind is what can happen to a session.

@@ -17,7 +17,7 @@ func (s *Session) wantCheck() { s.network.checkWanted = s.network.holds() && s.p
 
 // recheck asks for a check because something may have changed.
 func recheck(s *Session, _ time.Time, e event) {
-	s.cfg.Log(config.LogDebug, "looking at the kernel: %s", e.(noteEvent).reason)
+	s.cfg.Log(config.LogDebug, "checking the kernel: %s", e.(noteEvent).reason)
 	s.wantCheck()
 }
 
@@ -53,7 +53,7 @@ func checked(s *Session, now time.Time, ev event) {
 			s.checkFailed(now, f)
 			return
 		}
-		s.cfg.Log(config.LogWarn, "the kernel could not be looked at: %v", e.err)
+		s.cfg.Log(config.LogWarn, "the kernel could not be checked: %v", e.err)
 		return
 	}
 	last := s.status.Reach

@@ -129,33 +129,26 @@ func (s *Session) note(e Entry) {
 // showProgress moves the state along while a server is called. While the device of a lost call is held, the state stays
 // Holding.
 func (s *Session) showProgress(now time.Time, stage fault.Stage) {
-	states := map[fault.Stage]State{
-		fault.StageResolve: Resolving, fault.StageConnect: Connecting, fault.StageProxy: Connecting,
-		fault.StageTLS: TLS, fault.StageHTTP: SSTP, fault.StageSSTP: SSTP,
-		fault.StageAuth: Auth, fault.StageNetwork: Network,
-	}
-	state, ok := states[stage]
-	if !ok || s.network.holds() || state == s.status.State || s.phase == phaseStopping {
+	if s.network.holds() || s.phase == phaseStopping {
 		return
 	}
-	s.setState(now, state, s.stateText(state))
-}
-
-func (s *Session) stateText(state State) string {
-	server := s.status.Server
-	switch state {
-	case Resolving:
-		return "looking up " + server
-	case Connecting:
-		return "connecting to " + server
-	case TLS:
-		return "TLS with " + server
-	case SSTP:
-		return "opening the SSTP call"
-	case Auth:
-		return "logging in"
-	case Network:
-		return "agreeing on addresses"
+	var state State
+	var text string
+	switch server := s.status.Server; stage {
+	case fault.StageResolve:
+		state, text = Resolving, "looking up "+server
+	case fault.StageConnect, fault.StageProxy:
+		state, text = Connecting, "connecting to "+server
+	case fault.StageTLS:
+		state, text = TLS, "TLS with "+server
+	case fault.StageHTTP, fault.StageSSTP:
+		state, text = SSTP, "opening the SSTP call"
+	case fault.StageAuth:
+		state, text = Auth, "logging in"
+	case fault.StageNetwork:
+		state, text = Network, "agreeing on addresses"
 	}
-	return string(state)
+	if state != "" && state != s.status.State {
+		s.setState(now, state, text)
+	}
 }
