@@ -1,12 +1,13 @@
 // The web interface on a real router: LuCI, rpcd, netifd and the daemon, between a real browser and a real server. One story,
 // as a person would live it; each step says what it does, and the first that fails ends it.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { require } from './modules.mjs';
 import { chromium } from './browser/page.mjs';
 import { load } from './load.mjs';
 import { control, names, shell } from './control.mjs';
 import { isOurs } from './faults.mjs';
+import { goPackage } from './golang.mjs';
 
 const errors = load('sstp.errors'), url = process.env.SSTP_LUCI_URL.replace(/\/$/, ''), shots = process.env.SHOTS;
 
@@ -161,7 +162,7 @@ await step('save and apply: nothing is stored but what was entered', async () =>
 	await page.locator('.cbi-page-actions .cbi-button-apply').click();
 	await applied();
 
-	const daemons = [ ...readFileSync(new URL('../../src/config/options.go', import.meta.url), 'utf8').matchAll(/\{Option\{Name: "(\w+)"/g) ].map(([ , name ]) => name),
+	const daemons = [ ...goPackage('config').matchAll(/\{Option\{Name: "(\w+)"/g) ].map(([ , name ]) => name),
 	      stored = (await shell('uci show network.vpn')).match(/(?<=^network\.vpn\.)\w+/gm).filter((o) => daemons.includes(o)).sort();
 
 	assert.deepEqual(stored, [ 'auth', 'cert_pin', 'hold', 'keepalive', 'password', 'server', 'username' ]);

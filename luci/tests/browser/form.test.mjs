@@ -1,9 +1,7 @@
 import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { goPackage } from '../golang.mjs';
 import { HOSTILE, assertFits, assertUnharmed, chromium, recorded, suite } from './page.mjs';
-
-const go = (path) => readFileSync(new URL(`../../../src/${path}`, import.meta.url), 'utf8');
 
 describe('protocol form', { skip: chromium ? false : 'there is no Chromium on this machine' }, () => {
 	const { router, withPage } = suite();
@@ -35,7 +33,7 @@ describe('protocol form', { skip: chromium ? false : 'there is no Chromium on th
 	}));
 
 	test('every option of the daemon has its field, and no other is written', () => form({ sstp_options: 'x', pppd_options: 'y' }, async (page) => {
-		const options = [ ...go('config/options.go').matchAll(/\{Option\{Name: "(\w+)"/g) ].map(([ , name ]) => name),
+		const options = [ ...goPackage('config').matchAll(/\{Option\{Name: "(\w+)"/g) ].map(([ , name ]) => name),
 		      ours = await page.evaluate(() => standin.section.children.map((o) => o.option).filter((o) => o[0] != '_')),
 		      netifd = [ 'defaultroute', 'peerdns', 'dns', 'metric' ];
 
@@ -44,7 +42,7 @@ describe('protocol form', { skip: chromium ? false : 'there is no Chromium on th
 	}));
 
 	test('the codes of the daemon are registered for the Interfaces page', () => form({}, async (page) => {
-		const codes = [ ...go('fault/fault.go').matchAll(/\s+Code = "(\w+)"/g) ].map(([ , code ]) => code);
+		const codes = [ ...goPackage('fault').matchAll(/\s+Code = "(\w+)"/g) ].map(([ , code ]) => code);
 
 		assert.deepEqual(Object.keys(await page.evaluate(() => standin.network.errors)).sort(), codes.sort());
 	}));

@@ -247,7 +247,7 @@ describe('status page', { skip: chromium ? false : 'there is no Chromium on this
 		assert.match(await state.getAttribute('class'), /sstp-tone-warn/);
 		assert.equal(await card(page).locator('.sstp-way-warn').count(), 4);
 		assert.match(await card(page).locator('.sstp-way').first().textContent(), /Internet: warning *by wan, although the tunnel is up: a route to 0\.0\.0\.0\/1 with metric 0 by eth1 goes before/);
-		assert.match(await card(page).locator('.sstp-way').last().innerText(), /Kill switch[^]*on for lan, one exception[^]*The section sstp_vpn_reject_1 of the firewall is missing\./);
+		assert.match(await card(page).locator('.sstp-way').last().innerText(), /Kill switch[^]*on for lan, one exception[^]*The section sstp_vpn_reject_1 of the configuration is missing\./);
 
 		router.answers['sstp.vpn.status'] = recorded('status-up');
 		await nextPoll(page);

@@ -600,7 +600,10 @@ window.addEventListener('DOMContentLoaded', async () => {
 	else if (wanted.has('form')) {
 		const sid = wanted.get('form'), s = new Section(sid), protocol = await load('protocol.sstp');
 
-		uci.router.network = [ ...JSON.parse(wanted.get('network') ?? '[]'), { '.type': 'interface', '.name': sid, ...JSON.parse(wanted.get('values') ?? '{}') } ];
+		uci.router.network = JSON.parse(wanted.get('network') ?? '[]');
+
+		if (!uci.router.network.some((s) => s['.name'] == sid))
+			uci.router.network.push({ '.type': 'interface', '.name': sid, ...JSON.parse(wanted.get('values') ?? '{}') });
 
 		if (wanted.has('firewall'))
 			uci.router.firewall = JSON.parse(wanted.get('firewall'));

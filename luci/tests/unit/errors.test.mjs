@@ -1,14 +1,14 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { goPackage } from '../golang.mjs';
 import { load } from '../load.mjs';
 
 const errors = load('sstp.errors');
-const go = (path) => readFileSync(new URL(`../../../src/${path}`, import.meta.url), 'utf8');
 const block = (text, begin) => text.slice(text.indexOf(begin), text.indexOf('\n}', text.indexOf(begin)));
 
-const constants = Object.fromEntries([ ...go('fault/fault.go').matchAll(/(\w+)\s+Code = "(\w+)"/g) ].map(([ , name, code ]) => [ name, code ]));
-const codes = [ ...block(go('fault/fault.go'), 'func Codes()').matchAll(/\b([A-Z]\w+)\b/g) ].map(([ , name ]) => constants[name]).filter((c) => c);
+const constants = Object.fromEntries([ ...goPackage('fault').matchAll(/(\w+)\s+Code = "(\w+)"/g) ].map(([ , name, code ]) => [ name, code ]));
+const codes = [ ...block(goPackage('fault'), 'func Codes()').matchAll(/\b([A-Z]\w+)\b/g) ].map(([ , name ]) => constants[name]).filter((c) => c);
 
 test('every code of the daemon has a sentence, and no other', () => {
 	assert.equal(codes.length, Object.keys(constants).length);
@@ -20,25 +20,25 @@ test('every code has a hint in the words of the form', () => {
 });
 
 test('the daemon\'s usual hints are known, so that only one that knows more is shown beside ours', () => {
-	const hints = [ ...go('fault/hints.go').matchAll(/^\t\w+:\s+"(.*)",$/gm) ].map(([ , text ]) => JSON.parse(`"${text}"`));
+	const hints = [ ...block(goPackage('fault'), 'var hints = ').matchAll(/^\t\w+:\s+"(.*)",$/gm) ].map(([ , text ]) => JSON.parse(`"${text}"`));
 
 	assert.deepEqual(errors.USUAL_HINTS, hints);
 	for (const h of hints)
 		assert.deepEqual(errors.hints('AUTH_FAILED', h), [ errors.HINTS.AUTH_FAILED ]);
 	assert.deepEqual(errors.hints('AUTH_FAILED', 'Ask Joe.'), [ errors.HINTS.AUTH_FAILED, 'Ask Joe.' ]);
 	assert.deepEqual(errors.hints('INVALID_OPTIONS', 'Install the package sstp again.'), [ 'Install the package sstp again.' ], 'not to be told to correct an option');
-	assert.equal(errors.hints('CERT_UNTRUSTED', go('transport/trust/verify.go').match(/"(Install the package ca-bundle, .*?)"/)[1]).length, 2, 'a router without any authority');
+	assert.equal(errors.hints('CERT_UNTRUSTED', goPackage('transport/trust').match(/"(Install the package ca-bundle, .*?)"/)[1]).length, 2, 'a router without any authority');
 	assert.deepEqual(errors.hints('CERT_UNTRUSTED', 'Store sha256:00 as cert_pin.'), [ errors.HINTS.CERT_UNTRUSTED ]);
 });
 
 test('every stage of the daemon has a name', () => {
-	const stages = [ ...go('fault/fault.go').matchAll(/Stage = "(\w+)"/g) ].map(([ , s ]) => s);
+	const stages = [ ...goPackage('fault').matchAll(/Stage = "(\w+)"/g) ].map(([ , s ]) => s);
 
 	assert.deepEqual(Object.keys(errors.STAGES).filter((s) => s != 'certificate'), stages);
 });
 
 test('every state of the daemon has words', () => {
-	const states = [ ...go('session/state.go').matchAll(/State\s+= "(\w+)"/g) ].map(([ , s ]) => s);
+	const states = [ ...goPackage('session').matchAll(/State\s+= "(\w+)"/g) ].map(([ , s ]) => s);
 
 	assert.ok(states.length >= 11);
 	for (const s of states)
@@ -67,8 +67,7 @@ test('what a newer daemon says is shown as it is', () => {
 });
 
 test('a login that was not made says why, and leads to the certificate', () => {
-	const go = readFileSync(new URL('../../../src/session/call.go', import.meta.url), 'utf8'),
-	      message = go.match(/"(The server's certificate is not verified, so [^"]*)"/)[1], hint = go.match(/WithHint\(fmt\.Sprintf\("(If it is your server, [^"]*)"/)[1];
+	const go = goPackage('session'), message = go.match(/"(The server's certificate is not verified, so [^"]*)"/)[1], hint = go.match(/WithHint\(fmt\.Sprintf\("(If it is your server, [^"]*)"/)[1];
 
 	assert.equal(errors.title('AUTH_METHOD_REFUSED', message), 'The login is refused, because the server\'s certificate is not verified');
 	assert.deepEqual(errors.hints('AUTH_METHOD_REFUSED', hint), [ 'If it is your server, Test connection shows its certificate and lets you trust it. Until then no login is made.' ]);

@@ -1,6 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
+import { goPackage } from '../golang.mjs';
 import { load } from '../load.mjs';
 
 const killswitch = load('sstp.killswitch'), testdata = new URL('../../../src/killswitch/testdata/', import.meta.url);
@@ -82,8 +83,7 @@ test('the zones to choose from are those of local networks', () => {
 });
 
 test('every problem of the program has its sentence here', () => {
-	const go = readFileSync(new URL('../../../src/killswitch/problem.go', import.meta.url), 'utf8'),
-	      theirs = Object.fromEntries([ ...go.matchAll(/^\t"(\w+)":\s+"(.*)",$/gm) ].map(([ , key, sentence ]) => [ key, sentence ]));
+	const all = goPackage('killswitch'), at = all.indexOf('var texts = '), go = all.slice(at, all.indexOf('\n}', at)), theirs = Object.fromEntries([ ...go.matchAll(/^\t"(\w+)":\s+"(.*)",$/gm) ].map(([ , key, sentence ]) => [ key, sentence ]));
 
 	assert.ok(Object.keys(theirs).length > 15);
 	assert.deepEqual(killswitch.PROBLEMS, theirs);

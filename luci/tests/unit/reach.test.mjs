@@ -1,6 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { goPackage } from '../golang.mjs';
 import { load } from '../load.mjs';
 
 const reach = load('sstp.reach'), errors = load('sstp.errors');
@@ -49,11 +50,8 @@ test('a finding that a newer daemon knows is said in its words', () => {
 	assert.equal(reach.phrase({ key: 'reach_other', args: [ '%s', 'a cause of a new kind' ] }), 'by %s, although the tunnel is up: a cause of a new kind');
 });
 
-// The daemon's findings, as soon as it has a package for them.
-const go = new URL('../../../src/reach/', import.meta.url);
-
-test('every finding of the daemon has its words here', { skip: existsSync(go) ? false : 'the daemon has none yet' }, () => {
-	const source = readdirSync(go).filter((f) => /^[a-z]+\.go$/.test(f)).map((f) => readFileSync(new URL(f, go), 'utf8')).join('');
+test('every finding of the daemon has its words here', () => {
+	const source = goPackage('reach');
 	const keys = [ ...source.matchAll(/^\t\w+\s+= "((?:reach|reach6|names|zone)_\w+)"/gm) ].map(([ , key ]) => key);
 
 	assert.ok(keys.length > 10);
