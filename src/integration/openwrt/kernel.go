@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -193,27 +194,48 @@ func mainDefault(n interfaceStatus) int {
 	return -1
 }
 
-// strays names a route to a single host outside of the tunnels, "" where there is none. One is allowed: to the address at
-// which a tunnel's server is connected now.
+// wayProtocol is the protocol of the routes and rules that keep a tunnel's own connection on its uplink. They are for sockets
+// that are bound to that uplink, in a table of their own.
+const wayProtocol = "83"
+
+// strays names a route to a single host past the tunnels, "" where there is none. The tunnels' own connections may have routes
+// of their own: to the addresses at which their servers are connected, and while somebody dials, to others.
 func (w *world) strays() string {
-	servers := []string{}
-	tunnels := w.tunnels()
-	for _, name := range tunnels {
-		if t, err := w.tunnelStatus(name); err == nil {
-			host, _, _ := strings.Cut(strings.TrimPrefix(t.ServerAddress, "["), "]")
-			if !strings.HasPrefix(t.ServerAddress, "[") {
-				host, _, _ = strings.Cut(t.ServerAddress, ":")
-			}
-			servers = append(servers, host)
+	var servers []string
+	dialing := false
+	for _, name := range w.tunnels() {
+		if len(w.router.daemons(name)) == 0 {
+			continue
+		}
+		t, err := w.tunnelStatus(name)
+		if err != nil || t.State != "up" {
+			dialing = true
+			continue
+		}
+		if at, err := netip.ParseAddrPort(t.ServerAddress); err == nil {
+			servers = append(servers, at.Addr().String())
 		}
 	}
 	for _, family := range []string{"-4", "-6"} {
 		for _, r := range w.routesOf(family) {
 			host := r.Dst != "default" && !strings.Contains(r.Dst, "/")
-			if !host || r.Protocol == "kernel" || strings.HasPrefix(r.Device, "sstp-") || r.Device == "lo" || slices.Contains(servers, r.Dst) {
+			if !host || r.Protocol == "kernel" || strings.HasPrefix(r.Device, "sstp-") || r.Device == "lo" {
 				continue
 			}
-			return fmt.Sprintf("a route to the host %s by %s %s is outside of the tunnel (the servers are at %v)", r.Dst, r.Gateway, r.Device, servers)
+			if r.Protocol != wayProtocol || r.Table == "" || !dialing && !slices.Contains(servers, r.Dst) {
+				return fmt.Sprintf("a route to the host %s by %s %s (table %q, protocol %s) leads past the tunnel; the servers are at %v",
+					r.Dst, r.Gateway, r.Device, r.Table, r.Protocol, servers)
+			}
+		}
+		var rules []struct {
+			Priority        int
+			Protocol, Table string
+		}
+		w.must(w.ip(&rules, family, "rule", "show"))
+		for _, r := range rules {
+			if r.Protocol == wayProtocol && !dialing && len(servers) == 0 {
+				return fmt.Sprintf("a rule of a tunnel's connection is left (priority %d, table %s)", r.Priority, r.Table)
+			}
 		}
 	}
 	return ""

@@ -54,6 +54,12 @@ func theWANComesBack(w *world) {
 		{"another address of the WAN", func() {
 			w.setOption("wan", "ipaddr", []string{"203.0.113.77/24"})
 			w.reload()
+			w.until(5*time.Second, "the WAN has it", func() string {
+				if n := w.netifd("wan"); len(n.IPv4) != 1 || n.IPv4[0].Address != "203.0.113.77" {
+					return fmt.Sprintf("%v", n.IPv4)
+				}
+				return ""
+			})
 		}},
 		{"the cable of the WAN out for three seconds", func() {
 			w.plug("wan", false)
@@ -243,7 +249,7 @@ func heldForever(w *world) {
 	w.until(10*time.Second, "the loss was noticed", func() string { return is(w.tunnel("vpn").State, "holding") })
 	begin := time.Now()
 	out, err := w.lan.run("ping", "-n", "-c", "1", "-W", "3", behindAddress)
-	w.check(err != nil && time.Since(begin) < 2*time.Second && strings.Contains(fmt.Sprint(out, err), "nreachable"),
+	w.check(err != nil && time.Since(begin) < 2*time.Second && strings.Contains(fmt.Sprint(out, err), "+1 errors"),
 		"a ping from the LAN is not refused at once (after %.1f s): %v", time.Since(begin).Seconds(), err)
 	w.always(40*time.Second, "it is held", func() string {
 		n := w.netifd("vpn")

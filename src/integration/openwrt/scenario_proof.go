@@ -101,9 +101,9 @@ func (p *proof) states(s setup) []row {
 		}
 		up()
 	}))
-	rows = append(rows, p.during("firewall restarted", func() {
+	rows = append(rows, p.during("firewall reloaded", func() {
 		for range 2 {
-			w.restartFirewall()
+			w.reloadFirewall()
 			time.Sleep(dwell / 3)
 		}
 	}))
@@ -146,16 +146,45 @@ func (p *proof) states(s setup) []row {
 	return rows
 }
 
-// restartFirewall restarts the firewall as its init script does.
-func (w *world) restartFirewall() {
+// reloadFirewall makes the firewall load its rules anew, as OpenWrt does whenever an interface or the configuration changes.
+func (w *world) reloadFirewall() { w.firewall("reload") }
+
+func (w *world) firewall(verb string) {
 	switch {
 	case w.router.procd && w.router.has("etc/init.d/firewall"):
-		w.router.must("/etc/init.d/firewall restart 2>&1")
+		w.router.must("/etc/init.d/firewall %s 2>&1", verb)
 	case w.router.has("sbin/fw4"):
-		w.router.must("fw4 restart 2>&1")
+		w.router.must("fw4 %s 2>&1", verb)
 	default:
-		w.router.must("fw3 restart 2>&1")
+		w.router.must("fw3 %s 2>&1", verb)
 	}
+}
+
+// firewallRestarted: a restart by hand takes all rules away before it loads them, unlike the reloads that OpenWrt itself does.
+func firewallRestarted(w *world) {
+	w.needsAll()
+	w.start(proofSetup(setup{freeZone: true}))
+	p := w.newProof(w.lan, lanRouter)
+	w.waitUp("vpn", upLimit)
+	w.switchOn()
+	p.throughTheTunnel()
+	for _, state := range []string{"up", "down"} {
+		if state == "down" {
+			w.router.must("ifdown vpn")
+			w.waitDown("vpn", device, 5*time.Second)
+		}
+		p.leaks(p.during("firewall reloaded, tunnel "+state, func() {
+			for range 3 {
+				w.reloadFirewall()
+			}
+		}), refusals)
+		p.leaks(p.during("firewall restarted, tunnel "+state, func() {
+			for range 3 {
+				w.firewall("restart")
+			}
+		}), refusals)
+	}
+	p.tell("with the switch")
 }
 
 // packageFiles are those of the package that are not configuration.
@@ -205,7 +234,7 @@ func withoutTheSwitch(w *world) {
 		switch r.state {
 		case "lost, beyond hold", "connecting", "refused", "interface disabled", "package removed":
 			p.leavesAll(r)
-		case "up", "lost, within hold", "firewall restarted":
+		case "up", "lost, within hold", "firewall reloaded":
 			p.leaks(r, "names", "tcp6", "udp6", "icmp6", refusals)
 		}
 	}
@@ -393,8 +422,7 @@ func (p *proof) events(chance *rand.Rand, s setup) []event {
 				syscall.Kill(d.pid, syscall.SIGKILL)
 			}
 		}},
-		{"the firewall is restarted", func() { w.restartFirewall() }},
-		{"the firewall is reloaded", func() { w.router.sh("fw4 -q reload || fw3 -q reload") }},
+		{"the firewall is reloaded", func() { w.reloadFirewall() }},
 		{"netifd is restarted", func() { w.restartNetwork() }},
 		{"netifd is killed", func() {
 			if len(w.router.processes("netifd")) == 0 {

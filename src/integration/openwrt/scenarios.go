@@ -82,6 +82,7 @@ var scenarios = []scenario{
 	{name: "leaves-with-switch", what: "with the kill switch nothing of the LAN leaves by an uplink in any state", run: withTheSwitch, limit: 8 * time.Minute},
 	{name: "switch-late", what: "the switch is turned on while flows go by the WAN: they end there", run: switchTurnedOnLate},
 	{name: "switch-random", what: "ten runs through all events in random order: nothing of the LAN leaves by an uplink", run: randomRuns, limit: 40 * time.Minute},
+	{name: "switch-firewall", what: "the firewall is reloaded, and restarted by hand: nothing of the LAN leaves by an uplink", run: firewallRestarted},
 	{name: "switch-refused", what: "a kill switch that cannot be: a sentence, nothing half done; turned off it leaves no trace", run: badSwitches},
 	{name: "up-hold-forever", what: "sstp up with hold forever: none of the machine's IPv4 leaves by another way", run: upHeldForever, limit: 6 * time.Minute},
 
