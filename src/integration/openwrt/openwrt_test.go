@@ -48,6 +48,33 @@ func TestScenariosHaveNamesOfTheirOwn(t *testing.T) {
 	}
 }
 
+// TestTheTableNamesScenariosThatExist keeps the last column of each table in SECURITY.md true.
+func TestTheTableNamesScenariosThatExist(t *testing.T) {
+	content, err := os.ReadFile("../../SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for line := range strings.Lines(string(content)) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		if len(cells) < 4 {
+			continue
+		}
+		for i, name := range strings.Split(cells[len(cells)-2], "`") {
+			if i%2 == 0 || name == "leaves-…" {
+				continue
+			}
+			named++
+			if !slices.ContainsFunc(scenarios, func(s scenario) bool { return s.name == name }) {
+				t.Errorf("there is no scenario %s: %s", name, line)
+			}
+		}
+	}
+	if named < 8 {
+		t.Errorf("the tables name %d scenarios", named)
+	}
+}
+
 func TestTheConfigurationIsReadAsItIsMeant(t *testing.T) {
 	text := networkConfig(setup{vpn: options{"hold": 7, "ca_cert": nil, "password": "plain", "auth": []string{"mschapv2", "chap"}}})
 	dir := t.TempDir()

@@ -162,12 +162,16 @@ func (w *world) reboot(s setup, beforeUplink func()) {
 		w.must(err)
 		flash["etc/config/"+filepath.Base(path)] = string(content)
 	}
+	// The cables first: where a namespace ends, its firewall ends before its devices.
+	for _, c := range []struct {
+		in    *space
+		cable string
+	}{{w.lan, "lan"}, {w.internet, "wan"}, {w.internet, "wanb"}} {
+		_, err := c.in.run("ip", "link", "del", "dev", c.cable)
+		w.must(err)
+	}
 	w.router.init.end()
 	w.router.net.file.Close()
-	// The cables go with the router's namespace, which ends when nothing holds it any more: now or a little later.
-	w.internet.run("ip", "link", "del", "dev", "wan")
-	w.internet.run("ip", "link", "del", "dev", "wanb")
-	w.lan.run("ip", "link", "del", "dev", "lan")
 	w.say("the router is without power")
 	w.newRouter()
 	w.cable()
