@@ -28,12 +28,19 @@ func KeepDefaultRoutes(ctx context.Context, iface *netifd.Interface, logf sessio
 	}
 }
 
-// trafficPause is how long news of the kernel is collected before it is looked at: it comes in bursts, and some of it is what
-// the look before has caused.
+// trafficPause is the time between two checks after news of the kernel: news comes in bursts, and some of it is what the check
+// before has caused.
 const trafficPause = 250 * time.Millisecond
 
-// WatchTraffic calls recheck soon after something changed in the kernel by which traffic may take another way.
-func WatchTraffic(ctx context.Context, device string, recheck func(reason string)) error {
+// Checker is the part of a session that hears of the kernel's news.
+type Checker interface {
+	Doubt()
+	Recheck(reason string)
+}
+
+// WatchTraffic has the session check the kernel when something changed there by which traffic may take another way. Until it has
+// checked, what it found before is in doubt.
+func WatchTraffic(ctx context.Context, device string, c Checker) error {
 	news := make(chan string, 1)
 	var collecting sync.WaitGroup
 	defer collecting.Wait()
@@ -43,16 +50,17 @@ func WatchTraffic(ctx context.Context, device string, recheck func(reason string
 			case <-ctx.Done():
 				return
 			case what := <-news:
-				select {
-				case <-ctx.Done():
-					return
-				case <-time.After(trafficPause):
-				}
-				recheck("the kernel has news of " + what)
+				c.Recheck("the kernel has news of " + what)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(trafficPause):
 			}
 		}
 	})
 	return hostnet.WatchTraffic(ctx, device, func(what string) {
+		c.Doubt()
 		select {
 		case news <- what:
 		default:
@@ -64,7 +72,7 @@ func WatchTraffic(ctx context.Context, device string, recheck func(reason string
 type Watched struct {
 	Interface *netifd.Interface
 	Device    string
-	Recheck   func(reason string) // of the session
+	Session   Checker
 	Log       session.Logf
 }
 
@@ -74,7 +82,7 @@ func WatchKernel(ctx context.Context, w Watched) {
 	var all sync.WaitGroup
 	all.Go(func() { KeepDefaultRoutes(ctx, w.Interface, w.Log) })
 	all.Go(func() {
-		if err := WatchTraffic(ctx, w.Device, w.Recheck); err != nil {
+		if err := WatchTraffic(ctx, w.Device, w.Session); err != nil {
 			w.Log(config.LogDebug, "%v", err)
 		}
 	})

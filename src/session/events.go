@@ -35,9 +35,10 @@ type (
 		err      error
 	}
 	checkedEvent struct {
-		link  Link
-		reach Reach
-		err   error
+		link   Link
+		reach  Reach
+		doubts int // calls of Doubt before it began
+		err    error
 	}
 	deviceLostEvent struct{ err error }
 	// noteEvent is an event without data; reason says why it happened, for the log.

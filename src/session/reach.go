@@ -12,6 +12,21 @@ import (
 // checkEvery is the longest time between two checks of the kernel.
 const checkEvery = time.Minute
 
+// Doubt clears where traffic goes from the status until a check that begins later has ended: what the last check found may no
+// longer be so. It takes effect at once and may be called from any goroutine.
+func (s *Session) Doubt() {
+	s.mu.Lock()
+	s.doubts++
+	s.mu.Unlock()
+}
+
+// doubted returns the number of calls of Doubt so far.
+func (s *Session) doubted() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.doubts
+}
+
 // wantCheck asks for a check of the kernel. It follows when the queued calls of Host have returned.
 func (s *Session) wantCheck() { s.network.checkWanted = s.network.holds() && s.phase != phaseStopping }
 
@@ -36,8 +51,9 @@ func (s *Session) check(now time.Time) func(context.Context) event {
 	link := *s.network.link
 	link.Refusing = s.refuser != nil
 	return func(ctx context.Context) event {
+		doubts := s.doubted()
 		reach, err := s.cfg.Host.Check(ctx, link)
-		return checkedEvent{link, reach, err}
+		return checkedEvent{link, reach, doubts, err}
 	}
 }
 
@@ -57,7 +73,7 @@ func checked(s *Session, now time.Time, ev event) {
 		return
 	}
 	last := s.status.Reach
-	s.update(func(st *Status) { st.Reach = e.reach })
+	s.update(func(st *Status) { st.Reach, s.settled = e.reach, e.doubts })
 	for _, text := range e.reach.Repaired {
 		s.cfg.Log(config.LogWarn, "repaired: %s", text)
 		s.note(Entry{Time: now, State: s.status.State, Text: "repaired: " + text})

@@ -84,6 +84,41 @@ func TestTheKernelIsLookedAtWhileTheDeviceIsHeldAndNoLonger(t *testing.T) {
 	})
 }
 
+func TestTheStatusSaysNothingThatIsInDoubt(t *testing.T) {
+	slow := func(w *world) {
+		w.network.takes = time.Second
+		w.network.setFound(Reach{Internet: Finding{Key: "reach_tunnel", Text: "through this tunnel", OK: true}}, nil)
+	}
+	playAfter(t, lab.Config{}, nil, slow, func(w *world) {
+		w.wantUp("first call")
+		w.wait(5 * time.Second)
+		shown := func() string { return w.session.Status().Reach.Internet.Key }
+		if shown() != "reach_tunnel" {
+			t.Fatalf("the status shows %q", shown())
+		}
+		before := len(w.session.History())
+		w.session.Doubt()
+		if shown() != "" {
+			t.Error("the status shows what may no longer be so")
+		}
+		w.session.Recheck("test")
+		w.wait(500 * time.Millisecond)
+		w.session.Doubt()
+		w.session.Recheck("test, in the middle of a look")
+		w.wait(time.Second)
+		if shown() != "" {
+			t.Error("a look that began before the doubt has settled it")
+		}
+		w.wait(time.Second)
+		if shown() != "reach_tunnel" {
+			t.Errorf("after the look the status shows %q", shown())
+		}
+		if n := len(w.session.History()); n != before {
+			t.Errorf("%d entries in the history for looks that found nothing new", n-before)
+		}
+	})
+}
+
 func TestManyRechecksAreOneLook(t *testing.T) {
 	slow := func(w *world) { w.network.takes = time.Second }
 	playAfter(t, lab.Config{}, nil, slow, func(w *world) {

@@ -46,10 +46,12 @@ type Session struct {
 	events chan event
 	gone   chan struct{} // closed when Run returns: nobody takes events any more
 
-	mu      sync.Mutex // guards status, history, counted, pumps and refuser, which other goroutines read
+	mu      sync.Mutex // guards status, history, counted, doubts, settled, pumps and refuser, which other goroutines read
 	status  Status
 	history []Entry
 	counted datapath.Counters // of the calls that are over
+	doubts  int               // calls of Doubt
+	settled int               // calls of Doubt before the last check began
 	pumps   *datapath.Pumps
 	refuser *datapath.Refuser // of the device while its call is lost; nil: none
 
@@ -186,6 +188,7 @@ func (s *Session) stopWith(now time.Time, result error) {
 	s.result = result
 	s.stopAt = now.Add(stopLimit)
 	s.dialer.retryAt, s.hold.until, s.network.checkAt = time.Time{}, time.Time{}, time.Time{}
+	s.Doubt() // nobody looks any more
 	s.setState(now, Stopping, "saying goodbye")
 	if a := s.dialer.attempt; a != nil {
 		a.cancel()

@@ -45,6 +45,9 @@ func (s *Session) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st, c := s.status, s.counted
+	if s.doubts != s.settled {
+		st.Reach = Reach{}
+	}
 	if s.pumps != nil {
 		c = addCounters(c, s.pumps.Counters())
 	}

@@ -226,7 +226,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	helpers.Go(func() { closed.Run(watching) })
 	helpers.Go(func() { iface.Watch(watching, s.UplinkLost, s.UplinkFound) })
 	helpers.Go(func() {
-		d.platform.watch(watching, machine.Watched{Interface: iface, Device: t.Device(), Recheck: s.Recheck, Log: d.log.Logf})
+		d.platform.watch(watching, machine.Watched{Interface: iface, Device: t.Device(), Session: s, Log: d.log.Logf})
 	})
 	helpers.Go(func() {
 		for {

@@ -78,7 +78,7 @@ func TestReconnectAndTheKernelsNewsMendTraffic(t *testing.T) {
 			do   func()
 		}{
 			{"sstp reconnect", func() { w.client.Call(w.Context(), "sstp.vpn", "reconnect", nil) }},
-			{"the kernel's news", func() { w.watched.Recheck("a route was deleted") }},
+			{"the kernel's news", func() { w.watched.Session.Recheck("a route was deleted") }},
 			{"netifd's news", func() { w.wan() }},
 			{"the look of each minute", func() { w.wait(time.Minute) }},
 		} {

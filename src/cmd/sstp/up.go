@@ -66,7 +66,7 @@ func up(args []string, stdout, stderr *os.File) int {
 	watching, end := context.WithCancel(ctx)
 	defer end()
 	go func() {
-		if err := machine.WatchTraffic(watching, t.Device(), s.Recheck); err != nil {
+		if err := machine.WatchTraffic(watching, t.Device(), s); err != nil {
 			log.Logf(config.LogDebug, "%v", err)
 		}
 	}()

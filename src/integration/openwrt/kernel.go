@@ -277,8 +277,8 @@ func (w *world) left(name string) string {
 			continue
 		}
 		for what, by := range w.waysOut() {
-			if by == "" {
-				return fmt.Sprintf("there is no way %s, although %s is up", what, uplink)
+			if closed := w.switched && strings.HasPrefix(what, "from the LAN"); closed != (by == "") {
+				return fmt.Sprintf("packets %s leave by %q, while %s is up and the kill switch on: %v", what, by, uplink, w.switched)
 			}
 		}
 	}

@@ -54,6 +54,7 @@ type world struct {
 	certificate           *lab.Certificate
 	names                 *nameServer
 	cabled                bool // cables have been laid before
+	switched              bool // the kill switch is on: the LAN has no way but the tunnel
 
 	findings []string
 	failures []string
