@@ -133,7 +133,7 @@ func (p *proof) broken() (lies []string, claimed time.Duration) {
 			claimed += b.asked.Sub(a.answered)
 		}
 		for _, s := range span {
-			if s.kind == refusals {
+			if s.kind == routersOwn {
 				continue
 			}
 			key, next := a.internet, b.internet

@@ -102,9 +102,9 @@ func (p *proof) states(s setup) []row {
 		}
 		up()
 	}))
-	rows = append(rows, p.during("firewall reloaded", func() {
-		for range 2 {
-			w.reloadFirewall()
+	rows = append(rows, p.during("firewall reloaded and restarted", func() {
+		for _, verb := range []string{"reload", "restart", "restart"} {
+			w.firewall(verb)
 			time.Sleep(dwell / 3)
 		}
 	}))
@@ -147,9 +147,8 @@ func (p *proof) states(s setup) []row {
 	return rows
 }
 
-// reloadFirewall makes the firewall load its rules anew, as OpenWrt does whenever an interface or the configuration changes.
-func (w *world) reloadFirewall() { w.firewall("reload") }
-
+// firewall makes the firewall load its rules anew, as OpenWrt does whenever an interface or the configuration changes ("reload"),
+// or take them away before ("restart").
 func (w *world) firewall(verb string) {
 	switch {
 	case w.router.procd && w.router.has("etc/init.d/firewall"):
@@ -176,14 +175,14 @@ func firewallRestarted(w *world) {
 		}
 		p.leaks(p.during("firewall reloaded, tunnel "+state, func() {
 			for range 3 {
-				w.reloadFirewall()
+				w.firewall("reload")
 			}
-		}), refusals)
+		}), routersOwn)
 		p.leaks(p.during("firewall restarted, tunnel "+state, func() {
 			for range 3 {
 				w.firewall("restart")
 			}
-		}), refusals)
+		}), routersOwn)
 	}
 	p.tell("with the switch")
 }
@@ -235,8 +234,8 @@ func withoutTheSwitch(w *world) {
 		switch r.state {
 		case "lost, beyond hold", "connecting", "refused", "interface disabled", "package removed":
 			p.leavesAll(r)
-		case "up", "lost, within hold", "firewall reloaded":
-			p.leaks(r, "names", "tcp6", "udp6", "icmp6", refusals)
+		case "up", "lost, within hold", "firewall reloaded and restarted":
+			p.leaks(r, "names", "tcp6", "udp6", "icmp6", routersOwn)
 		}
 	}
 	p.tell("without the switch")
@@ -259,7 +258,7 @@ func withTheSwitch(w *world) {
 	rows := p.states(s)
 	stop()
 	for _, r := range rows {
-		p.leaks(r, refusals)
+		p.leaks(r, routersOwn)
 	}
 	p.tell("with the switch")
 	lies, _ := p.broken()
@@ -314,7 +313,7 @@ func (p *proof) flows() {
 	p.w.until(10*time.Second, "each kind of traffic leaves by the uplink", func() string {
 		n := count(p.tap.between(begin, time.Now()))
 		for _, kind := range kinds {
-			if n[kind] == 0 && kind != refusals {
+			if n[kind] == 0 && kind != routersOwn {
 				return "none of " + kind
 			}
 		}
@@ -331,7 +330,7 @@ func switchTurnedOnLate(w *world) {
 	p.leavesAll(p.during("no tunnel, no switch", func() { time.Sleep(2 * dwell) }))
 	w.switchOn()
 	// The internet still answers the flows that were cut, and is refused.
-	p.leaks(p.during("the switch on, no tunnel", func() { time.Sleep(3 * dwell) }), refusals)
+	p.leaks(p.during("the switch on, no tunnel", func() { time.Sleep(3 * dwell) }), routersOwn)
 	w.router.must("ifup vpn")
 	w.waitUp("vpn", upLimit)
 	p.leaks(p.during("the switch on, up", func() { time.Sleep(dwell) }))
@@ -376,7 +375,7 @@ func randomRuns(w *world) {
 			w.until(90*time.Second, "up again after it all", func() string { return w.notOneUp("vpn") })
 			w.reaches(w.lan, behindAddress, upLimit)
 		})
-		p.leaks(r, refusals)
+		p.leaks(r, routersOwn)
 	}
 	p.tell("with the switch")
 }
@@ -430,7 +429,8 @@ func (p *proof) events(chance *rand.Rand, s setup) []event {
 				syscall.Kill(d.pid, syscall.SIGKILL)
 			}
 		}},
-		{"the firewall is reloaded", func() { w.reloadFirewall() }},
+		{"the firewall is reloaded", func() { w.firewall("reload") }},
+		{"the firewall is restarted", func() { w.firewall("restart") }},
 		{"netifd is restarted", func() { w.restartNetwork() }},
 		{"netifd is killed", func() {
 			if len(w.router.processes("netifd")) == 0 {

@@ -51,11 +51,11 @@ var proofLabels = []byte("\x05proof\x07example")
 
 // kinds are the kinds of traffic, in the order in which they are shown: dns asks a name server of the internet, names asks the
 // router's resolver.
-// Refusals are packets that the router itself sends to the LAN's far ends, such as the reset of a firewall: they hold nothing of
-// the LAN's but tell whom it talks to.
-var kinds = []string{"tcp", "udp", "icmp", "dns", "names", "tcp6", "udp6", "icmp6", refusals}
+var kinds = []string{"tcp", "udp", "icmp", "dns", "names", "tcp6", "udp6", "icmp6", routersOwn}
 
-const refusals = "refusals"
+// routersOwn is the kind of packets that the router itself sends: to the LAN's far ends, such as the refusals of its firewall,
+// which tell whom the LAN talks to, or to the LAN's hosts, while netifd has taken its address there away.
+const routersOwn = "router's"
 
 // newTap begins to listen in the internet's namespace.
 func (w *world) newTap(own bool) *tap {
@@ -170,13 +170,15 @@ func classify(p []byte, own bool) (kind, what string) {
 	}
 	ours := proof4.Contains(dst) || proof6.Contains(dst)
 	switch {
+	case hops == ownHops && !own && (lan4.Contains(dst) || lan6.Contains(dst)):
+		kind = routersOwn
 	case bytes.Contains(payload, proofLabels):
 		kind = "names"
 		if ours {
 			kind = "dns"
 		}
 	case ours && hops == ownHops && !own:
-		kind = refusals
+		kind = routersOwn
 	case ours || lan4.Contains(src) || tunnel4.Contains(src) || lan6.Contains(src):
 	default:
 		return "", ""
