@@ -59,7 +59,10 @@ func TestWritesAreHeldWhileMoreIsAtHandAndTheLinkPassesThemSoon(t *testing.T) {
 			dev = &ahead{newFakeDevice(), c.more}
 		}
 		p.gate.Store(&gate{dev: dev, mtu: 1400, v4: true})
-		u := &uplink{p: p, dev: dev, relief: newRelief(p), relieved: c.relief}
+		u := &uplink{p: p, dev: dev, relief: newRelief(p)}
+		if c.relief {
+			u.relief.owner.lend()
+		}
 		u.pace.rate, u.pace.since = c.rate, time.Now().Add(time.Hour) // nothing new is measured
 		if err := u.write(make([]byte, maxWrite), c.backlog); err != nil {
 			t.Fatal(err)

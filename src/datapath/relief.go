@@ -41,8 +41,7 @@ type relief struct {
 	writing bool      // there is one now
 	since   time.Time // and this is when it began
 	slow    bool      // do not wait for it
-	reading bool      // the device is relief's
-	back    bool      // the uplink wants it back
+	owner   owner     // who reads the device
 	err     error     // the device has failed
 	queue   *fairQueue
 }
@@ -71,14 +70,16 @@ func (r *relief) enter(dev Device, mtu int, now time.Time, slow bool) {
 	r.armed = true
 }
 
-// leave says that the write is over, and reports whether relief has begun to read. If so, the device is its own until
+// leave notes that the write is over. From here on relief no longer takes the device; what it has taken, it keeps until
 // recall.
-func (r *relief) leave() (reading bool) {
+func (r *relief) leave() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.writing = false
-	return r.reading
 }
+
+// hasDevice reports whether relief reads the device. Only the uplink may ask, and not between enter and leave.
+func (r *relief) hasDevice() bool { return r.owner != uplinkReads }
 
 // tick is the timer's function. It may be late, and run while another one reads.
 func (r *relief) tick() {
@@ -93,14 +94,14 @@ func (r *relief) begin() bool {
 	defer r.mu.Unlock()
 	took := time.Since(r.since)
 	switch {
-	case r.reading:
+	case r.owner != uplinkReads:
 		r.armed = false
 	case r.writing && (r.slow || took >= patience):
-		r.reading, r.armed = true, false
+		r.armed = false
 		if r.queue == nil || r.queue.mtu < r.mtu && r.queue.len == 0 {
 			r.queue = newFairQueue(r.mtu, r.p.flowSeed)
 		}
-		return true
+		return r.owner.lend()
 	case r.writing:
 		r.timer.Reset(patience - took)
 	case r.active:
@@ -115,14 +116,15 @@ func (r *relief) begin() bool {
 // recall takes the device back. Its deadline is left in the past.
 func (r *relief) recall() error {
 	r.mu.Lock()
-	r.back = true
+	r.owner.recall()
 	r.mu.Unlock()
 	r.dev.SetReadDeadline(longAgo)
 	<-r.idle
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	err := r.err
-	r.reading, r.back, r.err = false, false, nil
+	r.err = nil
+	r.owner.returned()
 	return err
 }
 
@@ -175,7 +177,7 @@ func (r *relief) push(n int, err error) {
 func (r *relief) wanted() (n int, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if g := r.p.gate.Load(); r.back || g == nil || g.dev != r.dev || r.p.done() {
+	if g := r.p.gate.Load(); r.owner == reliefReturns || g == nil || g.dev != r.dev || r.p.done() {
 		return 0, 0
 	}
 	if r.queue.room() == 0 {
