@@ -5,21 +5,22 @@ import (
 	"time"
 )
 
-// codelInterval is the time within which a queue has to have been short once (RFC 8289 section 4.2): about the largest
-// round trip that is common.
+// codelInterval is the time within which a queue must have been short at least once (RFC 8289 section 4.2). It is about the
+// largest common round-trip time.
 const codelInterval = 100 * time.Millisecond
 
-// codel decides for one flow which packets to drop so that its queue is short but never empty (RFC 8289). Times are
-// counted from any fixed moment.
+// codel decides which packets of one flow to drop, so that its queue is short but never empty (RFC 8289). Times count from
+// any fixed moment.
 type codel struct {
-	firstAbove time.Duration // when a whole interval above target will be over; 0: not above
+	firstAbove time.Duration // when a whole interval above target will have passed; 0 means not above
 	dropNext   time.Duration
 	count      int // drops since dropping began
 	lastCount  int
 	dropping   bool
 }
 
-// overdue reports whether the flow has been above target for a whole interval, given the age of its oldest packet.
+// overdue reports whether the flow has been above target for a whole interval. age is that of its oldest packet. short says
+// that the flow has too little queued to drop from.
 func (c *codel) overdue(age, target, now time.Duration, short bool) bool {
 	switch {
 	case age < target || short:
@@ -32,15 +33,15 @@ func (c *codel) overdue(age, target, now time.Duration, short bool) bool {
 	return false
 }
 
-// due reports whether the packet that is overdue, or not, is to be dropped, and takes note that it is. It is asked again
-// for the packet behind.
+// due reports whether to drop the packet at the head of the flow, and counts the drop. The caller asks again for the next
+// packet.
 func (c *codel) due(overdue bool, now time.Duration) bool {
 	switch {
 	case !overdue:
 		c.dropping = false
 		return false
 	case !c.dropping:
-		// Dropping begins anew, at the rate that was right before if that was not long ago.
+		// Dropping starts again. If the last time was not long ago, it resumes at the rate that was right then.
 		c.dropping = true
 		delta := c.count - c.lastCount
 		c.count = 1
@@ -58,18 +59,18 @@ func (c *codel) due(overdue bool, now time.Duration) bool {
 	return false
 }
 
-// pause is the time to the next drop (RFC 8289 section 4.3).
+// pause returns the time to the next drop (RFC 8289 section 4.3).
 func (c *codel) pause() time.Duration {
 	return time.Duration(float64(codelInterval) / math.Sqrt(float64(c.count)))
 }
 
-// mark says "congestion experienced" in an IP packet whose sender understands it (RFC 3168), which serves as well as
-// dropping it. It reports whether it could.
+// mark sets "congestion experienced" in an IP packet whose sender supports it (RFC 3168), which serves as well as dropping
+// the packet. It reports whether the sender does.
 func mark(pkt []byte) bool {
 	switch {
 	case len(pkt) >= 20 && pkt[0]>>4 == 4 && pkt[1]&3 != 0:
 		if pkt[1]&3 != 3 {
-			// The checksum is changed by as much as the word is (RFC 1624): a wrong one stays wrong.
+			// The checksum is updated by the change of the word (RFC 1624), so that a wrong one stays wrong.
 			old := uint32(pkt[0])<<8 | uint32(pkt[1])
 			pkt[1] |= 3
 			sum := uint32(^pkt[10])<<8 | uint32(^pkt[11])

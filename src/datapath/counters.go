@@ -2,15 +2,16 @@ package datapath
 
 import "sync/atomic"
 
-// Counters are a picture of the traffic. Bytes and packets are IP as the device sees them.
+// Counters is a snapshot of the traffic. Bytes and packets are those of IP, as the device sees them.
 type Counters struct {
 	RxBytes, TxBytes     uint64
 	RxPackets, TxPackets uint64
 	RxDropped, TxDropped uint64
-	StreamRxBytes        uint64 // every byte that came out of the stream: any of them is a sign of life
+	StreamRxBytes        uint64 // all bytes read from the stream; any of them is a sign of life
 }
 
-// counts is where the pumps count, once for each batch: a 64-bit atomic is a lock on 32-bit MIPS.
+// counts holds the running counters. The pumps add to them once for each batch, because a 64-bit atomic takes a lock on
+// 32-bit MIPS.
 type counts struct {
 	rxBytes, txBytes     atomic.Uint64
 	rxPackets, txPackets atomic.Uint64
@@ -18,7 +19,7 @@ type counts struct {
 	streamRxBytes        atomic.Uint64
 }
 
-// Counters returns the counters as they are now.
+// Counters returns a snapshot of the counters.
 func (p *Pumps) Counters() Counters {
 	c := &p.counts
 	now := Counters{
@@ -36,7 +37,7 @@ func (p *Pumps) Counters() Counters {
 	return now
 }
 
-// lost returns how many packets a device has dropped by itself.
+// lost returns how many packets a device itself has dropped.
 func lost(dev Device) uint64 {
 	if d, ok := dev.(interface{ Dropped() uint64 }); ok {
 		return d.Dropped()

@@ -6,27 +6,27 @@ import (
 )
 
 const (
-	// maxRead is how much is taken from the stream at once: with Go's TLS one record of 16 KiB, with kernel TLS what
-	// the socket holds.
+	// maxRead is the most that one Read takes from the stream. Go's TLS returns one record of 16 KiB, kernel TLS what the
+	// socket holds.
 	maxRead = 64 << 10
-	// muchRead is how long a read has to be for more to be asked for before its packets are written: so long are those
-	// of bulk data, and nobody else should wait.
-	muchRead = 8 << 10
+	// bulkRead is the length of a read that is followed by another before its packets are written. Only bulk data comes
+	// in reads this long, and nothing else should wait.
+	bulkRead = 8 << 10
 	// maxWritten is how many packets go to the device in one call.
 	maxWritten = 512
 )
 
-// downlink moves packets from the stream to the device and delivers all others.
+// downlink moves IP packets from the stream to the device and delivers all other packets.
 func (p *Pumps) downlink() error {
 	var (
 		buf   = make([]byte, maxRead+sstp.MaxPacketLen)
-		begun = 0 // bytes at the start of buf: a packet whose end has not come yet
+		begun = 0 // bytes at the start of buf that belong to an incomplete packet
 		in    = incoming{p: p, pkts: make([][]byte, 0, maxWritten)}
 	)
 	for {
 		n, readErr := p.stream.Read(buf[begun:])
-		// A second record makes the super-packets larger, and the kernel's work for each of them does not grow.
-		for last := n; last >= muchRead && readErr == nil && begun+n+maxWrite <= len(buf) && p.batch.Ready(); n += last {
+		// A second record makes the super-packets larger. The kernel's work for each of them stays the same.
+		for last := n; last >= bulkRead && readErr == nil && begun+n+maxWrite <= len(buf) && p.batch.Ready(); n += last {
 			last, readErr = p.stream.Read(buf[begun+n:])
 		}
 		p.counts.streamRxBytes.Add(uint64(n))
@@ -45,13 +45,13 @@ func (p *Pumps) downlink() error {
 type incoming struct {
 	p       *Pumps
 	gate    *gate
-	pkts    [][]byte // for gate's device; they alias the read buffer
+	pkts    [][]byte // for the gate's device; they alias the read buffer
 	bytes   int
 	dropped int
-	heard   bool // a packet has come: the peer does speak SSTP
+	heard   bool // a packet has come, so the peer does speak SSTP
 }
 
-// take handles all whole packets of b and returns what is left.
+// take handles all whole packets in b and returns the rest.
 func (in *incoming) take(b []byte) (rest []byte, err error) {
 	in.gate = in.p.gate.Load()
 	for {
@@ -70,12 +70,12 @@ func (in *incoming) take(b []byte) (rest []byte, err error) {
 	}
 }
 
-// sort puts one packet where it belongs.
+// sort queues an IP packet for the device and delivers any other packet.
 func (in *incoming) sort(pkt []byte) error {
 	if !sstp.IsControl(pkt) {
 		frame := sstp.Payload(pkt)
 		if len(frame) == 0 {
-			return nil // legal, and means nothing
+			return nil // legal, without meaning
 		}
 		protocol, info, err := ppp.CutHeader(frame)
 		switch {
@@ -95,7 +95,7 @@ func (in *incoming) sort(pkt []byte) error {
 			return in.flush()
 		}
 	}
-	// What came before a control packet is through before it acts, and what comes after meets the gate as it is then.
+	// The packets before a control packet reach the device before it acts. Those after it meet the gate that it leaves.
 	if err := in.flush(); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (in *incoming) sort(pkt []byte) error {
 	return nil
 }
 
-// flush writes what has been gathered to the device and counts.
+// flush writes the queued packets to the device and counts them.
 func (in *incoming) flush() error {
 	c := &in.p.counts
 	dropped := in.dropped
@@ -115,7 +115,7 @@ func (in *incoming) flush() error {
 		dropped += len(in.pkts) - n
 		if n > 0 {
 			c.rxPackets.Add(uint64(n))
-			c.rxBytes.Add(uint64(in.bytes)) // of one that the device refused too: it does not say which
+			c.rxBytes.Add(uint64(in.bytes)) // refused packets too: the device does not say which they are
 		}
 		clear(in.pkts)
 	}
@@ -125,7 +125,7 @@ func (in *incoming) flush() error {
 	in.pkts, in.bytes, in.dropped = in.pkts[:0], 0, 0
 	if err != nil {
 		if now := in.p.gate.Load(); now == nil || now.dev != in.gate.dev {
-			return nil // taken away from us and closed: no failure
+			return nil // the owner has taken the device away: no failure
 		}
 		return deviceError(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"sstp/src/sstp"
 )
 
-// streamError says in the user's words how the connection ended.
+// streamError returns the fault that tells the user how the connection ended.
 func streamError(err error) error {
 	var f *fault.Error
 	switch {
@@ -25,7 +25,7 @@ func streamError(err error) error {
 	return fault.New(fault.ClosedByServer, fault.StageUp, "The connection to the server broke: "+err.Error()+".").Wrap(err)
 }
 
-// writeError says why the stream took no data, if it did not.
+// writeError returns the fault that tells the user why a write failed, or nil when it did not.
 func writeError(err error) error {
 	switch {
 	case err == nil:
@@ -36,7 +36,8 @@ func writeError(err error) error {
 	return streamError(err)
 }
 
-// framingError says that the stream holds something else than SSTP packets. Nothing can be made of what follows.
+// framingError returns the fault for a stream that is not made of SSTP packets. Nothing after such an error can be read.
+// heard says whether an SSTP packet has come before.
 func framingError(err error, heard bool) error {
 	switch {
 	case errors.Is(err, sstp.ErrHTTP), !heard:
@@ -45,7 +46,7 @@ func framingError(err error, heard bool) error {
 	return fault.New(fault.SSTPRejected, fault.StageUp, "The server broke SSTP's framing: "+err.Error()+".").Wrap(err)
 }
 
-// deviceError says that there is nothing to read from or write to any more.
+// deviceError returns the fault for a device that can no longer be read or written.
 func deviceError(err error) error {
 	return fault.Of(err, fault.TUNFailed, fault.StageUp)
 }

@@ -7,45 +7,45 @@ import (
 
 const (
 	flowCount = 256 // a power of 2
-	slotCount = 512 // packets that may wait
-	dropCount = 8   // packets that are dropped at a time when more come
+	slotCount = 512 // packets that the queue can hold
+	dropCount = 8   // packets dropped at a time when the queue is full
 	none      = -1
-	// minTarget is the age at which CoDel takes a packet for late on a link that is not slow (RFC 8289 section 4.4).
+	// minTarget is the age from which a packet is late on a link that is not slow (RFC 8289 section 4.4).
 	minTarget = 5 * time.Millisecond
-	// longestBurst is how long the queue may be full before packets are dropped for it.
+	// longestBurst is how long the queue may stay full before packets are dropped.
 	longestBurst = 20 * time.Millisecond
 )
 
-// fairQueue is FQ-CoDel (RFC 8290): flows take turns, those that send little go first, and each flow's queue is kept
-// short by dropping or marking. Memory is taken once, all of it. Nothing in it reads a clock.
+// fairQueue is FQ-CoDel (RFC 8290). Flows take turns, flows that send little go first, and dropping or marking keeps the
+// queue of each flow short. All memory is allocated once. Nothing in it reads a clock.
 type fairQueue struct {
 	mtu       int
 	bytes     []byte // slotCount times mtu
 	slots     [slotCount]slot
 	free      int // the first free slot
 	flows     [flowCount]flow
-	fresh     list // flows that had nothing to send when their packet came
+	fresh     list // flows that were empty when their packet came
 	old       list
-	seed      uint32        // of the flows' hash: without it nobody can aim at somebody else's flow
+	seed      uint32        // salts the hash of the flows, so that nobody can aim at the flow of somebody else
 	len       int           // packets
-	fullSince time.Duration // 0: since it was last full it has been nearly empty
+	fullSince time.Duration // when it first filled up since it was last nearly empty; 0 means not since
 	target    time.Duration
 	dropped   uint64
 }
 
-// slot is one packet, or none.
+// slot is the place of one packet.
 type slot struct {
 	len  int
 	at   time.Duration // when it came
-	next int           // in its flow, or in the list of free slots
+	next int           // the next slot of its flow, or of the free list
 }
 
 type flow struct {
 	first, last int // slots
 	bytes       int
-	credit      int  // bytes that it may still send in this turn
+	credit      int  // bytes that the flow may still send in this turn
 	listed      bool // in fresh or old
-	next        int  // flow in the same list
+	next        int  // the next flow in the same list
 	codel
 }
 
@@ -76,8 +76,9 @@ func newFairQueue(mtu int, seed uint32) *fairQueue {
 // room returns how many packets can be pushed before the queue is full.
 func (q *fairQueue) room() int { return slotCount - q.len }
 
-// makeRoom drops packets of the flow with most bytes in a full queue, if it has been full for longer than a burst lasts:
-// then they come faster than they can go. Otherwise they need not be read yet, and makeRoom returns how long to wait.
+// makeRoom is called when the queue is full. If it has been full for longer than a burst lasts, packets come faster than
+// they can leave, and makeRoom drops some of the flow with the most bytes. Otherwise packets can stay in the device, and
+// makeRoom returns how long to wait.
 func (q *fairQueue) makeRoom(now time.Duration) (wait time.Duration) {
 	if q.fullSince == 0 {
 		q.fullSince = now
@@ -89,7 +90,7 @@ func (q *fairQueue) makeRoom(now time.Duration) (wait time.Duration) {
 	return 0
 }
 
-// push copies a packet into the queue. When the queue is full, the flow with most bytes in it loses some.
+// push copies a packet into the queue. When the queue is full, push first drops packets of the flow with the most bytes.
 func (q *fairQueue) push(pkt []byte, now time.Duration) {
 	if len(pkt) > q.mtu {
 		q.dropped++
@@ -120,7 +121,7 @@ func (q *fairQueue) push(pkt []byte, now time.Duration) {
 	}
 }
 
-// take lays packets into buf as ReadPackets does, as long as one of the MTU would fit, and returns their number.
+// take puts packets into buf as ReadPackets does, as long as one of the MTU would fit. It returns their number.
 func (q *fairQueue) take(buf []byte, room int, ends []int, now time.Duration) (n int) {
 	for pos := 0; n < len(ends) && len(buf)-pos >= room+q.mtu; n++ {
 		i := q.pop(now)
@@ -162,14 +163,14 @@ func (q *fairQueue) pop(now time.Duration) int {
 		}
 		q.remove(from)
 		if from == &q.fresh && q.old.first != none {
-			q.append(&q.old, id) // or else it could come first again and again
+			q.append(&q.old, id) // so that it cannot come first again and again
 		} else {
 			f.listed = false
 		}
 	}
 }
 
-// popFlow takes the first packet of a flow that CoDel lets pass.
+// popFlow takes the first packet of a flow that CoDel does not drop.
 func (q *fairQueue) popFlow(f *flow, now time.Duration) int {
 	for {
 		i := f.first
@@ -189,7 +190,7 @@ func (q *fairQueue) popFlow(f *flow, now time.Duration) int {
 	}
 }
 
-// fattest returns the flow with most bytes.
+// fattest returns the flow with the most bytes.
 func (q *fairQueue) fattest() *flow {
 	f := &q.flows[0]
 	for i := range q.flows {
@@ -200,7 +201,8 @@ func (q *fairQueue) fattest() *flow {
 	return f
 }
 
-// dropOldest drops some packets of a flow, the oldest because their sender hears of it soonest (RFC 8290 section 4.1.3).
+// dropOldest drops some packets of a flow. It takes the oldest because their sender notices that loss first (RFC 8290
+// section 4.1.3).
 func (q *fairQueue) dropOldest(f *flow) {
 	for n := 0; n < dropCount && f.first != none; n++ {
 		i := f.first
@@ -236,7 +238,7 @@ func (q *fairQueue) append(l *list, id int) {
 // remove takes the first flow off a list.
 func (q *fairQueue) remove(l *list) { l.first = q.flows[l.first].next }
 
-// flowOf tells flows apart by protocol, addresses and, where they are, ports.
+// flowOf returns the flow of a packet: a hash of protocol, addresses and, if there are any, ports.
 func (q *fairQueue) flowOf(pkt []byte) int {
 	var key [40]byte // 37 are used at most; the rest fills the last word
 	n := 0
@@ -255,7 +257,8 @@ func (q *fairQueue) flowOf(pkt []byte) int {
 	return int(hashFlow(q.seed, key[:(n+3)&^3])) & (flowCount - 1)
 }
 
-// hashFlow mixes a key of whole words with a seed. It works in 32 bits, which the routers' processors multiply at once.
+// hashFlow mixes a key of whole words with a seed. It works in 32 bits, which the processors of routers multiply in one
+// instruction.
 func hashFlow(seed uint32, key []byte) uint32 {
 	h := seed
 	for ; len(key) >= 4; key = key[4:] {
@@ -267,7 +270,7 @@ func hashFlow(seed uint32, key []byte) uint32 {
 	return h ^ h>>13
 }
 
-// ports copies the ports of a TCP or UDP header at an offset of a packet.
+// ports copies the ports of the TCP or UDP header at offset at of pkt and returns the number of bytes.
 func ports(dst []byte, protocol byte, pkt []byte, at int) int {
 	if (protocol == 6 || protocol == 17) && len(pkt) >= at+4 {
 		return copy(dst, pkt[at:at+4])

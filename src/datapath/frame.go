@@ -5,13 +5,13 @@ import (
 	"sstp/src/sstp"
 )
 
-// framed is the result of frame: so much of the buffer is now SSTP packets.
+// framed is the result of frame. The first len bytes of the buffer are SSTP packets now.
 type framed struct {
 	len, packets, dropped int
 }
 
-// frame makes SSTP data packets of the packets that ReadPackets has laid into buf, in place. What must not pass is
-// dropped and the rest moved together. A nil gate drops everything.
+// frame turns the packets that ReadPackets put into buf into SSTP data packets, in place. It drops what must not pass and
+// closes the gaps. A nil gate drops everything.
 func (g *gate) frame(buf []byte, ends []int) framed {
 	var f framed
 	start := 0
@@ -35,7 +35,7 @@ func (g *gate) frame(buf []byte, ends []int) framed {
 	return f
 }
 
-// passes says under which PPP protocol an IP packet of the device may be sent, if it may.
+// passes returns the PPP protocol of an IP packet and reports whether the gate lets the packet through.
 func (g *gate) passes(pkt []byte) (ppp.Protocol, bool) {
 	if g == nil || len(pkt) == 0 {
 		return 0, false

@@ -8,27 +8,27 @@ import (
 )
 
 const (
-	// maxQueued is how many control packets may wait, answers to echoes aside: more than the protocols ever send by
-	// themselves, so a full queue answers a flood.
+	// maxQueued is how many control packets may wait, not counting answers to echo requests. The protocols never send so
+	// many by themselves, so a full queue means that the peer floods us.
 	maxQueued = 64
-	// maxEchoes is how many answers to echo requests may wait. Any answer proves that we live, so the latest ones stand for
-	// those that find no room.
+	// maxEchoes is how many answers to echo requests may wait. Any answer proves that we are alive, so the latest ones can
+	// stand for the others.
 	maxEchoes = 16
 )
 
-// queue holds whole SSTP packets of control until the uplink writes them. Two buffers change places, so a packet is
-// copied once and nothing is allocated in the long run.
+// queue holds whole SSTP control packets until the uplink writes them. It swaps two buffers, so a packet is copied once and
+// nothing is allocated in the long run.
 type queue struct {
 	mu      sync.Mutex
 	waiting packets
-	writing packets       // the uplink's between take and done
+	writing packets       // belongs to the uplink between take and done
 	echoes  int           // answers to echo requests in waiting
 	busy    bool          // writing is in use
-	empty   chan struct{} // closed when all is written; nil: nobody waits for it
+	empty   chan struct{} // closed when all is written; nil means that nobody waits for it
 	closed  bool
 }
 
-// packets are some packets, one behind the other.
+// packets is a list of packets in one buffer.
 type packets struct {
 	buf  []byte
 	ends []int
@@ -56,8 +56,8 @@ func (q *queue) push(pkt []byte) bool {
 	return true
 }
 
-// replaceEcho puts an answer to an echo request in the place of the last one that waits and has its length, if one does.
-// A peer that counts answers by number misses an older one rather than the one to its latest request.
+// replaceEcho replaces the last waiting answer to an echo request of the same length, if there is one. A peer that counts
+// answers by number then misses an older one and not the answer to its latest request.
 func (p *packets) replaceEcho(pkt []byte) {
 	for i := len(p.ends) - 1; i >= 0; i-- {
 		start := 0
@@ -83,7 +83,7 @@ func isEchoAnswer(pkt []byte) bool {
 	return ppp.IsEchoReply(sstp.Payload(pkt))
 }
 
-// take returns what waits; none: nothing does. It is valid until done is called.
+// take returns the waiting packets, or nil when there are none. They are valid until done is called.
 func (q *queue) take() (buf []byte, ends []int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -94,7 +94,7 @@ func (q *queue) take() (buf []byte, ends []int) {
 	return q.writing.buf, q.writing.ends
 }
 
-// done says that what take returned is written.
+// done notes that what take returned has been written.
 func (q *queue) done() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -109,7 +109,7 @@ func (q *queue) done() {
 	}
 }
 
-// drained returns nil when nothing waits or is being written, and otherwise a channel that is closed when that is so.
+// drained returns nil when nothing waits or is being written. Otherwise it returns a channel that is closed at that moment.
 func (q *queue) drained() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -122,7 +122,7 @@ func (q *queue) drained() <-chan struct{} {
 	return q.empty
 }
 
-// close makes push forget what it is given.
+// close makes push discard all further packets.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

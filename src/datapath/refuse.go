@@ -9,18 +9,18 @@ import (
 )
 
 const (
-	// refusalBurst and refusalEvery limit the answers of a Refuser, as Linux limits its own ICMP errors: so many at once,
-	// and one more after each interval.
+	// refusalBurst and refusalEvery limit the answers of a Refuser, as Linux limits its own ICMP errors: at most
+	// refusalBurst at once, and one more after each refusalEvery.
 	refusalBurst = 100
 	refusalEvery = time.Millisecond
 	maxRefused   = 64 // packets taken at once
 )
 
-// Refuser reads a device whose call is lost and answers each packet that its destination cannot be reached, so that what
-// enters the tunnel fails at once and nothing waits for an answer that cannot come.
+// Refuser reads a device whose call is lost and answers each packet with "destination unreachable". Connections through the
+// tunnel then fail at once and do not wait for an answer that cannot come.
 type Refuser struct {
 	dev     Device
-	from    [4]byte // where the answers over IPv4 come from; zero: the destination of the packet
+	from    [4]byte // source of the IPv4 answers; zero means the destination of the packet
 	failed  func(error)
 	stop    atomic.Bool
 	done    chan struct{} // closed when the goroutine has ended
@@ -28,9 +28,9 @@ type Refuser struct {
 	budget  budget
 }
 
-// Refuse starts a Refuser. from is the other side's address in the tunnel, invalid where there is none. failed is called
-// at most once, from another goroutine, with a *fault.Error when the device is gone. Until Stop has returned nobody else
-// may use the device.
+// Refuse starts a Refuser. from is the address of the other side of the tunnel, or invalid when there is none. When the
+// device is gone, another goroutine calls failed once with a *fault.Error. Nobody else may use the device until Stop has
+// returned.
 func Refuse(dev Device, from netip.Addr, failed func(error)) *Refuser {
 	r := &Refuser{dev: dev, failed: failed, done: make(chan struct{}), budget: budget{left: refusalBurst, at: time.Now()}}
 	if from.Is4() {
@@ -41,7 +41,7 @@ func Refuse(dev Device, from netip.Addr, failed func(error)) *Refuser {
 	return r
 }
 
-// Refused returns how many packets did not pass.
+// Refused returns how many packets were read and did not pass.
 func (r *Refuser) Refused() uint64 { return r.refused.Load() }
 
 // Stop ends the Refuser and waits for it. The device stays open.
@@ -59,7 +59,7 @@ func (r *Refuser) run() {
 	}
 }
 
-// answer goes on until Stop or until the device fails.
+// answer runs until Stop is called or the device fails.
 func (r *Refuser) answer() error {
 	var (
 		buf     = make([]byte, maxWrite)
@@ -94,7 +94,7 @@ func (r *Refuser) answer() error {
 // budget is a token bucket of answers.
 type budget struct {
 	left int
-	at   time.Time // when left was right
+	at   time.Time // when left was last brought up to date
 }
 
 // take reports whether one more answer may be sent at now.

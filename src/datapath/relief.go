@@ -8,39 +8,39 @@ import (
 )
 
 const (
-	// patience is how long a write may take before the packets that come meanwhile are looked after; it may become
-	// twice as long.
+	// patience is how long a write may block before relief starts reading the device. Because one timer serves many
+	// writes, it may take up to twice as long.
 	patience = 10 * time.Millisecond
-	// bulk is the size of a write, in bytes, that may be part of a stream of data; to watch over smaller ones would
-	// cost more than it brings. A link that is held up by them will soon have enough waiting for a larger one.
+	// bulk is the size in bytes from which a write is watched. Watching smaller writes would cost more than it gains: if
+	// they block the link, enough data for a larger write soon builds up.
 	bulk = 2048
 )
 
-// relief reads the device while the uplink is held up in a write. A TUN device does not hold its sender back, so what is
-// not read queues up in the kernel, in one line, and is lost at its end: a bulk upload there would make all others
-// wait for seconds. Read at once and kept in a fairQueue, it makes only itself wait.
+// relief reads the device while the uplink is blocked in a write. A TUN device does not hold its sender back. Packets that
+// nobody reads form one queue in the kernel, which drops at its end, and one bulk upload would delay all other flows for
+// seconds. relief puts them into a fairQueue instead, where a flow delays only itself.
 //
-// As long as the link takes what comes, none of this runs: the uplink reads and writes by itself.
+// While the link takes all that comes, relief does not run: the uplink reads and writes by itself.
 type relief struct {
 	p     *Pumps
-	begun time.Time     // the queue's times count from here
+	begun time.Time     // the queue counts its times from here
 	timer *time.Timer   // calls tick
-	idle  chan struct{} // gets one value when reading has ended
-	room  chan struct{} // the uplink has taken something out of the queue
+	idle  chan struct{} // gets one value when read returns
+	room  chan struct{} // gets a value when the uplink has taken packets out of the queue
 	pause *time.Timer
 
-	// The uplink's, and while reading relief's.
+	// These belong to the uplink, and to relief while it reads.
 	dev  Device
 	mtu  int
 	buf  []byte
 	ends []int
 
 	mu      sync.Mutex
-	armed   bool      // timer runs
-	active  bool      // there was a write since the last tick
-	writing bool      // there is one now
-	since   time.Time // and this is when it began
-	slow    bool      // do not wait for it
+	armed   bool      // the timer runs
+	active  bool      // a write has begun since the last tick
+	writing bool      // a write is in progress
+	since   time.Time // when that write began
+	slow    bool      // read at once, without waiting for patience
 	owner   owner     // who reads the device
 	err     error     // the device has failed
 	queue   *fairQueue
@@ -55,8 +55,8 @@ func newRelief(p *Pumps) *relief {
 	return r
 }
 
-// enter says that a write begins. If it takes longer than patience, or at once when the link is known to be slow, relief
-// will read dev. One timer for all writes of some milliseconds costs less than one for each.
+// enter notes that a write begins. When it takes longer than patience, relief starts reading dev; on a slow link it starts
+// at once. One timer serves all writes of some milliseconds, because a timer for each write would cost more.
 func (r *relief) enter(dev Device, mtu int, now time.Time, slow bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,14 +81,14 @@ func (r *relief) leave() {
 // hasDevice reports whether relief reads the device. Only the uplink may ask, and not between enter and leave.
 func (r *relief) hasDevice() bool { return r.owner != uplinkReads }
 
-// tick is the timer's function. It may be late, and run while another one reads.
+// tick is called by the timer. It may come late, while an earlier tick is still reading.
 func (r *relief) tick() {
 	if r.begin() {
 		r.read()
 	}
 }
 
-// begin decides whether it is time to read.
+// begin reports whether relief has taken the device and must read it now.
 func (r *relief) begin() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -113,7 +113,8 @@ func (r *relief) begin() bool {
 	return false
 }
 
-// recall takes the device back. Its deadline is left in the past.
+// recall takes the device back and returns the error with which it failed, if any. The device's deadline stays in the
+// past.
 func (r *relief) recall() error {
 	r.mu.Lock()
 	r.owner.recall()
@@ -128,7 +129,7 @@ func (r *relief) recall() error {
 	return err
 }
 
-// read moves packets from the device to the queue until they are not wanted any more.
+// read moves packets from the device to the queue until wanted says stop or the device fails.
 func (r *relief) read() {
 	if r.buf == nil {
 		r.buf, r.ends = make([]byte, maxWrite), make([]int, maxBatch)
@@ -149,7 +150,7 @@ func (r *relief) read() {
 		}
 		n, err := r.dev.ReadPackets(r.buf, 0, r.ends[:n])
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			r.dev.SetReadDeadline(time.Time{}) // first this, then look who has woken us, and why
+			r.dev.SetReadDeadline(time.Time{}) // clear the deadline first, then look why it was set
 			continue
 		}
 		r.push(n, err)
@@ -160,7 +161,7 @@ func (r *relief) read() {
 	r.idle <- struct{}{}
 }
 
-// push puts the n packets in buf into the queue.
+// push puts the n packets in buf into the queue and keeps err for recall.
 func (r *relief) push(n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -172,8 +173,8 @@ func (r *relief) push(n int, err error) {
 	r.err = err
 }
 
-// wanted returns how many packets to read, or how long to wait when there is no room for any. Neither: no more is to be
-// read.
+// wanted returns how many packets to read, or how long to wait while the queue is full. Both are zero when relief is to
+// stop.
 func (r *relief) wanted() (n int, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -188,10 +189,10 @@ func (r *relief) wanted() (n int, wait time.Duration) {
 	return min(r.queue.room(), len(r.ends)), 0
 }
 
-// empty reports whether nothing waits; not to be called while relief reads.
+// empty reports whether nothing is queued. It must not be called while relief reads.
 func (r *relief) empty() bool { return r.queue == nil || r.queue.len == 0 }
 
-// take lays waiting packets into buf and says how many have been dropped since the last call.
+// take puts queued packets into buf and returns how many packets were dropped since the last call.
 func (r *relief) take(buf []byte, ends []int, target time.Duration) (n int, dropped uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -10,27 +10,28 @@ import (
 )
 
 const (
-	// maxWrite is the plaintext of one TLS record (RFC 8446 section 5.1): a Write of no more makes one record.
+	// maxWrite is the largest plaintext of one TLS record (RFC 8446 section 5.1). A Write of at most this many bytes
+	// makes one record.
 	maxWrite = 16384
-	// headroom is what stands before each IP packet in the stream.
+	// headroom is the size of the headers before each IP packet in the stream.
 	headroom = sstp.HeaderLen + ppp.HeaderLen
-	// maxBatch is how many packets are taken at once; of the smallest ones that matter, TCP acknowledgements, 273 fill
-	// a write.
+	// maxBatch is how many packets are read at once. 273 TCP acknowledgements, the smallest packets that matter, fill a
+	// write.
 	maxBatch = 512
-	// writeTimeout is how long one write may take before the connection is taken for dead.
+	// writeTimeout is how long one write may take before the connection counts as dead.
 	writeTimeout = 30 * time.Second
 )
 
 // uplink moves packets from the device into the stream. It is the only writer of the stream.
 type uplink struct {
 	p    *Pumps
-	dev  Device // in use: its deadline has been taken back
+	dev  Device // the device that is ready to be read: its deadline is cleared
 	buf  []byte
 	ends []int
 
-	deadline time.Time // when the stream's write deadline was last set
+	deadline time.Time // when the write deadline of the stream was last set
 	relief   *relief
-	held     int // bytes of the last writes that the stream keeps
+	held     int // bytes that the stream keeps for the next write
 	pace     pace
 }
 
@@ -50,7 +51,7 @@ func (u *uplink) run() error {
 			u.dev = g.dev
 			u.dev.SetReadDeadline(time.Time{})
 			if u.p.gate.Load() != g {
-				continue // who has closed it has woken us, and that was taken back; nobody will do it again
+				continue // the gate changed after we cleared the deadline, so its wake-up is lost: look again
 			}
 		}
 		if u.p.done() {
@@ -80,11 +81,11 @@ func (u *uplink) run() error {
 	}
 }
 
-// fromDevice waits for packets of the device and writes them.
+// fromDevice waits for packets from the device and writes them.
 func (u *uplink) fromDevice() error {
 	n, err := u.dev.ReadPackets(u.buf, headroom, u.ends)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		u.dev = nil // somebody has woken us: look at everything again
+		u.dev = nil // wakeUplink has set the deadline: look at everything again
 		return u.flush()
 	}
 	if err != nil {
@@ -94,8 +95,8 @@ func (u *uplink) fromDevice() error {
 	return u.send(n, backlog)
 }
 
-// fromQueue writes what relief has gathered, and takes the device back from it when nothing waits any more. It reports
-// whether it has done anything at all.
+// fromQueue writes what relief has queued. When the queue is empty, it takes the device back from relief. It reports
+// whether it did anything.
 func (u *uplink) fromQueue() (more bool, err error) {
 	if !u.relief.hasDevice() && u.relief.empty() {
 		return false, nil
@@ -111,7 +112,7 @@ func (u *uplink) fromQueue() (more bool, err error) {
 	if err := u.flush(); err != nil {
 		return true, err
 	}
-	if !u.relief.hasDevice() { // all that waited has been dropped
+	if !u.relief.hasDevice() { // CoDel dropped everything that was queued
 		return true, nil
 	}
 	if err := u.relief.recall(); err != nil {
@@ -121,7 +122,8 @@ func (u *uplink) fromQueue() (more bool, err error) {
 	return true, nil
 }
 
-// deviceFailed is the end, unless the device has been taken away from us meanwhile.
+// deviceFailed returns the error that ends the pumps. It is no failure when the owner has meanwhile taken the device
+// away.
 func (u *uplink) deviceFailed(err error) error {
 	if g := u.p.gate.Load(); g == nil || g.dev != u.dev {
 		return u.flush()
@@ -129,10 +131,10 @@ func (u *uplink) deviceFailed(err error) error {
 	return deviceError(err)
 }
 
-// send frames the n packets in buf and writes them, after what control packets there are. backlog says whether more
-// packets are waiting.
+// send frames the n packets in buf and writes them after any queued control packets. backlog says whether more packets
+// are waiting.
 func (u *uplink) send(n int, backlog bool) error {
-	g := u.p.gate.Load() // it may have changed while we waited
+	g := u.p.gate.Load() // it may have changed during the wait
 	sent := g.frame(u.buf, u.ends[:n])
 	if sent.dropped > 0 {
 		u.p.counts.txDropped.Add(uint64(sent.dropped))

@@ -2,7 +2,7 @@ package datapath
 
 import "time"
 
-// writeControl writes what Send has queued, whole packets in writes of at most maxWrite.
+// writeControl writes what Send has queued: whole packets, in writes of at most maxWrite.
 func (u *uplink) writeControl() error {
 	buf, ends := u.p.queue.take()
 	if ends == nil {
@@ -80,7 +80,7 @@ func (u *uplink) watch(b []byte, g *gate, now time.Time, slow bool) error {
 	return err
 }
 
-// flush sends what the stream holds for a write that has not come.
+// flush sends what the stream holds when no write follows after all.
 func (u *uplink) flush() error {
 	if u.held == 0 {
 		return nil
@@ -89,7 +89,7 @@ func (u *uplink) flush() error {
 	return writeError(u.p.batch.Flush())
 }
 
-// pending reports whether the next ReadPackets of a device has something without waiting.
+// pending reports whether the next ReadPackets of dev returns packets without waiting.
 func pending(dev Device) bool {
 	l, ok := dev.(Lookahead)
 	return ok && l.Pending()

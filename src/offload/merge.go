@@ -6,42 +6,42 @@ import (
 )
 
 const (
-	// maxSegments is how many packets make a super-packet at most; the kernel takes no more than 64 of UDP
+	// maxSegments is the largest number of packets in a super-packet. The kernel takes at most 64 for UDP
 	// (UDP_GRO_CNT_MAX).
 	maxSegments = 64
-	// maxTotal is the largest IPv4 packet, and the largest payload of IPv6.
+	// maxTotal is the size of the largest IPv4 packet and of the largest IPv6 payload.
 	maxTotal = 65535
 	buckets  = 256
 )
 
-// Merger joins packets of one flow that lie in one batch into super-packets, under the conditions of the kernel's own
-// generic receive offload (Linux net/ipv4/tcp_offload.c, udp_offload.c), so that splitting one again gives the same
-// packets. Packets of one flow keep their order. No payload is moved: a super-packet is a list of pieces. A Merger is
-// used again and again, and allocates only until it has seen its largest batch. The zero value is ready.
+// Merger joins the packets of one flow in a batch into super-packets. It does so under the conditions of the kernel's own
+// generic receive offload (Linux net/ipv4/tcp_offload.c, udp_offload.c), so that splitting a super-packet gives the same
+// packets again. Packets of one flow keep their order. No payload is moved: a super-packet is a list of pieces. A Merger
+// is reused for batch after batch and allocates only until it has seen its largest one. The zero value is ready to use.
 type Merger struct {
 	UDP    bool // merge UDP too, for a device that takes GSOUDP
 	pkts   [][]byte
-	next   []int32 // of the packet that follows in the same group; 0: none
+	next   []int32 // the next packet in the same group; 0 means none
 	groups []group
-	flows  [buckets]int32 // the last group of a flow with this hash, plus 1
+	flows  [buckets]int32 // index plus 1 of the last group with this hash; 0 means none
 }
 
-// group is one packet or several that become one.
+// group is one packet, or several packets that become one super-packet.
 type group struct {
 	head, tail int32
 	segments   int
-	headers    int // bytes of all headers; 0: nothing can join
+	headers    int // bytes of all headers; 0 means that nothing can join
 	l4         int
 	total      int // bytes
-	size       int // payload of the first segment, and so of all but the last
+	size       int // payload bytes of each segment but the last
 	protocol   uint8
 	open       bool   // the next packet of the flow may join
-	sameID     bool   // IPv4 identifications stand still instead of counting up
-	verified   bool   // the checksums of the first packet are right
-	pseudo     uint16 // where they are: the sum of the flow's pseudo header without its length
+	sameID     bool   // all IPv4 identifications are the same and do not count up
+	verified   bool   // the checksums of the first packet are correct
+	pseudo     uint16 // sum of the flow's pseudo header without its length, once verified
 }
 
-// Merge takes a batch, which stays in use until the next call or Reset, and returns how many packets it has become.
+// Merge takes a batch and returns how many packets it has become. The batch stays in use until the next call or Reset.
 func (m *Merger) Merge(pkts [][]byte) int {
 	m.pkts, m.groups, m.flows = pkts, m.groups[:0], [buckets]int32{}
 	for len(m.next) < len(pkts) {
@@ -59,11 +59,11 @@ func (m *Merger) Merge(pkts [][]byte) int {
 	return len(m.groups)
 }
 
-// Reset lets go of the batch.
+// Reset releases the batch.
 func (m *Merger) Reset() { m.pkts, m.groups = nil, m.groups[:0] }
 
-// Group returns packet i of what the batch has become: the header for it, how many packets of the batch it stands for, and
-// parts with its pieces appended.
+// Group returns packet i of the merged batch: its header, how many packets of the batch it contains, and parts with its
+// pieces appended.
 func (m *Merger) Group(i int, parts [][]byte) (h Header, packets int, _ [][]byte) {
 	g := &m.groups[i]
 	parts = append(parts, m.pkts[g.head])
@@ -76,7 +76,7 @@ func (m *Merger) Group(i int, parts [][]byte) (h Header, packets int, _ [][]byte
 	return h, g.segments, parts
 }
 
-// add puts packet i into the group of its flow or into one of its own.
+// add puts packet i into the last group of its flow or into a new one.
 func (m *Merger) add(i int32) {
 	pkt := m.pkts[i]
 	g := group{head: i, tail: i, segments: 1, total: len(pkt)}
@@ -104,16 +104,16 @@ func (m *Merger) add(i int32) {
 	*bucket = int32(len(m.groups))
 }
 
-// kind says what a packet means to the flows around it.
+// kind is what a packet means to the flows around it.
 type kind uint8
 
 const (
-	bystander kind = iota // belongs to no flow that is merged
-	barrier               // may belong to any flow: nothing overtakes it
+	bystander kind = iota // belongs to no flow that can be merged
+	barrier               // may belong to any flow, so nothing may overtake it
 	flow                  // belongs to a flow
 )
 
-// measure finds out where the headers of a packet end and whether another one may join it.
+// measure finds where the headers of pkt end and whether another packet may join it.
 func (m *Merger) measure(g *group, pkt []byte) kind {
 	switch {
 	case len(pkt) >= ip4Len && pkt[0]>>4 == 4:
@@ -143,8 +143,8 @@ func (m *Merger) measure(g *group, pkt []byte) kind {
 		}
 		g.headers = g.l4 + dataOffset
 		g.size = len(pkt) - g.headers
-		// Of the flags only an echo of congestion may be set beside ACK: all segments carry it alike. CWR is on one
-		// segment alone with RFC 3168 and a digit of a number with accurate ECN (RFC 9768), so it stays alone.
+		// Only ECE may be set beside ACK, because all segments carry it alike. CWR marks a single segment with RFC 3168,
+		// and is part of a counter with accurate ECN (RFC 9768), so such a packet stays alone.
 		g.open = g.size > 0 && h[tcpFlags]&^flagECE == flagACK
 		return flow
 	case udp:
@@ -156,16 +156,16 @@ func (m *Merger) measure(g *group, pkt []byte) kind {
 		}
 		g.headers = g.l4 + udpLen
 		g.size = len(h) - udpLen
-		// Without a checksum there is nothing that a super-packet's could be made of when it is split.
+		// A packet without a checksum would get one when its super-packet is split.
 		g.open = g.size > 0 && (h[udpSum] != 0 || h[udpSum+1] != 0)
 		return flow
-	case hopByHop, routing, fragment, authentication, destOptions: // behind which there may be TCP or UDP
+	case hopByHop, routing, fragment, authentication, destOptions: // TCP or UDP may follow
 		return barrier
 	}
 	return bystander
 }
 
-// hash finds a bucket by ports and by the last bytes of both addresses.
+// hash returns the bucket for the ports and the last bytes of both addresses.
 func hash(pkt []byte, l4 int) int {
 	const golden = 0x9e3779b1
 	h := binary.BigEndian.Uint32(pkt[l4:]) * golden                        // the ports
@@ -173,7 +173,7 @@ func hash(pkt []byte, l4 int) int {
 	return int((h ^ binary.BigEndian.Uint32(pkt[l4/2+2:])) * golden >> 24) // the source: bytes 12 to 15, or 22 to 25
 }
 
-// sameFlow reports whether two candidates have version, protocol, addresses and ports in common.
+// sameFlow reports whether two candidates have the same IP version, protocol, addresses and ports.
 func sameFlow(a, b []byte, ga, gb *group) bool {
 	if ga.l4 != gb.l4 || ga.protocol != gb.protocol {
 		return false
@@ -185,7 +185,7 @@ func sameFlow(a, b []byte, ga, gb *group) bool {
 	return bytes.Equal(a[from:ga.l4+4], b[from:ga.l4+4]) // the ports come first in TCP and in UDP
 }
 
-// join makes pkt, a group of its own as yet, the next segment of g, if it may be.
+// join makes pkt the next segment of g if it may be one, and reports whether it did. alone is pkt as a group of its own.
 func (m *Merger) join(g *group, head []byte, alone *group, pkt []byte) bool {
 	switch {
 	case alone.headers != g.headers,
@@ -213,7 +213,7 @@ func (m *Merger) join(g *group, head []byte, alone *group, pkt []byte) bool {
 	} else if !followsIPv4(g, head, pkt) {
 		return false
 	}
-	// Its own checksums are replaced, so they must have been right: a damaged packet must not be healed into a good
+	// The packets' own checksums are replaced, so they must be correct. Otherwise a damaged packet would become a valid
 	// one with wrong contents.
 	if !g.verified {
 		g.pseudo = pseudoSum(addresses(g, head), g.protocol)
@@ -230,19 +230,19 @@ func (m *Merger) join(g *group, head []byte, alone *group, pkt []byte) bool {
 	return true
 }
 
-// sameIPv6 compares traffic class, flow label and hop limit.
+// sameIPv6 reports whether traffic class, flow label and hop limit are the same.
 func sameIPv6(head, pkt []byte) bool {
 	return binary.BigEndian.Uint32(head) == binary.BigEndian.Uint32(pkt) && head[ip6HopLimit] == pkt[ip6HopLimit]
 }
 
-// followsIPv4 compares type of service, time to live and fragmentation, and wants the identification to count up, or,
-// where it has no meaning (RFC 6864 section 4.1), to stand still.
+// followsIPv4 reports whether type of service, time to live and fragmentation are the same and the identification counts
+// up. Where the identification has no meaning (RFC 6864 section 4.1), it may also stay the same.
 func followsIPv4(g *group, head, pkt []byte) bool {
 	if head[1] != pkt[1] || head[ip4TTL] != pkt[ip4TTL] || head[ip4Fragment] != pkt[ip4Fragment] {
 		return false
 	}
 	step := binary.BigEndian.Uint16(pkt[ip4ID:]) - binary.BigEndian.Uint16(head[ip4ID:])
-	if g.segments == 1 && step == 0 && head[ip4Fragment] != 0 { // don't fragment: candidates have no other bit there
+	if g.segments == 1 && step == 0 && head[ip4Fragment] != 0 { // "don't fragment" is the only bit that a candidate can have there
 		g.sameID = true
 	}
 	if g.sameID {
@@ -251,7 +251,7 @@ func followsIPv4(g *group, head, pkt []byte) bool {
 	return int(step) == g.segments
 }
 
-// addresses are source and destination of a packet with g's headers.
+// addresses returns source and destination of a packet with the headers of g.
 func addresses(g *group, pkt []byte) []byte {
 	if g.l4 == ip4Len {
 		return pkt[ip4Addresses:ip4Len]
@@ -259,8 +259,8 @@ func addresses(g *group, pkt []byte) []byte {
 	return pkt[ip6Addresses:ip6Len]
 }
 
-// followsTCP compares two TCP headers of the same length: pkt's is to carry on after sent bytes of payload, and else be
-// the same but for its checksum and for the flags of an end.
+// followsTCP reports whether the TCP header pkt continues head after sent bytes of payload. Both have the same length. All
+// else must be the same, except the checksum and the flags FIN and PSH.
 func followsTCP(head, pkt []byte, sent int) bool {
 	return binary.BigEndian.Uint32(pkt[tcpSeq:]) == binary.BigEndian.Uint32(head[tcpSeq:])+uint32(sent) &&
 		bytes.Equal(head[tcpAck:tcpFlags], pkt[tcpAck:tcpFlags]) &&
@@ -269,7 +269,7 @@ func followsTCP(head, pkt []byte, sent int) bool {
 		bytes.Equal(head[tcpUrgent:], pkt[tcpUrgent:])
 }
 
-// intact reports whether the checksums of a packet with g's headers are right.
+// intact reports whether the checksums of a packet with the headers of g are correct.
 func intact(g *group, pkt []byte) bool {
 	if g.l4 == ip4Len && Sum(pkt[:ip4Len], 0) != 0xffff {
 		return false
@@ -277,8 +277,8 @@ func intact(g *group, pkt []byte) bool {
 	return Sum(pkt[g.l4:], add(g.pseudo, uint16(len(pkt)-g.l4))) == 0xffff
 }
 
-// finish makes the headers of the first packet those of the super-packet. The checksum field is left with the sum of the
-// pseudo header, as the kernel leaves it to hardware.
+// finish turns the headers of the first packet into those of the super-packet. The checksum field then holds the sum of the
+// pseudo header, as in a packet that the kernel leaves to hardware.
 func (m *Merger) finish(g *group) {
 	head, last := m.pkts[g.head], m.pkts[g.tail]
 	if g.l4 == ip4Len {
@@ -297,7 +297,7 @@ func (m *Merger) finish(g *group) {
 	}
 }
 
-// header describes a super-packet to the kernel.
+// header returns the Header that describes the super-packet to the kernel.
 func (g *group) header(v6 bool) Header {
 	h := Header{
 		Flags:          FlagNeedsChecksum,

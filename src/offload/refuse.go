@@ -2,15 +2,15 @@ package offload
 
 import "encoding/binary"
 
-// MaxUnreachable is the longest answer of Unreachable: what every IPv6 path takes (RFC 4443 section 2.4 c). An answer over
-// IPv4 is at most 576 bytes long (RFC 1812 section 4.3.2.3).
+// MaxUnreachable is the length of the longest answer that Unreachable makes, which every IPv6 path carries (RFC 4443
+// section 2.4 c). An IPv4 answer has at most 576 bytes (RFC 1812 section 4.3.2.3).
 const MaxUnreachable = 1280
 
 const (
 	maxUnreachable4 = 576
 
 	icmp4, icmp6 = 1, 58
-	icmpLen      = 8 // of the header of ICMP and ICMPv6 before the packet that is quoted
+	icmpLen      = 8 // bytes of the ICMP or ICMPv6 header before the quoted packet
 
 	unreachable4, prohibited4 = 3, 13 // RFC 792, RFC 1812 section 5.2.7.1
 	unreachable6, prohibited6 = 1, 1  // RFC 4443 section 3.1
@@ -18,17 +18,18 @@ const (
 	echoRequest4, echoRequest6 = 8, 128
 	internetControl            = 0xc0 // the precedence of ICMP errors (RFC 1812 section 4.3.2.5)
 	hopLimit                   = 64
-	maxHeaders                 = 8 // extension headers of IPv6 that are looked through
+	maxHeaders                 = 8 // IPv6 extension headers that are followed
 )
 
-// Unreachable makes the ICMP or ICMPv6 answer that pkt may not go where it wants to, so that its sender fails at once and
-// does not wait. It writes into dst, which must have room for MaxUnreachable bytes, and returns the answer's length. It
-// returns 0 where none may be sent (RFC 1122 section 3.2.2, RFC 4443 section 2.4 e): to an ICMP error or any other ICMP
-// packet but an echo request, to a fragment that is not the first, where source or destination is not one machine's
-// address, and to what is no whole packet. So no answer is ever answered.
+// Unreachable writes to dst the ICMP or ICMPv6 error that pkt is prohibited, so that its sender fails at once and does not
+// wait. It returns the length of the error. dst must have room for MaxUnreachable bytes.
 //
-// The answer comes from the address from; where that is zero, and always with IPv6, from pkt's own destination: the
-// kernel takes what comes back on the way by which the packet left.
+// Unreachable returns 0 when no error may be sent (RFC 1122 section 3.2.2, RFC 4443 section 2.4 e). That is so for every
+// ICMP packet except an echo request, for a fragment that is not the first, for a source or destination that is not the
+// address of one machine, and for an incomplete packet. So an error is never answered with an error.
+//
+// The source of the error is from. If from is zero, and always with IPv6, it is the destination of pkt, because the kernel
+// accepts what comes back from where the packet went.
 func Unreachable(dst, pkt []byte, from [4]byte) int {
 	if len(pkt) == 0 {
 		return 0
@@ -81,7 +82,7 @@ func unreachableIPv4(dst, pkt []byte, from [4]byte) int {
 	return len(a)
 }
 
-// unicast4 reports whether an address can be that of one machine on the network: not 0/8, 127/8 or anything from 224/4 on.
+// unicast4 reports whether a can be the address of one machine: it is not in 0/8 or 127/8 and is below 224/4.
 func unicast4(a []byte) bool { return a[0] != 0 && a[0] != 127 && a[0] < 224 }
 
 func unreachableIPv6(dst, pkt []byte) int {
@@ -100,7 +101,7 @@ func unreachableIPv6(dst, pkt []byte) int {
 	quoted := min(total, MaxUnreachable-ip6Len-icmpLen)
 	a := dst[:ip6Len+icmpLen+quoted]
 	clear(a[:ip6Len+icmpLen])
-	a[0] = 6<<4 | internetControl>>4 // the lower half of the class is zero
+	a[0] = 6<<4 | internetControl>>4 // the lower half of the traffic class is zero
 	binary.BigEndian.PutUint16(a[ip6PayloadLen:], uint16(icmpLen+quoted))
 	a[ip6NextHeader], a[ip6HopLimit] = icmp6, hopLimit
 	copy(a[ip6Addresses:], target)
@@ -113,7 +114,7 @@ func unreachableIPv6(dst, pkt []byte) int {
 	return len(a)
 }
 
-// unicast6 reports whether an address can be that of one machine on the network: not ::, ::1 or multicast.
+// unicast6 reports whether a can be the address of one machine: it is not ::, ::1 or multicast.
 func unicast6(a []byte) bool {
 	if a[0] == 0xff {
 		return false
@@ -126,7 +127,7 @@ func unicast6(a []byte) bool {
 	return a[15] > 1
 }
 
-// answerable6 looks through the extension headers for what may not be answered.
+// answerable6 follows the extension headers and reports whether pkt may be answered with an error.
 func answerable6(pkt []byte) bool {
 	next, at := pkt[ip6NextHeader], ip6Len
 	for range maxHeaders {

@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// ErrHeader says that a virtio_net_hdr does not fit the packet behind it.
+// ErrHeader means that a virtio_net_hdr does not fit the packet behind it.
 var ErrHeader = errors.New("the virtio-net header does not fit its packet")
 
 // Protocol numbers of IP (IANA).
@@ -27,21 +27,21 @@ const (
 	udpLen, udpLength, udpSum                                                          = 8, 4, 6
 )
 
-// dontFragment is the flag of IPv4 that, alone in its field, says that a packet is no fragment and will be none.
+// dontFragment is an IPv4 flag. If no other bit of its field is set, the packet is not a fragment.
 const dontFragment = 0x4000
 
 // Flags of TCP.
 const flagFIN, flagPSH, flagACK, flagECE, flagCWR = 0x01, 0x08, 0x10, 0x40, 0x80
 
-// Splitter hands out one packet from the kernel as the segments that it stands for. The zero value is empty. It keeps
-// the packet until the last segment is out and allocates nothing.
+// Splitter splits one packet from the kernel into its segments. The zero value is empty. A Splitter keeps the packet until
+// it has returned the last segment, and allocates nothing.
 type Splitter struct {
 	pkt      []byte
-	next     int // where in pkt the payload of the next segment begins
+	next     int // offset in pkt of the next segment's payload
 	size     int // payload bytes in each segment but the last
-	n        int // segments handed out
+	n        int // segments returned so far
 	headers  int // bytes of all headers
-	l4       int // where the header of TCP or UDP begins
+	l4       int // offset of the TCP or UDP header
 	protocol uint8
 	v6       bool
 	gso      bool   // pkt is a super-packet
@@ -49,13 +49,13 @@ type Splitter struct {
 	ipSum    uint16 // sum of the IPv4 header without length, identification and checksum
 	seq      uint32 // TCP sequence number of the first segment
 	pseudo   uint16 // sum of the pseudo header without its length
-	sumAt    int    // not a super-packet: where a checksum is to be completed; 0: nowhere
-	sumFrom  int    // and where its bytes begin
+	sumAt    int    // of a plain packet: offset of the checksum to complete; 0 means none
+	sumFrom  int    // offset of the first byte that this checksum covers
 }
 
-// Start makes s hand out pkt, which must not be changed before s is empty. h is the header that the kernel put before it.
-// Nothing in h is trusted further than pkt's own headers bear it out: where the transport header ends is read from the
-// packet, for the kernel's hint counts payload too when it forwards. The error is ErrHeader, and s is empty then.
+// Start makes pkt the packet that s splits. The caller must not change pkt until s is empty. h is the header that the
+// kernel put before pkt. Start trusts h only as far as the headers in pkt confirm it. It reads the end of the transport
+// header from pkt, because the kernel's hint includes payload when it forwards. On ErrHeader, the only error, s is empty.
 func (s *Splitter) Start(h Header, pkt []byte) error {
 	*s = Splitter{}
 	if len(pkt) == 0 {
@@ -80,7 +80,7 @@ func (s *Splitter) Start(h Header, pkt []byte) error {
 	return nil
 }
 
-// parse finds the headers of a super-packet.
+// parse finds the headers of a super-packet. It reports false when they do not fit h.
 func (s *Splitter) parse(h Header, pkt []byte) bool {
 	var want uint8
 	switch h.GSOType &^ GSOECN {
@@ -135,8 +135,8 @@ func (s *Splitter) parse(h Header, pkt []byte) bool {
 	if s.protocol == tcp {
 		s.seq = binary.BigEndian.Uint32(pkt[s.l4+tcpSeq:])
 	}
-	// The kernel's own sum of the pseudo header counts the length of the whole. It is preferred to one made here: with
-	// a routing header the destination that counts is not the one in the IPv6 header (RFC 8200 section 8.1).
+	// The kernel's sum of the pseudo header includes the length of the whole packet. It is better than our own: with a
+	// routing header the destination to sum is not the one in the IPv6 header (RFC 8200 section 8.1).
 	s.pseudo = pseudoSum(addresses, s.protocol)
 	if h.Flags&FlagNeedsChecksum != 0 {
 		s.pseudo = minus(binary.BigEndian.Uint16(pkt[sumAt:]), uint16(len(pkt)-s.l4))
@@ -144,7 +144,7 @@ func (s *Splitter) parse(h Header, pkt []byte) bool {
 	return true
 }
 
-// transport4 returns where the transport header of an IPv4 super-packet begins, or 0 when pkt is none.
+// transport4 returns the offset of the transport header in an IPv4 super-packet, or 0 when pkt is not one.
 func transport4(pkt []byte, protocol uint8) int {
 	if len(pkt) < ip4Len || pkt[ip4Protocol] != protocol ||
 		int(binary.BigEndian.Uint16(pkt[ip4TotalLen:])) != len(pkt) ||
@@ -158,7 +158,7 @@ func transport4(pkt []byte, protocol uint8) int {
 	return ihl
 }
 
-// transport6 does the same for IPv6, past the extension headers that may come before a transport header.
+// transport6 does the same for IPv6. It skips the extension headers that may come before the transport header.
 func transport6(pkt []byte, protocol uint8) int {
 	if len(pkt) < ip6Len || int(binary.BigEndian.Uint16(pkt[ip6PayloadLen:])) != len(pkt)-ip6Len {
 		return 0
@@ -173,10 +173,10 @@ func transport6(pkt []byte, protocol uint8) int {
 	return at
 }
 
-// Empty reports whether all segments are out.
+// Empty reports whether s has returned all segments.
 func (s *Splitter) Empty() bool { return s.pkt == nil }
 
-// Size returns the length of the next segment; 0: there is none.
+// Size returns the length of the next segment, or 0 when there is none.
 func (s *Splitter) Size() int {
 	switch {
 	case s.pkt == nil:
@@ -187,11 +187,11 @@ func (s *Splitter) Size() int {
 	return s.headers + min(s.size, len(s.pkt)-s.next)
 }
 
-// Reset makes s empty, whatever was left.
+// Reset empties s and discards the remaining segments.
 func (s *Splitter) Reset() { *s = Splitter{} }
 
-// Next writes the next segment to dst and returns its length. When dst is shorter than Size, or s is empty, it returns 0
-// and does nothing.
+// Next writes the next segment to dst and returns its length. When s is empty or dst is shorter than Size, it does nothing
+// and returns 0.
 func (s *Splitter) Next(dst []byte) int {
 	n := s.Size()
 	if n == 0 || n > len(dst) {
@@ -222,17 +222,17 @@ func (s *Splitter) Next(dst []byte) int {
 	return n
 }
 
-// completeSum adds to a checksum field, which holds the sum of the pseudo header, that of all that follows from.
+// completeSum completes the checksum at offset at, which holds the sum of the pseudo header. It sums pkt[from:].
 func completeSum(pkt []byte, from, at int) {
 	sum := ^Sum(pkt[from:], 0)
-	// A UDP checksum of zero means that there is none (RFC 768). To all other protocols both zeros are the same.
+	// A UDP checksum of zero means "no checksum" (RFC 768). For all other protocols zero and 0xffff are the same.
 	if sum == 0 {
 		sum = 0xffff
 	}
 	binary.BigEndian.PutUint16(pkt[at:], sum)
 }
 
-// finishIP sets what differs in the IP headers of the segments.
+// finishIP sets the fields of the IP header that differ between segments.
 func (s *Splitter) finishIP(seg []byte) {
 	if s.v6 {
 		binary.BigEndian.PutUint16(seg[ip6PayloadLen:], uint16(len(seg)-ip6Len))
@@ -241,11 +241,11 @@ func (s *Splitter) finishIP(seg []byte) {
 	length, id := uint16(len(seg)), s.id+uint16(s.n)
 	binary.BigEndian.PutUint16(seg[ip4TotalLen:], length)
 	binary.BigEndian.PutUint16(seg[ip4ID:], id)
-	binary.BigEndian.PutUint16(seg[ip4Sum:], ^add(add(s.ipSum, id), length)) // of two zeros never the one of no header
+	binary.BigEndian.PutUint16(seg[ip4Sum:], ^add(add(s.ipSum, id), length)) // never 0xffff, since the header is never all zeros
 }
 
-// finishTCP does so for TCP. Flags of the end, FIN and PSH, are the last segment's; CWR, which answers one mark of
-// congestion, is the first one's (RFC 3168 section 6.1.2).
+// finishTCP sets those of the TCP header. Only the last segment keeps FIN and PSH. Only the first one keeps CWR, which
+// answers one congestion mark (RFC 3168 section 6.1.2).
 func (s *Splitter) finishTCP(seg []byte) {
 	h := seg[s.l4:]
 	binary.BigEndian.PutUint32(h[tcpSeq:], s.seq+uint32(s.n*s.size))
@@ -259,6 +259,7 @@ func (s *Splitter) finishTCP(seg []byte) {
 	completeSum(seg, s.l4, s.l4+tcpSum)
 }
 
+// finishUDP sets those of the UDP header.
 func (s *Splitter) finishUDP(seg []byte) {
 	h := seg[s.l4:]
 	binary.BigEndian.PutUint16(h[udpLength:], uint16(len(h)))

@@ -8,13 +8,13 @@ import (
 	"unsafe"
 )
 
-// sum adds the words of b. These machines may only read 32 bits from where they are aligned, so the few bytes before and
-// after are taken singly. Words are added in the machine's byte order, which does not matter to a one's complement sum,
-// and brought into the network's order at the end.
+// sum adds the words of b. These machines can read 32 bits only from aligned addresses, so the few bytes before and after
+// are added one by one. The byte order does not matter to a one's complement sum: words are added in the machine's order,
+// and the result is converted to network order at the end.
 func sum(b []byte) uint16 {
 	var s uint64
 	odd := len(b) > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(b)))&1 == 1
-	if odd { // all that follows is off by one byte: exchange the bytes of the sum at the end
+	if odd { // all other bytes are shifted by one: swap the bytes of the sum at the end
 		s = uint64(native([2]byte{0, b[0]}))
 		b = b[1:]
 	}
@@ -47,5 +47,5 @@ func sum(b []byte) uint16 {
 	return native([2]byte{byte(sum >> 8), byte(sum)})
 }
 
-// native reads a word as the machine would; of a word that the machine has read it gives the network's.
+// native reads a word in the machine's byte order. It also converts such a word back to network order.
 func native(b [2]byte) uint16 { return binary.NativeEndian.Uint16(b[:]) }

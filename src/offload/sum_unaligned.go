@@ -7,9 +7,9 @@ import (
 	"math/bits"
 )
 
-// sum adds the words of b. These machines read 64 bits from anywhere in one instruction and add with carry: the sum is
-// made in little-endian words, for the order of bytes within the words does not matter to a one's complement sum, and
-// its two bytes are exchanged at the end.
+// sum adds the words of b. These machines read 64 bits from any address in one instruction and add with carry. The byte
+// order does not matter to a one's complement sum: words are added in little-endian order, and the two bytes of the
+// result are swapped at the end.
 func sum(b []byte) uint16 {
 	var s, carry uint64
 	le := binary.LittleEndian

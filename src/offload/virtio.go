@@ -19,18 +19,18 @@ const (
 	GSOECN   = 0x80 // VIRTIO_NET_HDR_GSO_ECN: CWR is for the first segment only
 )
 
-// Header is the kernel's struct virtio_net_hdr. It says what of a packet is still to be done.
+// Header is the kernel's struct virtio_net_hdr. It describes the work on a packet that the kernel has left to the reader.
 type Header struct {
 	Flags          uint8
 	GSOType        uint8
 	HeaderLen      uint16 // bytes of all headers of the packet; only a hint
 	GSOSize        uint16 // payload bytes in each segment
-	ChecksumStart  uint16 // where the bytes to be summed begin
-	ChecksumOffset uint16 // where, counted from there, the sum goes
+	ChecksumStart  uint16 // offset of the first byte to sum
+	ChecksumOffset uint16 // offset of the checksum field, counted from ChecksumStart
 }
 
-// Get reads a header from b[:HeaderLen], in the machine's byte order, which is the TUN device's unless TUNSETVNETLE or
-// TUNSETVNETBE have changed it.
+// Get reads a header from b[:HeaderLen] in the machine's byte order. TUN devices use it unless TUNSETVNETLE or TUNSETVNETBE
+// has been called.
 func (h *Header) Get(b []byte) {
 	_ = b[HeaderLen-1]
 	h.Flags, h.GSOType = b[0], b[1]

@@ -8,8 +8,8 @@ import (
 	"sstp/src/offload"
 )
 
-// merging joins the packets of a batch to super-packets and writes each of them, piece by piece as they lie in the
-// caller's buffer, with one call.
+// merging joins the packets of a batch into super-packets. It writes each of them with one system call, which takes the
+// pieces from the caller's buffer.
 type merging struct {
 	groups offload.Merger
 	single bool // the kernel refuses super-packets
@@ -56,14 +56,14 @@ func (m *merging) writeSingly(fd int, pkts [][]byte) (written int, err error) {
 	return written, nil
 }
 
-// release lets go of the caller's buffer.
+// release drops all references to the caller's buffer.
 func (m *merging) release() {
 	m.groups.Reset()
 	clear(m.parts[:cap(m.parts)])
 	clear(m.pieces[:cap(m.pieces)])
 }
 
-// refused gives up what the kernel does not take, against what it has promised.
+// refused stops merging what the kernel does not take although it said that it would.
 func (m *merging) refused(h offload.Header) {
 	if h.GSOType == offload.GSOUDP {
 		m.groups.UDP = false

@@ -8,7 +8,7 @@ import (
 	"sstp/src/fault"
 )
 
-// Open creates a TUN device. It is not up and has no address. The error is a *fault.Error with code TUN_FAILED.
+// Open creates a TUN device, which is not up and has no address. The error is a *fault.Error with code TUN_FAILED.
 func Open(o Options) (*Device, error) {
 	if len(o.Name) >= unix.IFNAMSIZ {
 		return nil, failed("The device name "+o.Name+" is longer than 15 bytes.", unix.EINVAL)
@@ -31,8 +31,8 @@ func Open(o Options) (*Device, error) {
 	return d, nil
 }
 
-// open prefers offload; a kernel that refuses it, for whatever reason, gets the plain way, whose error is the one that
-// counts.
+// open tries offload first. If the kernel refuses it for any reason, open falls back to a plain device and returns the
+// error of that.
 func open(o Options) (*Device, error) {
 	if o.Offload {
 		if d, err := openVnet(o.Name); err == nil {
@@ -67,7 +67,7 @@ func interfaceMTU(name string, request uint, mtu int) (int, error) {
 	return int(req.Uint32()), err
 }
 
-// openError says in the user's words why there is no device.
+// openError returns the fault that tells the user why the device could not be opened.
 func openError(name string, err error) *fault.Error {
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):

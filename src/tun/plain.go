@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxDropped is how many useless packets are taken before ReadPackets returns, with none if need be: whoever wants to
-// wake it must not have to wait for the end of a flood.
+// maxDropped is how many packets ReadPackets may drop before it returns, even with none. A deadline must take effect
+// during a flood too.
 const maxDropped = 64
 
-// plain moves packets one by one: each read is a packet, each write is a packet.
+// plain moves packets one by one: each read returns a packet, and each write takes one.
 type plain struct{}
 
-// openPlain opens a device through water, whose file is in non-blocking mode and known to the runtime's poller.
+// openPlain opens a device through water. Water's file is in non-blocking mode and registered with the runtime's poller.
 func openPlain(name string) (*Device, error) {
 	if err := tryTaken(name); err != nil {
 		return nil, err
@@ -43,8 +43,8 @@ func openPlain(name string) (*Device, error) {
 	return d, nil
 }
 
-// tryTaken attaches to a device of that name if there is one, and lets it go again. Water leaves its file open when it
-// cannot attach, for ever, so it is only asked for what will work.
+// tryTaken returns an error when a device called name exists and cannot be attached to. Water never closes its file when
+// it cannot attach, so this finds out first.
 func tryTaken(name string) error {
 	if _, err := interfaceMTU(name, unix.SIOCGIFMTU, 0); name == "" || err != nil {
 		return nil
@@ -76,7 +76,7 @@ func (plain) fill(fd int, b *batch) (done bool) {
 			b.err = err
 			return true
 		case n == len(space):
-			// Cut off, or at any rate larger than the MTU, which somebody has changed.
+			// The packet is larger than our MTU, which somebody has changed, and may be cut off.
 			if b.dropped++; b.dropped == maxDropped {
 				return true
 			}
@@ -87,7 +87,7 @@ func (plain) fill(fd int, b *batch) (done bool) {
 	return true
 }
 
-// pending is never true: what was read was a packet, and was handed out.
+// pending returns false: fill keeps nothing back.
 func (plain) pending() bool { return false }
 
 func (plain) write(fd int, pkts [][]byte) (written int, err error) {

@@ -2,11 +2,11 @@ package tun
 
 import "io"
 
-// reader is one way of taking packets out of the file. fill takes what is there without waiting; it reports false when
-// there was nothing at all, and the poller calls it again when that may have changed.
+// reader is one way of reading packets from the file. fill takes what is readable without waiting. It reports false when
+// there was nothing at all, and the poller calls it again when the file becomes readable.
 type reader interface {
 	fill(fd int, b *batch) (done bool)
-	// pending reports whether the next fill has packets without looking into the file.
+	// pending reports whether the next fill has packets without reading the file.
 	pending() bool
 }
 
@@ -17,23 +17,24 @@ type batch struct {
 	ends    []int
 	mtu     int
 	n       int // packets in buf
-	pos     int // where the last of them ends
+	pos     int // end of the last of them
 	dropped uint64
 	err     error
 }
 
-// readCall is the state of ReadPackets. The closure for the poller is made once and finds its arguments here: made for
-// each call it would be an allocation for each call.
+// readCall is the state of ReadPackets. The poller's closure is made once and finds its arguments here, because a closure
+// for each call would be an allocation for each call.
 type readCall struct {
 	batch
 	poll func(fd uintptr) bool
 }
 
-// ReadPackets blocks until a packet is there, then takes what is readable now without waiting. Packets are laid one
-// behind the other into buf, each behind room free bytes; ends[i] is the end of packet i, so packet 0 is
-// buf[room:ends[0]] and packet i is buf[ends[i-1]+room : ends[i]]. It returns their number and allocates nothing. buf
-// must hold room bytes, one packet of the MTU and one byte more. n may be 0 when there were only packets to drop. The error is os.ErrDeadlineExceeded, os.ErrClosed,
-// io.ErrShortBuffer or, when somebody has deleted the device, a *fault.Error.
+// ReadPackets blocks until a packet arrives, then takes what is readable without waiting. It puts the packets into buf one
+// after the other, each behind room free bytes. ends[i] is the end of packet i: packet 0 is buf[room:ends[0]], and packet
+// i is buf[ends[i-1]+room : ends[i]]. buf must hold room bytes, one packet of the MTU and one byte more.
+//
+// ReadPackets returns the number of packets and allocates nothing. n is 0 when all packets had to be dropped. The error is
+// os.ErrDeadlineExceeded, os.ErrClosed, io.ErrShortBuffer or, when somebody has deleted the device, a *fault.Error.
 func (d *Device) ReadPackets(buf []byte, room int, ends []int) (n int, err error) {
 	b := &d.in.batch
 	*b = batch{buf: buf, room: room, ends: ends, mtu: d.MTU()}
@@ -45,7 +46,7 @@ func (d *Device) ReadPackets(buf []byte, room int, ends []int) (n int, err error
 		d.dropped.Add(b.dropped)
 	}
 	if n = b.n; n > 0 {
-		return n, nil // an error stays and is met again by the next call
+		return n, nil // the next call meets the same error again
 	}
 	if err == nil {
 		err = b.err
@@ -53,12 +54,12 @@ func (d *Device) ReadPackets(buf []byte, room int, ends []int) (n int, err error
 	return 0, d.ioError(err)
 }
 
-// Pending reports whether the next ReadPackets returns at once because a super-packet was larger than the buffer of the
-// last one. Only who calls ReadPackets may call it.
+// Pending reports whether the next ReadPackets returns at once, because the last one had no room for a whole super-packet.
+// Only the goroutine that calls ReadPackets may call it.
 func (d *Device) Pending() bool { return d.reader.pending() }
 
-// space returns the free bytes for the next packet. It is nil when the batch is full: when a packet of the MTU would
-// not fit, or not the one byte more by which a packet that was cut off shows itself.
+// space returns the free bytes for the next packet, or nil when the batch is full. There must be room for a packet of the
+// MTU and one byte more, which shows that a packet was cut off.
 func (b *batch) space() []byte {
 	if b.n == len(b.ends) || len(b.buf)-b.pos < b.room+b.mtu+1 {
 		return nil

@@ -8,16 +8,16 @@ import (
 	"sstp/src/offload"
 )
 
-// maxSuper is the largest packet that the kernel may hand over: all that the length field of IPv6 can say, with its
-// header. One byte more shows one that was cut off.
+// maxSuper is the size of the largest packet that the kernel can hand over: an IPv6 header and the largest payload that its
+// length field can express. One byte more in the buffer shows that a packet was cut off.
 const maxSuper = 40 + 65535
 
-// front is the room before what is read that makes the packet behind the virtio-net header begin at a multiple of 16 bytes.
-// Its segments go to multiples of 8, and between places that lie alike in their words a processor without unaligned access
-// copies twice as fast; so does the kernel that reads into it.
+// front is the free space before the virtio-net header. It aligns the packet behind the header to 16 bytes. Segments go to
+// multiples of 8. A processor without unaligned access copies twice as fast between addresses of the same alignment, and so
+// does the kernel when it fills the buffer.
 const front = 16 - offload.HeaderLen
 
-// splitting reads super-packets and hands out their segments. What does not fit into one batch is kept for the next.
+// splitting reads super-packets and returns their segments. It keeps what does not fit into one batch for the next.
 type splitting struct {
 	segments offload.Splitter
 	super    []byte // virtio-net header and packet
@@ -50,7 +50,7 @@ func (s *splitting) fill(fd int, b *batch) (done bool) {
 // pending reports whether segments are left over.
 func (s *splitting) pending() bool { return !s.segments.Empty() }
 
-// start takes the n bytes of super as the next packet.
+// start makes the first n bytes of super the next packet, or drops them.
 func (s *splitting) start(n int, b *batch) {
 	if n <= offload.HeaderLen || n == len(s.super) {
 		b.dropped++
@@ -63,7 +63,7 @@ func (s *splitting) start(n int, b *batch) {
 	}
 }
 
-// drain lays segments into b and reports whether there is room for more than there were, so that a read is worth while.
+// drain puts segments into b. It reports whether b has room left, so that another read is worthwhile.
 func (s *splitting) drain(b *batch) bool {
 	for !s.segments.Empty() {
 		space := b.space()
@@ -75,7 +75,7 @@ func (s *splitting) drain(b *batch) bool {
 		case n > 0:
 			b.add(n)
 		case b.n > 0:
-			return false // larger than the MTU, for somebody has changed it; it may fit into an empty batch
+			return false // larger than our MTU, which somebody has changed; it may fit into an empty batch
 		default:
 			s.segments.Reset()
 			b.dropped++

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The system calls of the data path are not announced to Go's scheduler: the file is in non-blocking mode, so that they
-// never block, and to make another thread ready to take over would be more work than many of them.
+// The system calls of the data path bypass Go's scheduler. They never block, because the file is in non-blocking mode, and
+// preparing another thread to take over would cost more than many of these calls.
 
 // read is read(2).
 func read(fd int, b []byte) (int, error) { return call(unix.SYS_READ, fd, b) }

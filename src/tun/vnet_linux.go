@@ -6,16 +6,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// offloads are the sets of features that are asked for, the best first (Linux include/uapi/linux/if_tun.h). UDP
-// segmentation came with Linux 6.2 and is refused as a whole before.
+// offloads are the feature sets to ask the kernel for, the best first (Linux include/uapi/linux/if_tun.h). Kernels before
+// Linux 6.2 do not know UDP segmentation and refuse the whole set.
 var offloads = []int{
 	unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN | unix.TUN_F_USO4 | unix.TUN_F_USO6,
 	unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN,
 	unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6,
 }
 
-// openVnet opens a device with a virtio-net header before each packet. Water cannot: it has no way to set IFF_VNET_HDR,
-// and a device has its flags from the moment at which it is made.
+// openVnet opens a device with a virtio-net header before each packet. Water cannot do that: it cannot set IFF_VNET_HDR,
+// and a device gets its flags when it is created.
 func openVnet(name string) (*Device, error) {
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -26,7 +26,7 @@ func openVnet(name string) (*Device, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	// Only now, when it can be polled, the file may come to the runtime's poller.
+	// The runtime's poller takes the file only after TUNSETIFF has made it pollable.
 	file := os.NewFile(uintptr(fd), "tun")
 	d, err := newDevice(file, name, true, newSplitting(), newMerging(udp))
 	if err != nil {
@@ -35,8 +35,8 @@ func openVnet(name string) (*Device, error) {
 	return d, err
 }
 
-// setUp makes an open /dev/net/tun the device and switches offload on. It returns the device's name, and whether UDP is
-// segmented too.
+// setUp turns an open /dev/net/tun into a device and switches offload on. It returns the name of the device and whether the
+// kernel segments UDP too.
 func setUp(fd int, name string) (_ string, udp bool, err error) {
 	req, err := unix.NewIfreq(name)
 	if err != nil {
@@ -51,5 +51,5 @@ func setUp(fd int, name string) (_ string, udp bool, err error) {
 			return req.Name(), features&unix.TUN_F_USO4 != 0, nil
 		}
 	}
-	return "", false, err // without large TCP packets the header is only a burden
+	return "", false, err // without large TCP packets the header is only overhead
 }
