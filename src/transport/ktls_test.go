@@ -535,26 +535,6 @@ func inFakeKernel(t *testing.T) (*Conn, *testkit.FakeKernel) {
 	return &Conn{tcp: ours, tls: ktls.NewConn(ours, raw, k, tls.VersionTLS13)}, k
 }
 
-// TestCloseEndsAWriteThatWaits: nobody reads at the other end.
-func TestCloseEndsAWriteThatWaits(t *testing.T) {
-	conn, k := inFakeKernel(t)
-	fill(t, conn, k)
-	writing := make(chan error)
-	go func() {
-		_, err := conn.Write(make([]byte, 1<<20))
-		writing <- err
-	}()
-	time.Sleep(10 * time.Millisecond) // the write is under way, and it waits
-	begun := time.Now()
-	conn.Close()
-	if err := <-writing; err == nil {
-		t.Error("the write came through")
-	}
-	if took := time.Since(begun); took > closeGrace {
-		t.Errorf("Close took %v: a write under way leaves no room for a goodbye", took)
-	}
-}
-
 // fill writes until the socket has no room for more.
 func fill(t *testing.T, conn *Conn, k *testkit.FakeKernel) {
 	t.Helper()

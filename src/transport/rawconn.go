@@ -154,9 +154,9 @@ const maxRecord = 5 + 16384 + 2048
 // Ready reports whether the longest TLS record could be read without waiting. Only the reader may call it.
 func (c *RawConn) Ready() bool { return c.raw.Control(c.readUnread) == nil && c.unread >= maxRecord }
 
-// Hold(true) announces that the next Write is followed by another at once, so that both may leave in one system call: four
-// records in one call cost much less than one by one. Hold(false) announces that none follows, and the next Write sends what
-// is held too. When that Write does not come, the caller must call Flush. Only the writer may call it.
+// Hold announces with true that the next Write is followed by another at once, so that both may leave in one system call:
+// four records in one call cost much less than one by one. With false it announces that none follows, and the next Write
+// sends what is held too. When that Write does not come, the caller must call Flush. Only the writer may call it.
 func (c *RawConn) Hold(more bool) { c.hold.Store(more) }
 
 // Flush sends what is held. Only the writer may call it.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -94,6 +95,25 @@ func TestCloseSaysGoodbye(t *testing.T) {
 	}
 	if err := c.Close(); err != net.ErrClosed {
 		t.Errorf("a second one: %v", err)
+	}
+}
+
+// TestCloseEndsAWriteThatWaits: nobody reads at the other end.
+func TestCloseEndsAWriteThatWaits(t *testing.T) {
+	c, _ := pair(t, tls.VersionTLS13, chacha13)
+	writing := make(chan error)
+	go func() {
+		_, err := c.Write(make([]byte, 1<<20)) // more than the socket has room for
+		writing <- err
+	}()
+	for c.use.Load() != 2 {
+		runtime.Gosched()
+	}
+	if err := c.Close(); err != nil { // without waiting for room: a write under way leaves none for close_notify
+		t.Error(err)
+	}
+	if err := <-writing; err == nil {
+		t.Error("the write came through")
 	}
 }
 

@@ -1,3 +1,5 @@
+// Package trust decides whether the server's certificate is accepted: by a pin, or by a chain to a trusted CA and the name. It
+// explains every refusal, with the fingerprint that the user may want to store, and loads the client's own certificate.
 package trust
 
 import (
