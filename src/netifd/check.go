@@ -2,6 +2,8 @@ package netifd
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -61,7 +63,8 @@ func (i *Interface) Check(ctx context.Context, l Link) (found reach.Report, err 
 	}
 	dump, err := i.call(ctx, objectInterface, "dump", nil)
 	if err != nil {
-		return reach.Report{}, i.refused("the list of interfaces", err)
+		// Not a fault: a netifd or ubusd that is being restarted says nothing about the link.
+		return reach.Report{}, fmt.Errorf("netifd's list of interfaces: %w", err)
 	}
 	now := time.Now()
 	own := interfaceIn(dump, i.name)
@@ -100,6 +103,9 @@ func (i *Interface) repairAddresses(ctx context.Context, l *Link, now time.Time)
 			return nil, nil
 		}
 		after, err := i.announce(ctx, l)
+		if unreachable(err) {
+			return nil, fmt.Errorf("announcing the link again: %w", errors.Unwrap(err))
+		}
 		if err != nil {
 			return nil, err
 		}

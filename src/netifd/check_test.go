@@ -246,6 +246,19 @@ func TestANetifdThatLiesForEverIsNotBelieved(t *testing.T) {
 	})
 }
 
+func TestANetifdThatDoesNotAnswerEndsNoCall(t *testing.T) {
+	play(t, nil, func(w *world) {
+		w.wan(0)
+		w.connect("198.51.100.7")
+		w.up(testLink())
+		w.netifd.Change(func() { w.netifd.Refuse["dump"] = ubus.StatusConnectionFailed })
+		_, err := w.iface.Check(w.Context(), testLink())
+		if f := fault.Of(err, "", ""); err == nil || f.Code != "" {
+			w.Errorf("a look while netifd is away = %v with code %s, want an error that is only logged", err, f.Code)
+		}
+	})
+}
+
 func TestTheOldAddressIsForgotten(t *testing.T) {
 	play(t, nil, func(w *world) {
 		l := testLink()

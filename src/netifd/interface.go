@@ -124,7 +124,7 @@ func args(pairs ...string) (t blobmsg.Fields) {
 // refused makes a failure of what netifd did not do. what goes on behind "netifd refused".
 func (i *Interface) refused(what string, err error) *fault.Error {
 	f := fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd refused "+what+": "+i.reason(err)+".").Wrap(err)
-	if status(err) == ubus.StatusConnectionFailed || errors.Is(err, context.DeadlineExceeded) {
+	if unreachable(err) {
 		f.Message = "netifd could not be asked for " + what + ": " + i.reason(err) + "."
 		return f.WithHint("Check that ubusd and netifd run; it is tried again.")
 	}
@@ -159,4 +159,9 @@ func status(err error) ubus.Status {
 		return s
 	}
 	return ubus.StatusOK
+}
+
+// unreachable reports whether err means that netifd could not be asked: ubusd or netifd is away or hangs.
+func unreachable(err error) bool {
+	return status(err) == ubus.StatusConnectionFailed || errors.Is(err, context.DeadlineExceeded)
 }
