@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"sstp/src/reach"
 )
 
 // replaceAddress gives a device another address with the same peer as netifd does: the new one is added first.
@@ -44,7 +46,7 @@ func TestADeviceKeepsItsNewAddressWhenTheOldOneWithTheSamePeerGoes(t *testing.T)
 		t.Errorf("addresses %v %v, want %v", list, err, want)
 	}
 	for _, to := range []string{"203.0.113.1", "10.99.0.1"} {
-		if r, err := FindWay(WayQuery{To: netip.MustParseAddr(to)}); err != nil || r.Device != "tun0" {
+		if r, err := FindWay(reach.Query{To: netip.MustParseAddr(to)}); err != nil || r.Device != "tun0" {
 			t.Errorf("the way to %s is %+v %v, want by tun0", to, r, err)
 		}
 	}
@@ -120,7 +122,7 @@ func TestTheWayShowsTheRouteThatApplies(t *testing.T) {
 	elsewhere := Route{Dst: netip.MustParsePrefix("100.64.0.0/10"), Device: "vpn", Table: 1000}
 	v6 := Route{Dst: netip.MustParsePrefix("::/0"), Gateway: netip.MustParseAddr("2001:db8::1"), Device: "wan", Metric: 1024, Table: unix.RT_TABLE_MAIN}
 	low, high := netip.MustParseAddr("23.0.0.1"), netip.MustParseAddr("203.0.113.9")
-	if r, err := FindWay(WayQuery{To: low}); !errors.Is(err, unix.ENETUNREACH) {
+	if r, err := FindWay(reach.Query{To: low}); !errors.Is(err, unix.ENETUNREACH) {
 		t.Errorf("without a route: %+v %v, want ENETUNREACH", r, err)
 	}
 	for _, r := range []Route{byWAN, byVPN, elsewhere, v6} {
@@ -140,26 +142,26 @@ func TestTheWayShowsTheRouteThatApplies(t *testing.T) {
 	forwarding("1")
 	host := netip.MustParseAddr("192.168.1.7")
 	for what, c := range map[string]struct {
-		q    WayQuery
+		q    reach.Query
 		want Route
 	}{
-		"the lower half":             {WayQuery{To: low}, byVPN},
-		"the upper half":             {WayQuery{To: high}, byWAN},
-		"a bound socket":             {WayQuery{To: low, Device: "wan"}, byWAN},
-		"a mapped address":           {WayQuery{To: netip.AddrFrom16(low.As16())}, byVPN},
-		"forwarded packets":          {WayQuery{To: low, From: host, In: "lan"}, byVPN},
-		"forwarded packets, the WAN": {WayQuery{To: high, From: host, In: "lan"}, byWAN},
-		"IPv6":                       {WayQuery{To: netip.MustParseAddr("2600::1")}, v6},
+		"the lower half":             {reach.Query{To: low}, byVPN},
+		"the upper half":             {reach.Query{To: high}, byWAN},
+		"a bound socket":             {reach.Query{To: low, Device: "wan"}, byWAN},
+		"a mapped address":           {reach.Query{To: netip.AddrFrom16(low.As16())}, byVPN},
+		"forwarded packets":          {reach.Query{To: low, From: host, In: "lan"}, byVPN},
+		"forwarded packets, the WAN": {reach.Query{To: high, From: host, In: "lan"}, byWAN},
+		"IPv6":                       {reach.Query{To: netip.MustParseAddr("2600::1")}, v6},
 	} {
 		if r, err := FindWay(c.q); err != nil || r != c.want {
 			t.Errorf("%s: %+v %v, want %+v", what, r, err, c.want)
 		}
 	}
-	if r, err := FindWay(WayQuery{To: netip.MustParseAddr("10.9.0.2")}); err != nil || !r.Local {
+	if r, err := FindWay(reach.Query{To: netip.MustParseAddr("10.9.0.2")}); err != nil || !r.Local {
 		t.Errorf("our own address: %+v %v, want Local", r, err)
 	}
 	forwarding("0")
-	if r, err := FindWay(WayQuery{To: low, From: host, In: "lan"}); !errors.Is(err, unix.EHOSTUNREACH) {
+	if r, err := FindWay(reach.Query{To: low, From: host, In: "lan"}); !errors.Is(err, unix.EHOSTUNREACH) {
 		t.Errorf("a machine that forwards nothing: %+v %v, want EHOSTUNREACH", r, err)
 	}
 
@@ -167,13 +169,13 @@ func TestTheWayShowsTheRouteThatApplies(t *testing.T) {
 	if err := ReplaceRoute(byVPN); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := FindWay(WayQuery{To: high}); err != nil || r != byVPN {
+	if r, err := FindWay(reach.Query{To: high}); err != nil || r != byVPN {
 		t.Errorf("after the default route was replaced: %+v %v, want %+v", r, err, byVPN)
 	}
 	if err := errors.Join(DeleteRoute(byVPN), DeleteRoute(elsewhere), DeleteRoute(elsewhere)); err != nil {
 		t.Error(err)
 	}
-	if r, err := FindWay(WayQuery{To: high}); err == nil {
+	if r, err := FindWay(reach.Query{To: high}); err == nil {
 		t.Errorf("the WAN's default route was to be gone: %+v", r)
 	}
 }

@@ -6,23 +6,16 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"sstp/src/reach"
 )
 
-// Route is an entry of a routing table.
-type Route struct {
-	Dst     netip.Prefix // the zero prefix (0.0.0.0/0, ::/0) is the default route
-	Gateway netip.Addr   // invalid: the destination is on the link
-	Device  string       // may be empty where there is a gateway: the kernel finds the device
-	Metric  int          // 0: the kernel's default
-	Source  netip.Addr   // address of ours to speak from; invalid: the kernel's choice. Only AddRoute and ReplaceRoute look at it
-	Table   uint32       // 0: the main table
+// Route is an entry of a routing table. Its Device may be empty where there is a gateway: the kernel finds the device. Only
+// what adds or replaces a route looks at its Source.
+type Route = reach.Route
 
-	// Local is set by RouteTo where the address is the machine's own; such a route is there by itself and cannot be added.
-	Local bool
-}
-
-// table returns the number of the route's table.
-func (r *Route) table() uint32 {
+// tableOf returns the number of a route's table.
+func tableOf(r *Route) uint32 {
 	if r.Table == 0 {
 		return unix.RT_TABLE_MAIN
 	}
@@ -208,7 +201,7 @@ func routeRequest(typ, flags uint16, r Route) ([]byte, error) {
 	fixed := make([]byte, unix.SizeofRtMsg) // struct rtmsg
 	fixed[0] = family(dst.Addr())
 	fixed[1] = byte(dst.Bits())
-	fixed[4] = byte(r.table())
+	fixed[4] = byte(tableOf(&r))
 	fixed[5] = unix.RTPROT_STATIC
 	if r.Table&^wayNumbers == wayTables {
 		fixed[5] = wayProtocol
@@ -356,7 +349,7 @@ func contains(r Route) (there bool, err error) {
 	}
 	fixed := make([]byte, unix.SizeofRtMsg)
 	fixed[0] = family(r.Dst.Addr())
-	table := r.table()
+	table := tableOf(&r)
 	err = dump(unix.RTM_GETROUTE, unix.RTM_NEWROUTE, fixed, func() { there = false }, func(b []byte) error {
 		e, err := parseEntry(b)
 		if err == nil && e.table == table && e.typ == unix.RTN_UNICAST && !e.cached && e.dst == r.Dst.Masked() &&

@@ -9,6 +9,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/hostnet"
+	"sstp/src/reach"
 	"sstp/src/session"
 )
 
@@ -67,7 +68,7 @@ func TestTheServersRouterAdvertisementsChangeNothing(t *testing.T) {
 				}
 				time.Sleep(10 * time.Millisecond) // the kernel makes of it what it does at once
 			}
-			if way, err := hostnet.FindWay(hostnet.WayQuery{To: netip.MustParseAddr("2001:db8:1::1")}); err == nil {
+			if way, err := hostnet.FindWay(reach.Query{To: netip.MustParseAddr("2001:db8:1::1")}); err == nil {
 				t.Errorf("the server made itself the default route: %+v", way)
 			}
 			list, err := hostnet.Addresses(d.Name(), true)

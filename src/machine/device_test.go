@@ -12,6 +12,7 @@ import (
 	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/hostnet"
+	"sstp/src/reach"
 	"sstp/src/session"
 )
 
@@ -66,7 +67,7 @@ func TestANewAddressWithoutNetifdLeavesExactlyThat(t *testing.T) {
 		}
 		wantAddress(t, d.Name(), l.Local)
 	}
-	way, err := hostnet.FindWay(hostnet.WayQuery{To: netip.MustParseAddr("203.0.113.1")})
+	way, err := hostnet.FindWay(reach.Query{To: netip.MustParseAddr("203.0.113.1")})
 	if err != nil || way.Device != d.Name() {
 		t.Errorf("the way out is %+v %v, want by %s", way, err, d.Name())
 	}

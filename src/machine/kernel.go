@@ -46,8 +46,7 @@ func (Kernel) Global6() (map[string]netip.Addr, error) {
 }
 
 func (Kernel) Way(q reach.Query) (reach.Route, error) {
-	r, err := hostnet.FindWay(hostnet.WayQuery{To: q.To, From: q.From, In: q.In, Device: q.Device})
-	return reach.Route{Dst: r.Dst, Gateway: r.Gateway, Device: r.Device, Metric: r.Metric, Table: r.Table}, err
+	return hostnet.FindWay(q)
 }
 
 func (Kernel) AddAddress(device string, addr netip.Prefix, peer netip.Addr) error {
@@ -58,15 +57,11 @@ func (Kernel) DropAddress(device string, addr, peer netip.Addr) error {
 	return errors.Join(hostnet.DeleteAddress(device, netip.PrefixFrom(addr, addr.BitLen()), peer), hostnet.ForgetAddress(device, addr))
 }
 
-func (Kernel) AddRoute(r reach.Route) (added bool, err error) { return hostnet.LayRoute(hostRoute(r)) }
+func (Kernel) AddRoute(r reach.Route) (added bool, err error) { return hostnet.LayRoute(r) }
 
-func (Kernel) ReplaceRoute(r reach.Route) error { return hostnet.ReplaceRoute(hostRoute(r)) }
+func (Kernel) ReplaceRoute(r reach.Route) error { return hostnet.ReplaceRoute(r) }
 
-func (Kernel) DeleteRoute(r reach.Route) error { return hostnet.DeleteRoute(hostRoute(r)) }
-
-func hostRoute(r reach.Route) hostnet.Route {
-	return hostnet.Route{Dst: r.Dst, Gateway: r.Gateway, Device: r.Device, Metric: r.Metric, Source: r.Source, Table: r.Table}
-}
+func (Kernel) DeleteRoute(r reach.Route) error { return hostnet.DeleteRoute(r) }
 
 func (Kernel) Resolvers() string {
 	for _, path := range resolvConfs {

@@ -191,7 +191,7 @@ func hasAddress(want hostnet.Address) (bool, error) {
 	return false, err
 }
 
-func kernelWay(to netip.Addr) (reach.Route, error) { return Kernel{}.Way(reach.Query{To: to}) }
+func kernelWay(to netip.Addr) (reach.Route, error) { return hostnet.FindWay(reach.Query{To: to}) }
 
 // hostResolvers are where the name servers stand that the machine asks: those behind systemd-resolved's own before those of
 // programs.

@@ -14,6 +14,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/fault"
 	"sstp/src/hostnet"
+	"sstp/src/reach"
 	"sstp/src/session"
 )
 
@@ -86,7 +87,7 @@ func (b *hostBed) want(why, keys string, repaired ...string) (r session.Reach) {
 // wayOut is the device by which everything leaves.
 func (b *hostBed) wayOut() string {
 	b.Helper()
-	way, err := hostnet.FindWay(hostnet.WayQuery{To: netip.MustParseAddr("192.0.2.1")})
+	way, err := hostnet.FindWay(reach.Query{To: netip.MustParseAddr("192.0.2.1")})
 	b.must(err)
 	return way.Device
 }

@@ -1,8 +1,11 @@
 package netifd
 
 import (
+	"context"
 	"net/netip"
 	"slices"
+
+	"sstp/src/blobmsg"
 )
 
 // overlays are protocols of interfaces that stand on other uplinks themselves, perhaps on our tunnel. One of them is the
@@ -85,4 +88,110 @@ func (i *Interface) someUplink(ports []*port) *port {
 		}
 	}
 	return nil
+}
+
+// port is what matters of an interface of netifd for one that looks for an uplink.
+type port struct {
+	name    string
+	proto   string
+	up      bool
+	pending bool   // it is being set up: its program runs
+	device  string // the one that has the addresses
+	based   bool   // it stands on a device of its own, as netifd sees it
+	metric  int64
+	addrs   []netip.Addr
+	subnets []netip.Prefix
+	routes  []route
+	dns     []netip.Addr // name servers, in use or not
+}
+
+// route is a way of an interface to somewhere.
+type route struct {
+	to      netip.Prefix
+	metric  int64
+	gateway netip.Addr // invalid: there is none
+	source  netip.Addr // address of ours to speak from; invalid: none is demanded
+}
+
+// ports asks netifd for its interfaces.
+func (i *Interface) ports(ctx context.Context) ([]*port, error) {
+	reply, err := i.call(ctx, objectInterface, "dump", nil)
+	if err != nil {
+		return nil, err
+	}
+	var ports []*port
+	for _, f := range reply.Tables("interface") {
+		ports = append(ports, parsePort(f))
+	}
+	return ports, nil
+}
+
+// parsePort reads one interface of a dump. What it cannot read it leaves out.
+func parsePort(f blobmsg.Fields) *port {
+	p := &port{name: f.Text("interface"), proto: f.Text("proto"), device: f.Text("l3_device"), based: f.Text("device") != ""}
+	p.up, _ = f.Flag("up")
+	p.pending, _ = f.Flag("pending")
+	p.metric, _ = f.Number("metric")
+	p.dns = nameServers(f)
+	for _, list := range []string{"ipv4-address", "ipv6-address", "ipv6-prefix-assignment"} {
+		for _, t := range f.Tables(list) {
+			p.address(t, list != "ipv6-prefix-assignment")
+		}
+	}
+	for _, t := range f.Tables("route") {
+		to, ok := prefix(t, "target")
+		_, table := t.Get("table")
+		_, typed := t.Get("type") // such as unreachable
+		if !ok || table || typed {
+			continue // a route of another table is for packets that rules send there
+		}
+		metric, own := t.Number("metric")
+		if !own {
+			metric = p.metric
+		}
+		p.routes = append(p.routes, route{to.Masked(), metric, nextHop(t), source(t)})
+	}
+	return p
+}
+
+// nextHop returns the gateway of a route, the invalid address where it has none.
+func nextHop(t blobmsg.Fields) (gateway netip.Addr) {
+	if via, err := netip.ParseAddr(t.Text("nexthop")); err == nil && !via.IsUnspecified() {
+		gateway = via
+	}
+	return gateway
+}
+
+// source returns the address of ours that packets by an IPv4 route are to have, the invalid address where netifd demands
+// none. In IPv6 it is the network whose packets may take the route.
+func source(t blobmsg.Fields) (own netip.Addr) {
+	if from, err := netip.ParsePrefix(t.Text("source")); err == nil && from.IsSingleIP() && from.Addr().Is4() {
+		own = from.Addr()
+	}
+	return own
+}
+
+// address takes an address of the interface, or a prefix of which it has one.
+func (p *port) address(t blobmsg.Fields, own bool) {
+	subnet, ok := prefix(t, "address")
+	if !ok {
+		return
+	}
+	p.subnets = append(p.subnets, subnet.Masked())
+	if own {
+		p.addrs = append(p.addrs, subnet.Addr())
+	}
+	if far, err := netip.ParseAddr(t.Text("ptpaddress")); err == nil {
+		p.subnets = append(p.subnets, netip.PrefixFrom(far, far.BitLen()))
+	}
+}
+
+// prefix reads an address and the length beside it.
+func prefix(t blobmsg.Fields, name string) (netip.Prefix, bool) {
+	a, err := netip.ParseAddr(t.Text(name))
+	bits, ok := t.Number("mask")
+	if err != nil || !ok || bits < 0 || bits > int64(a.BitLen()) {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(a, int(bits)), true
 }

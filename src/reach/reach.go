@@ -100,6 +100,7 @@ type Route struct {
 	Metric  int
 	Source  netip.Addr // address of ours to speak from; invalid: the kernel's choice
 	Table   uint32     // 0: the main table
+	Local   bool       // the address is the machine's own; such a route cannot be added
 }
 
 // Way is the route that the kernel applies to packets to one address.
