@@ -7,10 +7,10 @@ import (
 )
 
 // This file understands options sstp_options and pppd_options, which the package sstp-client passed on to sstpc 1.0.20
-// and pppd. A word that has a meaning here is translated into the option that has it; options that are set themselves
-// win. A word that cannot be followed gives a warning, one for each of the two options, and never an error.
+// and pppd. It translates a word into our option of the same meaning, unless that option is set itself. A word without a
+// counterpart causes a warning, at most one for each of the two options, and never an error.
 
-// legacyWord is a word that means something here.
+// legacyWord is a word that has a meaning here.
 type legacyWord struct {
 	word     string
 	argument bool   // the next word is its argument
@@ -133,8 +133,8 @@ func (d *draft) applyLegacy(v Values) (warnings []Warning) {
 	return warnings
 }
 
-// scanLegacy goes through the words. The first word that is not understood is named, unless a secret came before it: it
-// may be the secret's second half.
+// scanLegacy reads the words. It names the first unknown word in a warning, unless a secret precedes it: the word may be the
+// second half of the secret.
 func scanLegacy(option string, v Values, voc *vocabulary) *legacy {
 	l := &legacy{option: option, values: map[string]string{}}
 	text := strings.Join(v[option], " ")
@@ -192,7 +192,7 @@ func scanLegacy(option string, v Values, voc *vocabulary) *legacy {
 	return l
 }
 
-// translate turns the values that have another form here into ours.
+// translate converts the values that have another form here.
 func (l *legacy) translate(v Values) {
 	if p, ok := l.values["proxy"]; ok {
 		l.values["proxy"] = legacyProxy(p)
@@ -235,7 +235,7 @@ func (l *legacy) translate(v Values) {
 	}
 }
 
-// follow sets the options that nobody has set.
+// follow sets the options that are not set themselves.
 func (d *draft) follow(l *legacy, v Values) {
 	if value, ok := l.values["defaultroute"]; ok && !isSet(v, "defaultroute") {
 		setBool(&d.t.DefaultRoute, value)

@@ -5,8 +5,8 @@ import "time"
 // Type is the shape of an option's value.
 type Type uint8
 
-// The shapes. Numbers and booleans too must be declared to netifd as strings: what it cannot read as the declared type
-// (the boolean "yes", the number "1400 ") it drops without a word, and "010" it takes for 8.
+// The shapes. Numbers and booleans must be declared to netifd as strings too: it silently drops a value that it cannot read as
+// the declared type (the boolean "yes", the number "1400 "), and reads "010" as 8.
 const (
 	String Type = iota
 	List
@@ -46,8 +46,8 @@ func Options() []Option {
 	return list
 }
 
-// setter stores a value that is not empty, or each value of a list, and reports whether it is allowed; what is not
-// allowed changes nothing.
+// setter stores a value that is not empty, or each value of a list. It reports whether the value is allowed, and changes nothing
+// if it is not.
 type setter func(d *draft, value string) bool
 
 type row struct {

@@ -9,7 +9,7 @@ import (
 	"sstp/src/fault"
 )
 
-// maxMTU is the largest packet that SSTP has room for, as servers have it: PPP's default.
+// maxMTU is the largest packet that servers accept in SSTP: PPP's default.
 const maxMTU = 1500
 
 // draft is a tunnel in the making.
@@ -18,9 +18,9 @@ type draft struct {
 	port uint16
 }
 
-// Parse checks the options of interface name. The error is a *fault.Error with code INVALID_OPTIONS about the first bad
-// option in the table's order: its name, its value unless it is a secret, and what is allowed. Warnings are trouble that
-// does not keep the tunnel from working. Names that are no option of ours are passed over: netifd's own are among them.
+// Parse checks the options of interface name. The error is a *fault.Error with code INVALID_OPTIONS about the first bad option
+// in the table's order: its name, its value unless it is a secret, and the allowed values. Warnings do not keep the tunnel from
+// working. Parse ignores unknown options, because netifd's own are among them.
 func Parse(name string, v Values) (*Tunnel, []Warning, error) {
 	if !isInterfaceName(name) {
 		return nil, nil, invalid("The interface's name is " + quote(name) +
@@ -79,7 +79,7 @@ func (d *draft) apply(r *row, values []string) error {
 	return nil
 }
 
-// applyNetifd reads the options that netifd acts on itself. Nothing here is an error: netifd has its own opinion.
+// applyNetifd reads the options that netifd acts on itself. It reports no errors, because netifd judges them itself.
 func (d *draft) applyNetifd(v Values) {
 	last := func(name string) string {
 		if all := v[name]; len(all) > 0 {
@@ -92,7 +92,7 @@ func (d *draft) applyNetifd(v Values) {
 	setInt(&d.t.Metric, last("metric"), 0, 1<<30)
 }
 
-// finish fills in what depends on several options and checks what no option can check alone.
+// finish sets what depends on several options, and checks options against each other.
 func (d *draft) finish() (warnings []Warning, err error) {
 	t := d.t
 	warn := func(option, text string) { warnings = append(warnings, Warning{Option: option, Text: text}) }
@@ -178,7 +178,7 @@ func invalid(message string) *fault.Error {
 	return fault.New(fault.InvalidOptions, fault.StageConfig, message)
 }
 
-// quote shows a value as a UCI file has it; what would not show well is escaped and cut short.
+// quote returns a value as a UCI file has it, escaped and shortened for display.
 func quote(v string) string {
 	const most = 80
 	end := ""

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// PinKind says what of a certificate a pin is the hash of.
+// PinKind is the part of a certificate that a pin is the hash of.
 type PinKind uint8
 
 // The kinds of pins.

@@ -1,6 +1,6 @@
 // Package config turns the options of an interface section, as netifd, ubus or a UCI file give them, into typed values.
-// It is the only place where text becomes numbers, durations and addresses. It reads no file and knows no network:
-// whether a certificate file exists or a name resolves is found out by the packages that use them.
+// It is the only place where text becomes numbers, durations and addresses. It does no I/O: the packages that use a certificate
+// file or a name find out whether it exists.
 //
 // One table (see Options) holds every option with its type, default, what is allowed and whether it is a secret; Parse,
 // the netifd handler's test and the documentation follow it.
@@ -14,7 +14,7 @@ import (
 )
 
 // Values is one interface section: option name to value or values, as text. An absent key and an empty text mean that
-// the option is not set, as in UCI. Booleans of JSON come as "1" and "0", numbers as they were written.
+// the option is not set, as in UCI.
 type Values map[string][]string
 
 // Last returns the last value of an option, "" where it has none.
@@ -103,12 +103,12 @@ const (
 // itself, CHAP an answer that any server can ask for. Neither proves anything to us about the server.
 func (m AuthMethod) NeedsVerifiedServer() bool { return m == CHAP || m == PAP }
 
-// CanBeRelayed reports whether somebody in between, who shows a certificate of his own, can have the real server prove
-// itself and so take its place: MS-CHAPv2 binds the login to no connection. What he hears also lets him search for the
-// password. EAP-TLS verifies the server inside of the login.
+// CanBeRelayed reports whether a man in the middle with a certificate of his own can relay the login to the real server and
+// take its place: MS-CHAPv2 does not bind the login to the connection. What he hears also lets him search for the password.
+// EAP-TLS verifies the server inside the login.
 func (m AuthMethod) CanBeRelayed() bool { return m == MSCHAPv2 || m == EAPMSCHAPv2 }
 
-// Verify says when the server's certificate is good.
+// Verify is the policy by which the server's certificate is verified.
 type Verify uint8
 
 // The values of option verify.
@@ -150,8 +150,8 @@ func (m Mode) String() string {
 	return "0"
 }
 
-// Keepalive says when a silent server is lost: after Interval without a received byte it is asked, and after Failures
-// questions without any answer it is gone.
+// Keepalive detects a silent server: after Interval without a received byte the server is sent an echo request, and after
+// Failures requests without an answer the call is lost.
 type Keepalive struct {
 	Failures int
 	Interval time.Duration

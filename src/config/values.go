@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// choose stores the result that stands where v stands among the words.
+// choose sets *dst to results[i] where words[i] == v. It reports whether there is such a word.
 func choose[T any](dst *T, v string, words []string, results ...T) bool {
 	i := slices.Index(words, v)
 	if i < 0 {
@@ -214,7 +214,7 @@ func isHost(v string) bool {
 	return isHostName(v)
 }
 
-// isHostName tells whether v is a name that DNS can carry: labels of 1 to 63 letters, digits, hyphens and underscores,
+// isHostName reports whether DNS can carry the name v: labels of 1 to 63 letters, digits, hyphens and underscores,
 // 253 characters in all (RFC 1035 section 2.3.4). A name that ends in a number is a mistyped address.
 func isHostName(v string) bool {
 	v = strings.TrimSuffix(v, ".")
@@ -232,7 +232,7 @@ func isHostName(v string) bool {
 	return !only(label, isDigit)
 }
 
-// isInterfaceName tells whether v can be a netifd interface of ours: it becomes a part of file, device and object
+// isInterfaceName reports whether v can be the name of our netifd interface: it becomes a part of file, device and object
 // names.
 func isInterfaceName(v string) bool {
 	return v != "" && len(v) <= 128 && (isAlnum(v[0]) || v[0] == '_') &&

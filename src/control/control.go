@@ -17,13 +17,13 @@ import (
 // PathPrefix is what the paths of all tunnels' objects begin with; the interface's name follows.
 const PathPrefix = "sstp."
 
-// Event is the name of the event that each change of a tunnel's state is told by: {interface state code}.
+// Event is the name of the event that reports a change of a tunnel's state: {interface state code}.
 const Event = "sstp"
 
 // MaxLogLevel is the largest level that method log_level takes.
 const MaxLogLevel = 4
 
-// Tunnel is what the object needs of a tunnel. Its methods are called from several goroutines.
+// Tunnel is a tunnel as its object needs it. Its methods are called from several goroutines.
 type Tunnel interface {
 	Status() status.Status
 	History() []status.Event
@@ -39,11 +39,10 @@ type Bus interface {
 	Send(ctx context.Context, event string, data blobmsg.Fields) error
 }
 
-// Publish puts the tunnel's object on the bus. Who may call it is decided by ubusd: root, and others as far as an ACL lets
-// them, so nothing is asked again here.
+// Publish publishes the tunnel's object. ubusd decides who may call it: root, and others as far as an ACL lets them.
 func Publish(bus Bus, name string, t Tunnel) { bus.Publish(object(name, t)) }
 
-// Withdraw takes the object back.
+// Withdraw removes the object.
 func Withdraw(bus Bus, name string) { bus.Withdraw(PathPrefix + name) }
 
 func object(name string, t Tunnel) *ubus.Object {
@@ -77,7 +76,7 @@ func object(name string, t Tunnel) *ubus.Object {
 	}}
 }
 
-// caller names who calls, for the history and the log.
+// caller returns the name of the caller for the history and the log.
 func caller(r *ubus.Request) string {
 	if r.User == "" {
 		return "ubus"
@@ -85,11 +84,11 @@ func caller(r *ubus.Request) string {
 	return r.User
 }
 
-// change is one event to be sent.
+// change is an event to be sent.
 type change struct{ state, code string }
 
-// Events tells the bus of each change of state, in order and without making the tunnel wait: while the bus does not take
-// them, only the last few are kept.
+// Events sends an event for each change of state, in order and without blocking the tunnel. While the bus does not take them,
+// only the last few are kept.
 type Events struct {
 	bus  Bus
 	name string
@@ -99,7 +98,7 @@ type Events struct {
 	waiting []change
 }
 
-// keptEvents is how many changes wait for a bus that takes none.
+// keptEvents is the number of changes that are kept while the bus takes none.
 const keptEvents = 16
 
 // NewEvents returns the events of one tunnel; Run sends them.
@@ -107,7 +106,7 @@ func NewEvents(bus Bus, name string) *Events {
 	return &Events{bus: bus, name: name, wake: make(chan struct{}, 1)}
 }
 
-// State notes that the tunnel's state is another one now; code says why, where something failed. It never waits.
+// State reports a new state of the tunnel. code is the failure that caused it, or "". State never blocks.
 func (e *Events) State(state, code string) {
 	e.mu.Lock()
 	if len(e.waiting) == keptEvents {
@@ -121,7 +120,7 @@ func (e *Events) State(state, code string) {
 	}
 }
 
-// Run sends what State notes until ctx ends. An event that the bus does not take is lost: it would be old news later.
+// Run sends the events until ctx ends. An event that the bus refuses is lost: it would be old news later.
 func (e *Events) Run(ctx context.Context) {
 	for {
 		select {

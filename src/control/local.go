@@ -133,7 +133,7 @@ func (l *Local) accept() {
 	}
 }
 
-// ours says whether the caller is our own user, or root. The socket's permissions say so too, but only soon after it is
+// ours reports whether the caller is our own user or root. The socket's permissions ensure that too, but only soon after it is
 // made.
 func ours(conn *net.UnixConn) bool {
 	raw, err := conn.SyscallConn()

@@ -75,7 +75,7 @@ func (f System) lacks(rules []string) *killswitch.Problem {
 	return nil
 }
 
-// stamp changes with the configuration and with what the firewall has loaded.
+// stamp returns a text that changes with the configuration and with what the firewall has loaded.
 func (f System) stamp() (stamp string) {
 	for _, path := range []string{"etc/config/firewall", "etc/config/network", "var/run/fw4.state", "var/run/fw3.state"} {
 		if s, err := os.Stat(filepath.Join(f.Root, path)); err == nil {
@@ -115,7 +115,7 @@ func (f System) await(ctx context.Context, since time.Time, rules []string) erro
 	}
 }
 
-// idle reports whether nobody is loading the firewall.
+// idle reports whether the firewall is not being loaded.
 func (f System) idle(name string) bool {
 	lock, err := os.Open(filepath.Join(f.Root, "var/run", name+".lock"))
 	if err != nil {
@@ -125,9 +125,9 @@ func (f System) idle(name string) bool {
 	return unix.Flock(int(lock.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil
 }
 
-// cutForwarded makes the kernel forget the connections that it forwards for others: the firewall lets established ones pass
-// whatever the rules say. The router's own connections stay but those to name servers, and those to it. On OpenWrt's kernel an address that is written to
-// the list of connections removes its; others are asked by netlink.
+// cutForwarded makes the kernel forget the connections that it forwards for others, because the firewall passes established ones
+// whatever the rules are. The router's own connections stay, except those to name servers. On OpenWrt's kernel, an address
+// written to the list of connections removes its connections; other kernels are asked by netlink.
 func (f System) cutForwarded() {
 	path := filepath.Join(f.Root, "proc/net/nf_conntrack")
 	list, err := os.Open(path)
@@ -153,8 +153,8 @@ func (f System) cutForwarded() {
 	}
 }
 
-// hostsToCut returns who began the connections of the kernel's list that neither begin nor end at one of our addresses, and the
-// name servers that this machine has asked.
+// hostsToCut returns the hosts that began the connections that neither begin nor end at one of our addresses, and the name
+// servers that this machine has asked.
 func hostsToCut(lines *bufio.Scanner, own []netip.Addr) (hosts []netip.Addr) {
 	ours := map[netip.Addr]bool{}
 	for _, a := range own {

@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	switchGlance = 5 * time.Second // whether something has changed
-	switchLook   = time.Minute     // in any case
+	switchGlance = 5 * time.Second // between two looks for changes
+	switchLook   = time.Minute     // between two inspections without a change
 )
 
-// Watch looks after a tunnel's kill switch while its daemon runs: the switch holds without it, but somebody may change
-// the configuration or stop the firewall.
+// Watch watches a tunnel's kill switch while the daemon runs. The switch holds without it, but somebody may change the
+// configuration or stop the firewall.
 type Watch struct {
 	Switch
 	Tunnel string
@@ -28,7 +28,7 @@ type Watch struct {
 	last *killswitch.Status // nil: nobody could look yet
 }
 
-// Status returns what was seen last, nil before the first look. w may be nil.
+// Status returns the result of the last inspection, nil before the first. w may be nil.
 func (w *Watch) Status() *killswitch.Status {
 	if w == nil {
 		return nil
@@ -38,7 +38,7 @@ func (w *Watch) Status() *killswitch.Status {
 	return w.last
 }
 
-// Run looks when something has changed, and once a minute, until ctx ends.
+// Run inspects the switch when something has changed, and once a minute, until ctx ends.
 func (w *Watch) Run(ctx context.Context) {
 	tick := time.NewTicker(switchGlance)
 	defer tick.Stop()
@@ -59,7 +59,7 @@ func (w *Watch) Run(ctx context.Context) {
 	}
 }
 
-// look takes a look, and tells what is new.
+// look inspects the switch and logs what is new.
 func (w *Watch) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, switchGlance)
 	defer cancel()

@@ -19,8 +19,8 @@ const (
 	attrSource6      = 3        // CTA_IP_V6_SRC, and the destination's follow each
 )
 
-// ForgetConnections makes the kernel's firewall forget the connections from and to these hosts. It needs the kernel's ctnetlink,
-// which is the package kmod-nf-conntrack-netlink on OpenWrt.
+// ForgetConnections makes the kernel forget the connections from and to these hosts. It needs ctnetlink, which is the package
+// kmod-nf-conntrack-netlink on OpenWrt.
 func ForgetConnections(hosts []netip.Addr) error {
 	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
 		general := []byte{family, 0, 0, 0} // nfgenmsg
@@ -44,8 +44,8 @@ func ForgetConnections(hosts []netip.Addr) error {
 	return nil
 }
 
-// connectionTuple returns what a connection of the kernel's list is known by, who began it and with whom; from and to are invalid
-// where the message does not say.
+// connectionTuple returns the tuple that identifies a connection, with its source and destination, which are invalid if the
+// message has none.
 func connectionTuple(payload []byte) (tuple []byte, from, to netip.Addr) {
 	if len(payload) < 4 {
 		return nil, from, to
@@ -78,11 +78,11 @@ func findAttr(b []byte, want uint16) []byte {
 	return nil
 }
 
-// ForgetAddress makes the kernel drop what it knows of connections that were masqueraded behind an IPv4 address of a device,
-// which is gone. They would go on with that address for as long as somebody sends: a voice call or another VPN of a host in
-// the LAN would never recover.
+// ForgetAddress makes the kernel forget the connections that were masqueraded behind an IPv4 address that a device no longer has.
+// They would keep that address as long as somebody sends, so that a voice call or another VPN of a host in the LAN would never
+// recover.
 //
-// The kernel does so by itself when an address is deleted, but of an address with a peer it looks up the peer's connections
+// The kernel does so itself when an address is deleted, but for an address with a peer it looks up the peer's connections
 // (nf_nat_masquerade.c takes ifa_address for the address). So the address is added and deleted once more, without a peer.
 func ForgetAddress(device string, addr netip.Addr) error {
 	alone := netip.PrefixFrom(addr, addr.BitLen())

@@ -20,14 +20,14 @@ func DeviceIndex(name string) (int, error) {
 	return int(ifr.Uint32()), nil
 }
 
-// DeviceExists tells whether there is a network device of that name.
+// DeviceExists reports whether there is a network device of that name.
 func DeviceExists(name string) bool {
 	_, err := DeviceIndex(name)
 	return err == nil
 }
 
-// HasCarrier tells whether a network device's cable, or what it has in place of one, is connected. A device that the kernel
-// does not tell of is believed to be. The flag IFF_RUNNING says the same up to a second later.
+// HasCarrier reports whether a network device's cable, or its counterpart, is connected. It assumes so for a device on which
+// the kernel reports nothing. The flag IFF_RUNNING follows up to a second later.
 func HasCarrier(name string) bool {
 	carrier, err := os.ReadFile("/sys/class/net/" + name + "/carrier")
 	return err != nil || len(carrier) == 0 || carrier[0] != '0'
@@ -55,7 +55,7 @@ func ioctl(request uint, ifr *unix.Ifreq) error {
 	return unix.IoctlIfreq(fd, request, ifr)
 }
 
-// SetUp puts a device up; an mtu of 0 leaves the device's own.
+// SetUp sets a device up. An mtu of 0 leaves the device's MTU as it is.
 func SetUp(dev string, mtu int) error {
 	index, err := DeviceIndex(dev)
 	if err != nil {
@@ -75,9 +75,9 @@ func SetUp(dev string, mtu int) error {
 	return nil
 }
 
-// AddAddress gives a device an address. With a valid peer the link is point-to-point: addr is our end and its prefix
-// belongs to the peer. IPv6 addresses are used at once, without duplicate address detection: there is nobody else on the
-// link. Adding an address again is no error.
+// AddAddress adds an address to a device. With a valid peer the link is point-to-point: addr is our end, and its prefix
+// length belongs to the peer. IPv6 addresses are used at once, without duplicate address detection, because nobody else is on
+// the link. Adding an address again is no error.
 func AddAddress(dev string, addr netip.Prefix, peer netip.Addr) error {
 	err := address(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, dev, addr, peer)
 	if err != nil {
@@ -86,7 +86,7 @@ func AddAddress(dev string, addr netip.Prefix, peer netip.Addr) error {
 	return nil
 }
 
-// DeleteAddress takes what AddAddress gave. It is no error when the address or the device is already gone.
+// DeleteAddress removes an address that AddAddress added. It is no error if the address or the device is already gone.
 func DeleteAddress(dev string, addr netip.Prefix, peer netip.Addr) error {
 	if !DeviceExists(dev) {
 		return nil

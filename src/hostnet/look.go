@@ -10,8 +10,7 @@ import (
 	"sstp/src/reach"
 )
 
-// IsUp reports whether a device is up, as opposed to whether it is connected: the kernel removes all routes by a device that
-// is down.
+// IsUp reports whether a device is up, whether or not it is connected. The kernel removes all routes by a device that is down.
 func IsUp(device string) (bool, error) {
 	ifr, err := unix.NewIfreq(device)
 	if err != nil {
@@ -27,10 +26,10 @@ func IsUp(device string) (bool, error) {
 type Address struct {
 	Device string
 	Prefix netip.Prefix // the address and the length of its subnet, which is the peer's where there is one
-	Peer   netip.Addr   // invalid where the device is no line to one neighbour
+	Peer   netip.Addr   // invalid unless the device is point-to-point
 }
 
-// Addresses returns the machine's IPv4 or IPv6 addresses; device may be empty for those of all devices.
+// Addresses returns the IPv4 or IPv6 addresses of a device, or of all devices if device is empty.
 func Addresses(device string, ipv6 bool) ([]Address, error) {
 	only := 0
 	if device != "" {
@@ -72,7 +71,7 @@ func Addresses(device string, ipv6 bool) ([]Address, error) {
 	return list, nil
 }
 
-// numberedAddress is an address as the kernel tells it.
+// numberedAddress is an address as the kernel reports it.
 type numberedAddress struct {
 	Address
 	device int // its number
@@ -117,8 +116,8 @@ func parseAddress(b []byte) (a numberedAddress, err error) {
 	return a, nil
 }
 
-// dump asks for a list of the kernel and hands the payload of each message of type answers to take. When the list changed
-// while it was read, it is read again after restart was called.
+// dump asks the kernel for a list and passes the payload of each message of type answers to take. If the list changes while it
+// is read, dump calls restart and reads it again.
 func dump(request, answers uint16, fixed []byte, restart func(), take func(payload []byte) error) (err error) {
 	const attempts = 3
 	for range attempts {
@@ -136,8 +135,8 @@ func dump(request, answers uint16, fixed []byte, restart func(), take func(paylo
 	return err
 }
 
-// Gateways returns the IPv4 gateways of all routing tables, but for routes by a device: one Route for each, with Gateway and
-// Device alone.
+// Gateways returns the IPv4 gateways of all routing tables, except those of routes by one device: one Route for each, with
+// Gateway and Device alone.
 func Gateways(except string) (list []Route, err error) {
 	own, _ := DeviceIndex(except) // 0 where it does not exist
 	found := map[entry]bool{}

@@ -17,8 +17,8 @@ const (
 	udataComment = 0 // NFTNL_UDATA_RULE_COMMENT
 )
 
-// RuleComments returns the comments of the rules that the kernel has in a table of family inet of nftables, as often as they
-// stand there. A table that does not exist has none.
+// RuleComments returns the comments of all rules in an nftables table of family inet, none if the table does not exist. A comment
+// of several rules is returned several times.
 func RuleComments(table string) (comments []string, err error) {
 	request := begin(nil, nftGetRule, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, seq, []byte{nftInet, 0, 0, 0})
 	request = appendAttr(request, nftTable, append([]byte(table), 0))

@@ -28,8 +28,8 @@ const rtmFlags = 8
 // metricIPv6 is what the kernel makes of metric 0 in IPv6 (IP6_RT_PRIO_USER).
 const metricIPv6 = 1024
 
-// AddRoute adds a route. Where the same route is already there it returns false and no error; it is not ours to delete
-// then. A route to the same destination with the same metric that goes another way is an error, EEXIST.
+// AddRoute adds a route. If the same route is already there, it returns false and no error; the route is then not ours to
+// delete. A different route to the same destination with the same metric is an error, EEXIST.
 func AddRoute(r Route) (added bool, err error) {
 	err = putRoute(unix.NLM_F_CREATE|unix.NLM_F_EXCL, r)
 	if isErrno(err, unix.EEXIST) {
@@ -47,8 +47,8 @@ func AddRoute(r Route) (added bool, err error) {
 	return true, nil
 }
 
-// LayRoute adds a route where the kernel has none to the same destination with the same metric, whatever that leads to, and
-// reports whether it did.
+// LayRoute adds a route unless the kernel has any to the same destination with the same metric. It reports whether it added
+// one.
 func LayRoute(r Route) (laid bool, err error) {
 	request, err := routeRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, r)
 	if err == nil {
@@ -63,8 +63,8 @@ func LayRoute(r Route) (laid bool, err error) {
 	return true, nil
 }
 
-// ReplaceRoute lays a route in the place of the one to the same destination with the same metric, wherever that leads; in
-// IPv4 there is at most one. Without one it adds the route.
+// ReplaceRoute replaces the route to the same destination with the same metric, of which IPv4 has at most one. It adds the
+// route if there is none.
 func ReplaceRoute(r Route) error {
 	if err := putRoute(unix.NLM_F_CREATE|unix.NLM_F_REPLACE, r); err != nil {
 		return fmt.Errorf("replace the route to %s: %w", r.Dst, err)
@@ -72,7 +72,7 @@ func ReplaceRoute(r Route) error {
 	return nil
 }
 
-// putRoute adds or replaces a route, as flags say.
+// putRoute adds or replaces a route, depending on flags.
 func putRoute(flags uint16, r Route) error {
 	request, err := routeRequest(unix.RTM_NEWROUTE, flags, r)
 	if err == nil {
@@ -86,7 +86,7 @@ func putRoute(flags uint16, r Route) error {
 	return err
 }
 
-// DeleteRoute takes what AddRoute gave. It is no error when the route or its device is already gone.
+// DeleteRoute deletes a route. It is no error if the route or its device is already gone.
 func DeleteRoute(r Route) error {
 	if r.Device != "" && !DeviceExists(r.Device) {
 		return nil
@@ -101,8 +101,8 @@ func DeleteRoute(r Route) error {
 	return nil
 }
 
-// RouteTo returns the way that the kernel chooses for an address, as a host route: added before other routes change, it
-// keeps the address on that way. The error is ENETUNREACH or its like where there is none.
+// RouteTo returns the way that the kernel chooses for an address, as a host route. If it is added before other routes change,
+// the address stays on that way. The error is ENETUNREACH or its like if there is no way.
 func RouteTo(addr netip.Addr) (Route, error) {
 	addr = addr.Unmap().WithZone("")
 	if !addr.IsValid() {
@@ -119,7 +119,7 @@ func RouteTo(addr netip.Addr) (Route, error) {
 	return r, nil
 }
 
-// RouteAround returns the way of the main table to an address that does not lead by a device: the most specific one, and of
+// RouteAround returns the best way of the main table to an address that does not use a device: the most specific one, and of
 // those the one with the smallest metric.
 func RouteAround(addr netip.Addr, device string) (Route, error) {
 	addr = addr.Unmap().WithZone("")
@@ -156,7 +156,7 @@ func RouteAround(addr netip.Addr, device string) (Route, error) {
 	return r, nil
 }
 
-// sourceBy returns the address of ours from which a socket that is bound to a device speaks to an address.
+// sourceBy returns the local address that a socket bound to a device uses towards an address.
 func sourceBy(addr netip.Addr, device string) (netip.Addr, error) {
 	index, err := DeviceIndex(device)
 	if err != nil {
@@ -169,7 +169,7 @@ func sourceBy(addr netip.Addr, device string) (netip.Addr, error) {
 	return found.source, err
 }
 
-// lookup asks the kernel for its way to an address; a device's number other than 0 asks as a socket that is bound to it.
+// lookup asks the kernel for its way to an address. A device other than 0 asks for a socket that is bound to that device.
 func lookup(addr netip.Addr, device int) (found entry, err error) {
 	fixed := make([]byte, unix.SizeofRtMsg)
 	fixed[0] = family(addr)
@@ -251,7 +251,7 @@ func routeRequest(typ, flags uint16, r Route) ([]byte, error) {
 	return request, nil
 }
 
-// entry is a route as the kernel tells it.
+// entry is a route as the kernel reports it.
 type entry struct {
 	dst     netip.Prefix
 	gateway netip.Addr

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rule is a policy routing rule of ours: it sends the packets that match it to a private table, and on to the next rule
-// where that table has no route for them.
+// rule is a policy routing rule of ours. It looks up the packets that match it in a private table; packets for which the table
+// has no route go on to the next rule.
 type rule struct {
 	out      string     // device that the socket is bound to; "" for any
 	from, to netip.Addr // invalid for any
@@ -21,7 +21,7 @@ const (
 	actionToTable = 1 // FR_ACT_TO_TBL
 )
 
-// add lays the rule. A rule that is there already is no error.
+// add adds the rule. It is no error if the rule is already there.
 func (r rule) add() error {
 	err := exchange(r.request(unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL), nil)
 	if isErrno(err, unix.EEXIST) {
@@ -30,7 +30,7 @@ func (r rule) add() error {
 	return err
 }
 
-// remove takes the rule back. A rule that is gone already is no error.
+// remove deletes the rule. It is no error if the rule is already gone.
 func (r rule) remove() error {
 	err := exchange(r.request(unix.RTM_DELRULE, 0), nil)
 	if isErrno(err, unix.ENOENT) || isErrno(err, unix.EAFNOSUPPORT) {
@@ -68,7 +68,7 @@ func (r rule) request(typ, flags uint16) []byte {
 	return request
 }
 
-// ruleTable returns the table of a rule that the kernel tells of by RTM_NEWRULE.
+// ruleTable returns the table of a rule in the payload of RTM_NEWRULE.
 func ruleTable(b []byte) (table uint32, err error) {
 	if len(b) < ruleHeaderLen {
 		return 0, errShort
@@ -87,7 +87,7 @@ func ruleTable(b []byte) (table uint32, err error) {
 	return table, nil
 }
 
-// entryTable returns the table of a route that the kernel tells of by RTM_NEWROUTE.
+// entryTable returns the table of a route in the payload of RTM_NEWROUTE.
 func entryTable(b []byte) (table uint32, err error) {
 	e, err := parseEntry(b)
 	return e.table, err
@@ -111,8 +111,8 @@ func flushTable(table uint32) error {
 	return first
 }
 
-// flush dumps a list of the kernel's and deletes what belongs to a table: what the kernel tells of an entry is what it takes
-// to delete it.
+// flush lists rules or routes and deletes those of a table. The payload that describes an entry is also the request that deletes
+// it.
 func flush(get, is, del uint16, fixed []byte, table uint32, tableOf func(b []byte) (uint32, error)) error {
 	var found [][]byte
 	err := dump(get, is, fixed, func() { found = nil }, func(b []byte) error {

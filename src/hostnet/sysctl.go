@@ -9,8 +9,8 @@ import (
 )
 
 // PromoteSecondaries makes a device keep its other IPv4 addresses, and the routes that use them, when its first address is
-// deleted. Whoever replaces an address by adding the new one before deleting the old, as netifd does, would otherwise
-// leave the device without any: an address with the same peer counts as secondary to the first and is deleted with it.
+// deleted. netifd replaces an address by adding the new one before deleting the old. Without this setting the device would
+// lose both, because an address with the same peer is secondary to the first and is deleted with it.
 func PromoteSecondaries(device string) error {
 	path, err := sysctlPath("ipv4", device, "promote_secondaries")
 	if err != nil {
@@ -27,9 +27,9 @@ func sysctlPath(family, device, name string) (string, error) {
 	return "/proc/sys/net/" + family + "/conf/" + device + "/" + name, nil
 }
 
-// RefuseSteering makes the kernel ignore what the far end of a device says about routes and addresses: router advertisements,
-// from which it would make a default route and addresses of any prefix, and redirects. It sends no redirects either. Where
-// a DHCPv6 client such as odhcp6c asks for advertisements, it reads them by itself. Call it before the device is up.
+// RefuseSteering makes the kernel ignore router advertisements, from which it would make a default route and addresses of any
+// prefix, and redirects from the far end of a device, and send no redirects to it. A DHCPv6 client such as odhcp6c reads
+// advertisements by itself. Call it before the device is up.
 func RefuseSteering(device string) error {
 	var failed []error
 	for _, s := range []struct{ family, name string }{
@@ -50,8 +50,8 @@ func RefuseSteering(device string) error {
 // addrGenModeNone is IN6_ADDR_GEN_MODE_NONE of linux/if_link.h.
 const addrGenModeNone = "1"
 
-// DisableAutoLinkLocal keeps the kernel from giving a device a link-local IPv6 address of its own when it comes up: on a
-// PPP link the two ends agree on them (RFC 5072). It must be called before SetUp.
+// DisableAutoLinkLocal keeps the kernel from adding a link-local IPv6 address of its own to a device that comes up, because the
+// two ends of a PPP link agree on their addresses (RFC 5072). Call it before SetUp.
 func DisableAutoLinkLocal(device string) error {
 	path, err := sysctlPath("ipv6", device, "addr_gen_mode")
 	if err != nil {

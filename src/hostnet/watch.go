@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WatchDefaultRoute calls gone each time when an IPv4 default route of the main table may have gone, until ctx ends: deleted,
-// or with an address. The kernel says nothing of routes that go with their device.
+// WatchDefaultRoute calls gone whenever an IPv4 default route of the main table may have gone, by itself or with an address,
+// until ctx ends. The kernel does not report routes that go with their device.
 func WatchDefaultRoute(ctx context.Context, gone func()) error {
 	return listen(ctx, unix.RTMGRP_IPV4_ROUTE|unix.RTMGRP_IPV4_IFADDR, gone, maybeGone)
 }
 
-// WatchCarrier calls changed each time when a network device has been connected or disconnected, until ctx ends.
+// WatchCarrier calls changed whenever a network device is connected or disconnected, until ctx ends.
 func WatchCarrier(ctx context.Context, changed func()) error {
 	known := carriers{}
 	return listen(ctx, unix.RTMGRP_LINK, changed, known.news)
@@ -24,7 +24,7 @@ func WatchCarrier(ctx context.Context, changed func()) error {
 // carriers remembers by number which devices are connected.
 type carriers map[uint32]bool
 
-// news goes through the messages of one datagram and says whether one of them changes what is known.
+// news reports whether a message of a datagram changes what is known.
 func (c carriers) news(b []byte) (changed bool) {
 	for len(b) > 0 {
 		m, rest, err := cutMessage(b)
@@ -49,9 +49,9 @@ func (c carriers) news(b []byte) (changed bool) {
 	return changed
 }
 
-// WatchTraffic calls changed each time when something has changed by which packets could take another way than through the
-// device, until ctx ends: the device itself or its addresses, IPv4 addresses of the machine, rules, and routes to everything
-// or to a large part of it. what names the change in a few words.
+// WatchTraffic calls changed whenever something changes that could make packets bypass the device, until ctx ends: the device or
+// its addresses, IPv4 addresses of the machine, rules, and routes to all or a large part of all addresses. what names the change
+// in a few words.
 func WatchTraffic(ctx context.Context, device string, changed func(what string)) error {
 	t := trafficNews{device: device}
 	groups := unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV6_ROUTE |
@@ -69,7 +69,7 @@ type trafficNews struct {
 // largePart is the longest prefix of a route that counts as one to a large part of everything. 2000::/3 is what IPv6 uses.
 const largePart = 3
 
-// news goes through the messages of one datagram and reports whether one of them is of interest.
+// news reports whether a message of a datagram is of interest.
 func (t *trafficNews) news(b []byte) bool {
 	t.what = "much has changed at once"
 	for len(b) > 0 {
@@ -117,7 +117,7 @@ func (t *trafficNews) is(device uint32) bool {
 	return err == nil && uint32(index) == device
 }
 
-// listen calls happened for each datagram of the kernel's news in which interesting finds something, until ctx ends.
+// listen calls happened for each datagram of the kernel's events in which interesting finds something, until ctx ends.
 func listen(ctx context.Context, groups uint32, happened func(), interesting func(b []byte) bool) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -145,7 +145,7 @@ func listen(ctx context.Context, groups uint32, happened func(), interesting fun
 	}
 }
 
-// maybeGone goes through the messages of one datagram.
+// maybeGone reports whether a message of a datagram may mean that a default route has gone.
 func maybeGone(b []byte) bool {
 	for len(b) > 0 {
 		m, rest, err := cutMessage(b)

@@ -11,31 +11,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ways keeps the connections of one tunnel to its server on the uplink that was chosen for them, and nothing else: no other
-// packet to the same address goes past the tunnel.
+// Ways keeps the connections of one tunnel to its server on the uplink that was chosen for them. No other packet to the same
+// address bypasses the tunnel.
 //
 // The socket is bound to the uplink's device (SO_BINDTODEVICE). For such a socket the kernel looks only at routes by that
-// device: it passes over the tunnel's, whether they are a default route, its two halves or a whole table of policy
-// routing. That alone does not suffice:
+// device and skips the tunnel's, whether they are a default route, its two halves, or a whole table of policy routing. That
+// alone is not enough:
 //   - netifd replaces the uplink's default route by the tunnel's where both have the same metric, as they have by default.
-//     The main table has then no way by the uplink at all, and IPv4 takes the server for a neighbour on the link.
-//   - Packages that mark packets (mwan3, pbr) send them to tables of their own, which may know no way by this device.
+//     The main table then has no route by the uplink at all, and IPv4 treats the server as a neighbour on the link.
+//   - Packages that mark packets (mwan3, pbr) send them to tables of their own, which may have no route by this device.
 //
-// So each server that is dialed gets a route in a private table, and a rule before all others sends to that table only what
-// is bound to the device ("oif"). Forwarded packets and sockets that are not bound never match it: a name server that
-// answers with somebody else's address can make nothing leave by the uplink (CVE-2023-36673). The rule and the route are
-// laid when the address is dialed and go with the connection.
+// So each server that is dialed gets a route in a private table, and a rule before all others sends only packets of sockets
+// that are bound to the device ("oif") to that table. Forwarded packets and unbound sockets never match it, so a name server
+// that answers with somebody else's address can make nothing leave by the uplink (CVE-2023-36673). The rule and the route are
+// added when the address is dialed, and deleted with the connection.
 //
-// A strict reverse path filter (rp_filter 1) looks up the way back without a device, finds the tunnel and drops what the
-// server sends. Where it is on, a second rule also sends what goes from the uplink's own address to the server to the private
-// table. Packets of others have other source addresses at that point: masquerading comes later.
+// A strict reverse path filter (rp_filter 1) looks up the way back without a device, finds the tunnel, and drops the server's
+// packets. If it is on, a second rule also sends packets from the uplink's own address to the server to the private table.
+// Forwarded packets have other source addresses at that point, because masquerading comes later.
 //
-// The table's number is made from the tunnel's name, so a later process recognises what a killed one has left.
+// The table's number is derived from the tunnel's name, so a later process recognises what a killed one has left behind.
 type Ways struct {
 	table uint32
 
 	mu   sync.Mutex
-	laid map[part]int // how many connections need it
+	laid map[part]int // the number of connections that need each
 }
 
 // part is a rule or a route, comparable.
@@ -47,8 +47,8 @@ type part interface {
 const (
 	// wayProtocol marks our rules and routes for people: "ip rule" and "ip route" show it as "proto 83".
 	wayProtocol = 83
-	// wayPriority goes before the rules of netifd (10000 and up), mwan3 (1001 and up) and pbr (around 30000), and of
-	// others that send packets away whole: strongSwan (220), tailscale (5210).
+	// wayPriority comes before the rules of netifd (10000 and up), mwan3 (1001 and up), pbr (around 30000), strongSwan (220)
+	// and tailscale (5210).
 	wayPriority = 83
 	// wayTables is where the numbers of private tables begin; the lower three bytes are a hash of the tunnel's name.
 	wayTables  = 0x53000000
@@ -64,9 +64,9 @@ func NewWays(name string) *Ways {
 	return &Ways{table: wayTables | hash&wayNumbers, laid: map[part]int{}}
 }
 
-// Lay gives sockets that are bound to device a way to server. An invalid gateway means that the device is a line to one
-// neighbour; source is the address of ours to speak from, invalid for the kernel's choice. The way is there until
-// release is called. A kernel without policy routing has only what its routing table says.
+// Lay adds a way to server for sockets that are bound to device. gateway is invalid for a point-to-point device, which has
+// none; source is the local address to use, invalid for the kernel's choice. The way stays until release is called. On a kernel
+// without policy routing Lay does nothing, and the routing table decides.
 func (w *Ways) Lay(server netip.Addr, device string, gateway, source netip.Addr) (release func(), err error) {
 	server = server.Unmap().WithZone("")
 	index, err := DeviceIndex(device)
@@ -108,7 +108,7 @@ func (w *Ways) Lay(server netip.Addr, device string, gateway, source netip.Addr)
 	}, nil
 }
 
-// Renew lays again what of the ways has gone: other programs flush rules, and an uplink that goes down takes its routes along.
+// Renew adds what is missing of the ways again: other programs flush rules, and an uplink that goes down loses its routes.
 func (w *Ways) Renew() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,7 +119,7 @@ func (w *Ways) Renew() error {
 	return errors.Join(failed...)
 }
 
-// Clear takes back all ways of the tunnel, those of an earlier process too.
+// Clear removes all ways of the tunnel, including those of an earlier process.
 func (w *Ways) Clear() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -130,7 +130,7 @@ func (w *Ways) Clear() error {
 	return nil
 }
 
-// hold lays a part where no other connection has.
+// hold adds a part unless another connection has added it.
 func (w *Ways) hold(p part) error {
 	if w.laid[p] == 0 {
 		if err := p.add(); err != nil {
@@ -141,7 +141,7 @@ func (w *Ways) hold(p part) error {
 	return nil
 }
 
-// drop takes parts back that no other connection needs, the newest first.
+// drop removes the parts that no other connection needs, the newest first.
 func (w *Ways) drop(parts []part) {
 	for n := len(parts) - 1; n >= 0; n-- {
 		p := parts[n]

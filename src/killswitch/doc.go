@@ -2,7 +2,7 @@
 //
 // The switch is plain UCI, which the firewall loads before any uplink is up and whether or not this program runs: fw3 (OpenWrt
 // 21.02) and fw4 take the same sections. From the sections that are there and a Request, On computes the sections with the
-// switch, Off those without it, and Inspect says what is there and what somebody took out of it. The package touches no machine.
+// switch, Off those without it, and Inspect reports what is there and what is missing. The package does no I/O.
 //
 // The switch owns sections of firewall and network named sstp_TUNNEL_KIND or sstp_TUNNEL_KIND_NUMBER and nothing else. Of a foreign
 // section it changes two options, peerdns and dns of the uplinks' interfaces, and records in its own what was there before.
@@ -21,5 +21,5 @@
 //	mark_N     for each chosen zone: marks the devices that are excepted by MAC address, for the policy rules
 //	way_N      of the network: policy rules for each chosen network, and the tunnel's default routes in a table of their own
 //
-// The rules stand before the first rule of the user's, because the first rule that matches decides; the rest stands at the end.
+// The rules come before the user's first rule, because the first rule that matches decides. The rest comes at the end.
 package killswitch

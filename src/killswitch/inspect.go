@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Status is what is there of a tunnel's switch.
+// Status is the state of a tunnel's switch.
 type Status struct {
 	On bool // it is recorded
 	Request
@@ -13,10 +13,10 @@ type Status struct {
 	Rules    []string   // names of the rules that the firewall must have loaded, a name for each section
 }
 
-// Complete reports whether the switch is on and as it has to be for the configuration of today.
+// Complete reports whether the switch is on and fits the present configuration.
 func (s *Status) Complete() bool { return s.On && len(s.Problems) == 0 }
 
-// Inspect compares what is there of a tunnel's switch with what it would be if it were turned on now.
+// Inspect compares a tunnel's switch with the one that would be made if it were turned on now.
 func Inspect(s State, tunnel string) Status {
 	st := Status{Request: Request{Tunnel: tunnel}}
 	record := find(s.Firewall, prefix(tunnel)+"killswitch")
@@ -75,8 +75,8 @@ func (st *Status) compare(there, wanted []Section) {
 	}
 }
 
-// difference returns the name of an option in which two sections differ. In which order the options stand, and whether a list
-// is written as one text, makes no difference.
+// difference returns the name of an option in which two sections differ. The order of the options does not count, nor whether a
+// list is written as one text.
 func difference(a, b *Section) string {
 	for _, o := range append(slices.Clone(a.Options), b.Options...) {
 		if !slices.Equal(a.words(o.Name), b.words(o.Name)) {
@@ -86,7 +86,7 @@ func difference(a, b *Section) string {
 	return ""
 }
 
-// compareOrder looks for a rule of the user's that is asked before ours, and for one of ours in the wrong place.
+// compareOrder looks for a rule of the user's that comes before ours, and for one of ours in the wrong place.
 func (st *Status) compareOrder(s State) {
 	foreign := ""
 	for i := range s.Firewall {
@@ -104,7 +104,7 @@ func (st *Status) compareOrder(s State) {
 	}
 }
 
-// lookAround looks at what else in the configuration opens a way.
+// lookAround looks for anything else in the configuration that opens a way past the tunnel.
 func (st *Status) lookAround(s State, p *plan) {
 	if z, ok := zoneOf(s.zones(), st.Tunnel); ok && !p.ownZone {
 		others := slices.DeleteFunc(slices.Clone(z.networks), func(n string) bool { return n == st.Tunnel || n == st.Tunnel+"_6" })

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Off returns the state without the tunnel's switch, as it was before, except for what others changed since: a value that is
-// not the switch's any more stays. It works for a tunnel that does not exist any more.
+// Off returns the state without the tunnel's switch. It restores what the switch changed, except values that others have changed
+// since. The tunnel need not exist any more.
 func Off(s State, tunnel string) State {
 	s, restore := remove(s, tunnel)
 	other := slices.IndexFunc(s.Firewall, func(f Section) bool { return f.Type == RecordType && f.on("names", false) })
@@ -26,7 +26,7 @@ func base(s State, tunnel string) State {
 	return s.restored(restore)
 }
 
-// remove takes the sections of the tunnel's switch out of a copy of the state, and returns what is to be restored.
+// remove returns a copy of the state without the sections of the tunnel's switch, and the record of what to restore.
 func remove(s State, tunnel string) (without State, restore []string) {
 	s = s.clone()
 	if record := find(s.Firewall, prefix(tunnel)+"killswitch"); record != nil {
@@ -44,7 +44,7 @@ const (
 	dnsItem = ".dns+=" // an item of list dns
 )
 
-// restored gives the interfaces the options that they had, where they still are as the switch left them.
+// restored restores the options of the interfaces that still are as the switch left them.
 func (s State) restored(restore []string) State {
 	kept := map[string]bool{} // interfaces whose name servers somebody else has configured since
 	for _, n := range s.Network {

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Mark is the mark of the packets that the tunnel's program sends to its server and to the uplink's name servers. It is a bit
-// that mwan3 (0x3f00), pbr (0xff0000) and qos-scripts do not use.
+// Mark marks the packets of the tunnel's program to its server and to the uplink's name servers. mwan3 (0x3f00), pbr (0xff0000)
+// and qos-scripts do not use this bit.
 const Mark = 0x10000000
 
 // markText is Mark as an option of a rule: only that bit is compared.
 const markText = "0x10000000/0x10000000"
 
-// Request is what a switch is to do.
+// Request says what a switch is to do.
 type Request struct {
 	Tunnel string
 	Zones  []string // whose networks reach the internet only through the tunnel; empty: the one that lan is in
@@ -23,8 +23,8 @@ type Request struct {
 	Names  bool     // names are not asked of the uplinks' name servers
 }
 
-// On returns the state with the switch as requested. What the tunnel's switch was before does not matter. Where the switch
-// cannot be, the error is a *Problem and the state is the one given.
+// On returns the state with the requested switch in place of any earlier one of the tunnel. If the switch is impossible, the
+// error is a *Problem, and On returns the state unchanged.
 func On(s State, r Request) (State, error) {
 	without := base(s, r.Tunnel)
 	p, problem := newPlan(without, r)
@@ -34,7 +34,7 @@ func On(s State, r Request) (State, error) {
 	return p.apply(without), nil
 }
 
-// plan is what a request comes to in a state without the switch.
+// plan is a request resolved against a state without the switch.
 type plan struct {
 	Request
 	tunnelZone     string
@@ -119,7 +119,7 @@ func (p *plan) choose(s State, zones []zone) *Problem {
 	return nil
 }
 
-// sortExceptions takes the exceptions apart by what the firewall compares.
+// sortExceptions sorts the exceptions by what the firewall compares.
 func (p *plan) sortExceptions() *Problem {
 	p.Except = unique(p.Except)
 	for i, text := range p.Except {
@@ -138,7 +138,7 @@ func (p *plan) sortExceptions() *Problem {
 	return nil
 }
 
-// exception returns what an exception is: ip4, ip6, mac, or "" for none of them. A subnet that is everything is no exception.
+// exception returns the kind of an exception: ip4, ip6, mac, or "" for anything else. A subnet of all addresses is no exception.
 func exception(text string) string {
 	addr, err := netip.ParseAddr(text)
 	if err != nil {
@@ -160,7 +160,7 @@ func exception(text string) string {
 	return "ip6"
 }
 
-// isMAC reports whether a text is six pairs of hexadecimal digits with colons between.
+// isMAC reports whether a text is six pairs of hexadecimal digits separated by colons.
 func isMAC(text string) bool {
 	pairs := strings.Split(text, ":")
 	return len(pairs) == 6 && !slices.ContainsFunc(pairs, func(pair string) bool {
@@ -169,7 +169,7 @@ func isMAC(text string) bool {
 	})
 }
 
-// unique returns the texts without blanks around them, without empty ones and without those that stood before.
+// unique returns the trimmed texts without empty ones and duplicates.
 func unique(texts []string) (kept []string) {
 	for _, t := range texts {
 		if t = strings.TrimSpace(t); t != "" && !slices.Contains(kept, t) {

@@ -2,8 +2,8 @@ package killswitch
 
 import "strings"
 
-// Problem is why the switch cannot be turned on, or what is wrong with one that is. Key is stable and meant for translation,
-// Args fill the translation, Text is the English sentence.
+// Problem is a reason why the switch cannot be turned on, or a defect of one that is on. Key is stable and meant for
+// translation, Args fill in the translation, and Text is the English sentence.
 type Problem struct {
 	Key  string
 	Args []string

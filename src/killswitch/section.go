@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// State is what the switch looks at of the router's configuration.
+// State is the part of the router's configuration that the switch needs.
 type State struct {
 	Firewall []Section
 	Network  []Section
@@ -18,7 +18,7 @@ type Section struct {
 	Options []Option
 }
 
-// Option is an option of a section. A List may have any number of values, another has one.
+// Option is an option of a section. A List may have any number of values, any other has one.
 type Option struct {
 	Name   string
 	Values []string
@@ -49,7 +49,7 @@ func (s *Section) value(name string) string { return strings.Join(s.values(name)
 // words returns the words of an option. Lists may be written as one text with blanks, which the firewall understands too.
 func (s *Section) words(name string) []string { return strings.Fields(s.value(name)) }
 
-// on reports whether an option is switched on; byDefault is what counts where it is not there.
+// on reports whether an option is switched on. byDefault counts if it is not there.
 func (s *Section) on(name string, byDefault bool) bool {
 	switch s.value(name) {
 	case "1", "yes", "on", "true", "enabled":
@@ -84,7 +84,7 @@ func (s State) clone() State {
 	return State{Firewall: slices.Clone(s.Firewall), Network: slices.Clone(s.Network)}
 }
 
-// find returns the section of that name, nil where there is none.
+// find returns the section of that name, nil if there is none.
 func find(sections []Section, name string) *Section {
 	for i := range sections {
 		if sections[i].Name == name {

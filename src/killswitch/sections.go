@@ -39,7 +39,7 @@ func (p *plan) rule(kind, title string, options ...Option) Section {
 	return p.section("rule", kind, append([]Option{option("name", "Kill-switch-"+p.Tunnel+"-"+title)}, options...)...)
 }
 
-// rules returns all rules, in the order in which they have to be looked at.
+// rules returns all rules in the order in which they must be checked.
 func (p *plan) rules() (rules []Section) {
 	add := func(kind, title string, options ...Option) {
 		rules = append(rules, p.rule(kind, title, options...))
@@ -88,10 +88,9 @@ func (p *plan) rules() (rules []Section) {
 	return rules
 }
 
-// outlets returns by what the router itself could send something past the tunnel: the devices of the uplinks, and their zones
-// for those devices that the configuration does not tell. A zone alone does not suffice: it has no devices while the firewall
-// does not know them, as between the start of netifd and the firewall's next loading, and then the firewall lets the router
-// send what it likes.
+// outlets returns the ways by which the router itself could send something past the tunnel: the devices of the uplinks, and the
+// zones of uplinks whose devices the configuration does not name. A zone alone is not enough: between the start of netifd and
+// the next reload of the firewall it has no devices, and the firewall lets the router send anything.
 func (p *plan) outlets() (outlets [][]Option) {
 	for _, device := range p.devices {
 		outlets = append(outlets, []Option{option("dest", "*"), option("device", device), option("direction", "out")})
@@ -102,11 +101,10 @@ func (p *plan) outlets() (outlets [][]Option) {
 	return outlets
 }
 
-// zone returns the zone for a tunnel that is in none. It lets nothing in, and answers nothing: a refusal has the tunnel's
-// address and tells whom the LAN talks to, and in the moment in which the routes change it would leave by an uplink. It masquerades
-// IPv6 too: the firewall lets packets of established connections pass before it looks at any rule, also when the route to the
-// tunnel is gone and they leave by an uplink. Of a masqueraded connection the kernel drops them there. (fw3 does not know masq6,
-// and says so.)
+// zone returns the zone for a tunnel that is in none. It lets nothing in and refuses silently: a refusal carries the tunnel's
+// address, tells whom the LAN talks to, and would leave by an uplink while the routes change. It masquerades IPv6 too: the
+// firewall passes packets of established connections before it checks any rule, even when the route to the tunnel is gone and
+// they leave by an uplink. The kernel drops those of a masqueraded connection there. (fw3 warns that it does not know masq6.)
 func (p *plan) zone() Section {
 	return Section{Type: "zone", Name: prefix(p.Tunnel) + "zone", Options: []Option{
 		option("name", p.tunnelZone), list("network", p.Tunnel), option("input", "DROP"), option("output", "ACCEPT"),
@@ -114,7 +112,7 @@ func (p *plan) zone() Section {
 	}}
 }
 
-// forwardings returns the ways from the chosen zones to the tunnel that are not there yet.
+// forwardings returns the missing forwardings from the chosen zones to the tunnel.
 func (p *plan) forwardings(s State) (sections []Section) {
 	for _, zone := range p.Zones {
 		if !s.forwards(zone, p.tunnelZone) {
@@ -124,8 +122,8 @@ func (p *plan) forwardings(s State) (sections []Section) {
 	return sections
 }
 
-// silenceUplinks takes the uplinks' name servers away: those that netifd was given (option peerdns) and those that the user
-// configured there (option dns), and returns what to restore. The tunnel's program asks them nevertheless, see NameServers.
+// silenceUplinks removes the uplinks' name servers, both those that netifd is given (option peerdns) and those that the user has
+// configured there (option dns), and returns what to restore. The tunnel's program still asks them, see NameServers.
 func (p *plan) silenceUplinks(s *State) (restore []string) {
 	if !p.Names {
 		return nil
@@ -161,7 +159,7 @@ func (p *plan) silenceUplinks(s *State) (restore []string) {
 // given reports whether an interface may be given name servers.
 func (s *Section) given() bool { return s.value("proto") != "static" && s.value("proto") != "none" }
 
-// record returns the section that says what the switch is.
+// record returns the section in which the switch records itself.
 func (p *plan) record(restore []string) Section {
 	options := []Option{option("tunnel", p.Tunnel), list("zone", p.Zones...)}
 	if p.Except != nil {

@@ -25,7 +25,7 @@ const (
 	logRefill = time.Second / 2 // for one more line
 	MaxLine   = 1000            // characters of one line
 
-	logPatience = time.Second // before a logd that takes no line is dialed again: it may have been started anew
+	logPatience = time.Second // before a logd that takes no line is dialed again, because it may have been restarted
 )
 
 // severities are syslog's, by level (RFC 5424 section 6.2.1).
@@ -115,7 +115,7 @@ func (l *Syslog) write(line logLine) {
 	const daemon = 3 << 3
 	datagram := fmt.Sprintf("<%d>%s sstp[%d]: %s: %s", daemon|severities[min(int(line.level), len(severities)-1)],
 		line.at.Format(time.Stamp), os.Getpid(), l.name, line.text)
-	for failed := 0; failed < 2; { // logd may have been started anew
+	for failed := 0; failed < 2; { // logd may have been restarted
 		if l.conn == nil {
 			conn, err := l.Dial()
 			if err != nil {

@@ -15,7 +15,7 @@ import (
 // resolvConfs are where netifd lists name servers: of today, of before 21.02, and of machines without netifd.
 var resolvConfs = []string{"/tmp/resolv.conf.d/resolv.conf.auto", "/tmp/resolv.conf.auto", "/etc/resolv.conf"}
 
-// Kernel is the real kernel, as package netifd wants it.
+// Kernel is the real kernel. It is a netifd.Kernel.
 type Kernel struct{}
 
 func (Kernel) Device(name string) (up bool, addrs []netip.Addr, err error) {
@@ -72,14 +72,14 @@ func (Kernel) Resolvers() string {
 	return ""
 }
 
-// resolverFiles are where a machine keeps the name servers that it uses: OpenWrt those of its interfaces, systemd-resolved
-// those that it asks, everybody those of programs.
+// resolverFiles list the name servers of a machine: OpenWrt's those of its interfaces, systemd-resolved's those that it asks,
+// and everybody's those of programs.
 var resolverFiles = []string{
 	"/tmp/resolv.conf.d/resolv.conf.auto", "/run/systemd/resolve/resolv.conf", "/etc/resolv.conf",
 }
 
-// Surroundings returns what tells a session of the networks around its tunnel, looked up in the kernel at that moment. The
-// tunnel's own device and name servers do not count: they are of the link before.
+// Surroundings returns a function that looks up the networks around a tunnel in the kernel. It leaves out the tunnel's own device
+// and name servers, which belong to the previous link.
 func Surroundings(t *config.Tunnel) func(context.Context) (session.Surroundings, error) {
 	return func(context.Context) (around session.Surroundings, err error) {
 		addresses, err := hostnet.Addresses("", false)
@@ -113,8 +113,8 @@ func Surroundings(t *config.Tunnel) func(context.Context) (session.Surroundings,
 	}
 }
 
-// nameServers returns the name servers of a resolv.conf. netifd writes there of which interface each is; those of the
-// tunnel itself and of its IPv6 child are left out.
+// nameServers returns the name servers of a resolv.conf without those of the tunnel itself and of its IPv6 child. netifd writes
+// the interface of each into a comment.
 func nameServers(text, tunnel string) (list []netip.Addr) {
 	for _, r := range reach.ParseResolvers(text) {
 		if r.Interface != tunnel && r.Interface != tunnel+"_6" {

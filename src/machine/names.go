@@ -18,16 +18,16 @@ import (
 )
 
 const (
-	// heldLookup is how long a name may take to look up while the device of a lost call is held and its addresses are known.
+	// heldLookup bounds the look-up of a name whose addresses are known while the device of a lost call is held.
 	heldLookup = 3 * time.Second
-	// serverLookup is how long one name server of the uplink may take to answer, where there are others to be asked.
+	// serverLookup bounds the answer of one of the uplink's name servers.
 	serverLookup = 2 * time.Second
 )
 
 // LookupFunc returns the addresses of a name.
 type LookupFunc func(ctx context.Context, host string) ([]netip.Addr, error)
 
-// Names looks up servers' names and remembers what came of it: the name servers may not answer while a call is lost.
+// Names looks up servers' names and caches the addresses, because the name servers may not answer while a call is lost.
 type Names struct {
 	held   func() bool // a lost call's device is held
 	lookup LookupFunc
@@ -35,15 +35,15 @@ type Names struct {
 
 	mu      sync.Mutex
 	known   map[string][]netip.Addr
-	trusted bool // the last answer was a remembered one, unasked
+	trusted bool // the last answer came from the cache without a look-up
 }
 
 func NewNames(held func() bool, lookup LookupFunc, logf session.Logf) *Names {
 	return &Names{held: held, logf: logf, known: map[string][]netip.Addr{}, lookup: lookup}
 }
 
-// Lookup fits transport.Options. While a device is held, every other answer is the remembered one, at once; the ones
-// between are asked for, and remembered ones where no answer comes.
+// Lookup fits transport.Options. While a device is held, every other call returns the cached addresses at once; the others look
+// the name up, and fall back to the cache if there is no answer.
 func (n *Names) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	held := n.held()
 	n.mu.Lock()
@@ -80,9 +80,9 @@ func SystemLookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	return resolver.LookupNetIP(ctx, "ip", host)
 }
 
-// UplinkLookup asks the uplink's own name servers by the uplink, so that the tunnel's server is found while the system's
-// resolvers are those of the tunnel, lead into it, or are closed by the kill switch. Where the uplink has none or none of them
-// knows the name, the system is asked: it may know names of its own.
+// UplinkLookup returns a function that asks the uplink's own name servers by the uplink, so that the tunnel's server is found
+// while the system's resolvers are the tunnel's, lead into the tunnel, or are blocked by the kill switch. If none of them knows
+// the name, it asks the system, which may know local names.
 func UplinkLookup(servers func(context.Context) ([]netifd.NameServer, error), mark int, logf session.Logf, system LookupFunc) LookupFunc {
 	return func(ctx context.Context, host string) ([]netip.Addr, error) {
 		list, err := servers(ctx)
@@ -114,7 +114,7 @@ func notFound(err error) bool {
 	return errors.As(err, &dns) && dns.IsNotFound
 }
 
-// askServer asks one name server, by UDP and where it says so by TCP.
+// askServer asks one name server by UDP, and by TCP if the answer is truncated.
 func askServer(ctx context.Context, server netifd.NameServer, mark int, host string) ([]netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, serverLookup)
 	defer cancel()

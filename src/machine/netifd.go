@@ -18,7 +18,7 @@ import (
 	"sstp/src/ubus"
 )
 
-// NetifdHost lets netifd give the tunnel's addresses and routes to the machine.
+// NetifdHost has netifd set the tunnel's addresses and routes. It is a session.Host.
 type NetifdHost struct {
 	Interface *netifd.Interface
 	Ways      *Ways
@@ -44,7 +44,7 @@ func (h NetifdHost) Check(ctx context.Context, l session.Link) (session.Reach, e
 
 func (h NetifdHost) Failed(ctx context.Context, err *fault.Error) { h.Interface.Failed(ctx, err) }
 
-// NetifdDialer reaches servers over the uplink that netifd's interfaces give.
+// NetifdDialer returns a dialer that reaches servers by the uplink among netifd's interfaces.
 func NetifdDialer(t *config.Tunnel, iface *netifd.Interface, ways *Ways, n *Names, adjust func(*transport.Options)) session.Dialer {
 	dial := ways.Dialer(Dialer(t, func(o *transport.Options) {
 		o.Prepare, o.Lookup, o.Mark = iface.Prepare, n.Lookup, killswitch.Mark
@@ -63,7 +63,7 @@ func NetifdDialer(t *config.Tunnel, iface *netifd.Interface, ways *Ways, n *Name
 	}
 }
 
-// NetifdDevice makes the TUN device for netifd.
+// NetifdDevice returns a function that opens the TUN device for netifd.
 func NetifdDevice(t *config.Tunnel, logf session.Logf) func(name string, mtu int) (session.Device, error) {
 	open := OpenDevice(t)
 	return func(name string, mtu int) (session.Device, error) {
@@ -75,8 +75,8 @@ func NetifdDevice(t *config.Tunnel, logf session.Logf) func(name string, mtu int
 	}
 }
 
-// setDevice sets what the kernel does with a TUN device that is not up yet. The only link-local address on it must be the one
-// agreed on by IPV6CP; an address may be replaced by another one with the same peer; and the server steers nothing.
+// setDevice sets the kernel's options of a TUN device that is not up yet: its only link-local address is the one agreed on by
+// IPV6CP, an address may be replaced by another one with the same peer, and the server cannot change routes.
 func setDevice(name string, logf session.Logf) {
 	if err := hostnet.DisableAutoLinkLocal(name); err != nil {
 		logf(config.LogDebug, "the kernel keeps its own link-local address: %v", err)
@@ -89,7 +89,7 @@ func setDevice(name string, logf session.Logf) {
 	}
 }
 
-// ChildFields are those of our interface's options that its IPv6 child has to follow. netifd acts on them by itself for ours;
+// ChildFields returns the options of our interface that its IPv6 child must have too. netifd applies them to our interface, but
 // the child is another interface to it.
 func ChildFields(v config.Values) (child blobmsg.Fields) {
 	for _, name := range []string{"defaultroute", "peerdns", "delegate"} {
@@ -106,8 +106,8 @@ func ChildFields(v config.Values) (child blobmsg.Fields) {
 	return child
 }
 
-// ProbeDialer makes a probe leave by the uplink that the tunnel would take: a tunnel that is up must not carry the probe of
-// its own server. The ways of the probe go with it.
+// ProbeDialer returns a dialer for probes that uses the uplink that the tunnel would take, because a tunnel that is up must not
+// carry the probe of its own server. The ways of a probe are removed with its connection.
 func ProbeDialer(t *config.Tunnel, bus *ubus.Client) session.Dialer {
 	// A probe has ways of its own, so that it does not take those of the tunnel that runs.
 	own := Uplink{tunnel: t, Ways: &Ways{table: hostnet.NewWays(t.Name + " probe")}, last: map[bool]hostnet.Route{}}

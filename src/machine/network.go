@@ -16,17 +16,16 @@ import (
 	"sstp/src/session"
 )
 
-// Network gives the tunnel's addresses and routes to the machine by itself, where no netifd does. All of it hangs on the
-// device and goes with it.
+// Network sets the tunnel's addresses and routes on a machine without netifd. They belong to the device and go with it. It is a
+// session.Host.
 type Network struct {
 	tunnel *config.Tunnel
 	logf   session.Logf
-	renew  func() // lays the way of the connection again where others have removed it; nil: nobody does
+	renew  func() // restores the way of the connection if others have removed it; may be nil
 	last   *session.Link
 }
 
-// NewNetwork returns the machine's network for a tunnel. renew lays the way of the connection again where others have removed
-// it; it may be nil.
+// NewNetwork returns the network of a tunnel. renew restores the way of the connection if others have removed it; it may be nil.
 func NewNetwork(t *config.Tunnel, logf session.Logf, renew func()) *Network {
 	return &Network{tunnel: t, logf: logf, renew: renew}
 }
@@ -70,8 +69,8 @@ func (h *Network) up(l session.Link) error {
 	return nil
 }
 
-// defaultRoutes returns the destinations that stand for everything. With a metric it is one default route beside the
-// others; without one, two halves go before the machine's own default route and leave it as it is.
+// defaultRoutes returns the destinations of the tunnel's default routes. With a metric that is one default route beside the
+// others; without one, two halves take precedence over the machine's own default route and leave it as it is.
 func (h *Network) defaultRoutes() []netip.Prefix {
 	if h.tunnel.Metric > 0 {
 		return []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
@@ -79,7 +78,7 @@ func (h *Network) defaultRoutes() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("0.0.0.0/1"), netip.MustParsePrefix("128.0.0.0/1")}
 }
 
-// forget removes addresses of the link before that the new one does not have.
+// forget removes the addresses of the previous link that the new one does not have.
 func (h *Network) forget(l session.Link) {
 	if h.last == nil || h.last.Device != l.Device {
 		return
@@ -103,18 +102,18 @@ func (h *Network) delete(device string, addr netip.Addr, bits int, peer netip.Ad
 	}
 }
 
-// Down takes the addresses back. The routes go with the device, which is closed right after, unless a new call took it
-// over: then they are wanted again.
+// Down removes the addresses. The routes go with the device, which is closed right after, unless a new call takes it over and
+// needs them.
 func (h *Network) Down(context.Context) error {
 	h.forget(session.Link{Device: h.tunnel.Device()})
 	h.last = nil
 	return nil
 }
 
-// Failed has nobody to tell: the log has it already.
+// Failed does nothing: the log already has the error.
 func (h *Network) Failed(context.Context, *fault.Error) {}
 
-// Check puts back what of the link is missing in the kernel, and says where traffic really goes.
+// Check restores what is missing of the link in the kernel, and reports where traffic really goes.
 func (h *Network) Check(_ context.Context, l session.Link) (session.Reach, error) {
 	if h.renew != nil {
 		h.renew()
@@ -136,7 +135,7 @@ func (h *Network) Check(_ context.Context, l session.Link) (session.Reach, error
 	}, nil
 }
 
-// repair returns a sentence on each thing that was missing and is there again.
+// repair restores what is missing. It returns a sentence on each repair.
 func (h *Network) repair(l session.Link) (repaired []string, err error) {
 	up, err := hostnet.IsUp(l.Device)
 	if err != nil {
@@ -193,12 +192,12 @@ func hasAddress(want hostnet.Address) (bool, error) {
 
 func kernelWay(to netip.Addr) (reach.Route, error) { return hostnet.FindWay(reach.Query{To: to}) }
 
-// hostResolvers are where the name servers stand that the machine asks: those behind systemd-resolved's own before those of
-// programs.
+// hostResolvers are the files that list the machine's name servers: those that systemd-resolved asks, and those that programs
+// ask.
 var hostResolvers = []string{"/run/systemd/resolve/resolv.conf", "/etc/resolv.conf"}
 
-// nameFinding judges the machine's name servers by the way that the kernel has to them: nothing sets those that the tunnel's
-// server gives.
+// nameFinding judges the machine's name servers by the kernel's ways to them. The name servers that the tunnel's server gives
+// are not used here.
 func nameFinding(l *reach.Link) reach.Finding {
 	var list []reach.Resolver
 	for _, file := range hostResolvers {

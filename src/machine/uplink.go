@@ -14,26 +14,26 @@ import (
 	"sstp/src/transport"
 )
 
-// Uplink keeps the tunnel's own connections on the machine's uplink, where no netifd tells of uplinks: the kernel does.
+// Uplink keeps the tunnel's own connections on the uplink of a machine without netifd. It learns the uplink from the kernel.
 type Uplink struct {
 	tunnel *config.Tunnel
 	Ways   *Ways // of the tunnel's dials
 
 	mu   sync.Mutex
-	last map[bool]hostnet.Route // the way taken last, by whether it is IPv6
+	last map[bool]hostnet.Route // the last way; the key reports IPv6
 }
 
 func NewUplink(t *config.Tunnel) *Uplink {
 	return &Uplink{tunnel: t, Ways: &Ways{table: hostnet.NewWays(t.Name)}, last: map[bool]hostnet.Route{}}
 }
 
-// Dialer reaches the tunnel's servers by the uplink.
+// Dialer returns a dialer that reaches the tunnel's servers by the uplink.
 func (h *Uplink) Dialer(n *Names) session.Dialer {
 	return h.Ways.Dialer(Dialer(h.tunnel, func(o *transport.Options) { o.Prepare, o.Lookup = h.Prepare, n.Lookup }))
 }
 
-// nameServers returns the system's name servers, to be asked by the uplink: while the device of a lost call is held, its
-// routes lead everything else into it. One on this machine asks others itself.
+// NameServers returns the system's name servers with the uplink's device: while the device of a lost call is held, its routes
+// lead everything else into it. It leaves out a name server on this machine, which asks others itself.
 func (h *Uplink) NameServers(ctx context.Context) (servers []netifd.NameServer, _ error) {
 	for _, addr := range fileServers("/etc/resolv.conf") {
 		if device, err := h.Prepare(ctx, addr); err == nil && device != "" {
@@ -43,7 +43,7 @@ func (h *Uplink) NameServers(ctx context.Context) (servers []netifd.NameServer, 
 	return servers, nil
 }
 
-// prepare finds the uplink to a server and lays a way by it for the tunnel's socket alone.
+// Prepare finds the uplink to a server and lays a way there for the tunnel's socket alone.
 func (h *Uplink) Prepare(_ context.Context, server netip.Addr) (device string, err error) {
 	if zone := server.Zone(); zone != "" {
 		return zone, nil // a link-local address: the zone is the device
@@ -61,7 +61,8 @@ func (h *Uplink) Prepare(_ context.Context, server netip.Addr) (device string, e
 	return r.Device, nil
 }
 
-// prepareAround prepares only what the tunnel itself would carry: all else anybody may dial, without any right.
+// PrepareAround lays a way only to servers whose packets the tunnel itself would carry. Any other server can be dialed without
+// privileges.
 func (h *Uplink) PrepareAround(ctx context.Context, server netip.Addr) (device string, err error) {
 	if r, err := hostnet.RouteTo(server); err != nil || r.Device != h.tunnel.Device() {
 		return "", nil
@@ -69,7 +70,7 @@ func (h *Uplink) PrepareAround(ctx context.Context, server netip.Addr) (device s
 	return h.Prepare(ctx, server)
 }
 
-// route returns the way to a server that is not the tunnel's own.
+// route returns a way to a server that does not lead through the tunnel itself.
 func (h *Uplink) route(server netip.Addr) (hostnet.Route, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -93,20 +94,20 @@ func (h *Uplink) route(server netip.Addr) (hostnet.Route, error) {
 	return r, nil
 }
 
-// WayTable lays ways to servers for sockets that are bound to an uplink's device, and for nothing else. *hostnet.Ways does.
+// WayTable lays ways to servers for sockets that are bound to an uplink's device, and for nothing else. *hostnet.Ways is one.
 type WayTable interface {
 	Lay(server netip.Addr, device string, gateway, source netip.Addr) (release func(), err error)
 	Renew() error
 	Clear() error
 }
 
-// Ways are the ways of a tunnel's dials. A way is laid when its address is dialed. As soon as one address answers, the
-// ways to the others go; the last one goes with its connection.
+// Ways are the ways of a tunnel's dials. A way is laid when its address is dialed. As soon as one address answers, the ways to
+// the others are removed; the last one is removed with its connection.
 type Ways struct {
 	table WayTable
 
 	mu   sync.Mutex
-	laid []laidWay // for the dial that runs
+	laid []laidWay // for the present dial
 }
 
 type laidWay struct {
@@ -117,7 +118,7 @@ type laidWay struct {
 // NewWays returns the ways of a tunnel that table lays.
 func NewWays(table WayTable) *Ways { return &Ways{table: table} }
 
-// Lay lays a way for the dial that runs.
+// Lay lays a way for the present dial.
 func (d *Ways) Lay(to netip.Addr, device string, gateway, source netip.Addr) error {
 	release, err := d.table.Lay(to, device, gateway, source)
 	if err != nil {
@@ -129,7 +130,7 @@ func (d *Ways) Lay(to netip.Addr, device string, gateway, source netip.Addr) err
 	return nil
 }
 
-// Dialer returns a dialer that takes the ways back which dial has laid.
+// Dialer returns a dialer that removes the ways that dial has laid and no longer needs.
 func (d *Ways) Dialer(dial session.Dialer) session.Dialer {
 	return func(ctx context.Context, server config.Server, obs transport.Observer) (session.Conn, error) {
 		conn, err := dial(ctx, server, obs)
@@ -158,14 +159,14 @@ func (d *Ways) Dialer(dial session.Dialer) session.Dialer {
 	}
 }
 
-// renew lays again what others have removed of the ways of the connection that runs.
+// Renew restores the ways of the present connection if others have removed them.
 func (d *Ways) Renew(logf session.Logf) {
 	if err := d.table.Renew(); err != nil {
 		logf(config.LogDebug, "the way to the server: %v", err)
 	}
 }
 
-// clear takes back all ways of the tunnel, and those that a process before this one has left.
+// Clear removes all ways of the tunnel, including those of an earlier process.
 func (d *Ways) Clear(logf session.Logf) {
 	if err := d.table.Clear(); err != nil {
 		logf(config.LogDebug, "%v", err)
@@ -178,13 +179,13 @@ func releaseAll(laid []laidWay) {
 	}
 }
 
-// wayConn is a connection that takes its way along when it is closed.
+// wayConn is a connection that removes its ways when it is closed.
 type wayConn struct {
 	*transport.Conn
 	ways []laidWay
 }
 
-// Close closes the connection, which still says goodbye by its way.
+// Close closes the connection, whose goodbye still needs the ways, and then removes them.
 func (c wayConn) Close() error {
 	defer releaseAll(c.ways)
 	return c.Conn.Close()

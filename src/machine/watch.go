@@ -11,10 +11,10 @@ import (
 	"sstp/src/session"
 )
 
-// mendLimit bounds a look at the default routes.
+// mendLimit bounds a check of the default routes.
 const mendLimit = time.Second
 
-// KeepDefaultRoutes mends the default routes at once, for a daemon before us may have been killed, and whenever one has gone,
+// KeepDefaultRoutes restores default routes at once, because an earlier daemon may have been killed, and whenever one has gone,
 // until ctx ends.
 func KeepDefaultRoutes(ctx context.Context, iface *netifd.Interface, logf session.Logf) {
 	mend := func() {
@@ -28,18 +28,18 @@ func KeepDefaultRoutes(ctx context.Context, iface *netifd.Interface, logf sessio
 	}
 }
 
-// trafficPause is the time between two checks after news of the kernel: news comes in bursts, and some of it is what the check
-// before has caused.
+// trafficPause is the time for which events of the kernel are collected before a check: they come in bursts, and the previous
+// check causes some.
 const trafficPause = 250 * time.Millisecond
 
-// Checker is the part of a session that hears of the kernel's news.
+// Checker is the part of a session that follows the kernel's events.
 type Checker interface {
 	Doubt()
 	Recheck(reason string)
 }
 
-// WatchTraffic has the session check the kernel when something changed there by which traffic may take another way. Until it has
-// checked, what it found before is in doubt.
+// WatchTraffic makes the session check the kernel soon after a change that may make traffic bypass the device. Until then its
+// last findings are in doubt.
 func WatchTraffic(ctx context.Context, device string, c Checker) error {
 	news := make(chan string, 1)
 	var collecting sync.WaitGroup
@@ -68,7 +68,7 @@ func WatchTraffic(ctx context.Context, device string, c Checker) error {
 	})
 }
 
-// Watched is who hears of the kernel's news.
+// Watched is the recipient of the kernel's events.
 type Watched struct {
 	Interface *netifd.Interface
 	Device    string

@@ -17,7 +17,7 @@ import (
 // ipv6Bits is the length of the prefix of our link-local address: the far end is on the link.
 const ipv6Bits = 64
 
-// notInKernel says what of the link the kernel's device lacks, "" where it has all or cannot be asked.
+// notInKernel returns what the kernel's device lacks of the link, "" if it lacks nothing or cannot be asked.
 func (i *Interface) notInKernel(l *Link) string {
 	if i.o.Kernel == nil {
 		return ""
@@ -35,7 +35,7 @@ func (i *Interface) notInKernel(l *Link) string {
 	return ""
 }
 
-// dropOldAddress takes the address of the link before out of the kernel with all that still uses it.
+// dropOldAddress removes the address of the previous link from the kernel, with the connections that still use it.
 func (i *Interface) dropOldAddress(l *Link) {
 	last := &i.kernel.last
 	if i.o.Kernel == nil || !last.Local.IsValid() || last.Local == l.Local || last.Device != l.Device {
@@ -46,7 +46,7 @@ func (i *Interface) dropOldAddress(l *Link) {
 	}
 }
 
-// forgetKernel takes away what the kernel has of the link beside what netifd takes away.
+// forgetKernel removes what this package has added to the kernel beside netifd.
 func (i *Interface) forgetKernel() {
 	k := &i.kernel
 	if i.o.Kernel != nil && k.guards != 0 {
@@ -91,7 +91,7 @@ func (i *Interface) Check(ctx context.Context, l Link) (found reach.Report, err 
 	return found, nil
 }
 
-// repairAddresses puts the device up and gives it back its addresses.
+// repairAddresses sets the device up and adds its missing addresses.
 func (i *Interface) repairAddresses(ctx context.Context, l *Link, now time.Time) (repaired []string, err error) {
 	up, addrs, err := i.o.Kernel.Device(l.Device)
 	if err != nil {
@@ -131,7 +131,8 @@ func (i *Interface) repairAddresses(ctx context.Context, l *Link, now time.Time)
 	return repaired, nil
 }
 
-// repairRoutes makes traffic take the tunnel where netifd believes it does, and says why it did not.
+// repairRoutes makes traffic take the tunnel if netifd believes that it does. It returns a sentence on what was wrong, "" if
+// nothing was repaired.
 func (i *Interface) repairRoutes(dump blobmsg.Fields, l *Link, now time.Time) string {
 	r := i.routing(dump, l)
 	ways := i.ownWays(&r, l)
@@ -190,7 +191,7 @@ func (i *Interface) trafficWays(dump blobmsg.Fields, r *routing, l *Link) []reac
 	return ways
 }
 
-// network is a network for which this machine may forward packets, and the address of some host there.
+// network is a network for which this machine may forward packets, with the address of some host in it.
 type network struct {
 	name, device string
 	host         netip.Addr
@@ -199,10 +200,10 @@ type network struct {
 // maxNetworks bounds how many networks Check asks the kernel about.
 const maxNetworks = 8
 
-// networks lists the interfaces that are up, have an IPv4 subnet, and no default route.
+// networks returns the interfaces that are up and have an IPv4 subnet and no default route.
 func (i *Interface) networks(dump blobmsg.Fields) (list []network) {
 	for _, f := range dump.Tables("interface") {
-		p := parsePort(f)
+		p := parseCandidate(f)
 		if !p.up || p.device == "" || p.device == i.o.Device || len(list) == maxNetworks ||
 			slices.ContainsFunc(p.routes, func(r route) bool { return r.to.Bits() == 0 }) {
 			continue
@@ -223,7 +224,7 @@ func (i *Interface) networks(dump blobmsg.Fields) (list []network) {
 	return list
 }
 
-// about is what the judgements need to know of the tunnel.
+// about returns what package reach needs to know of the tunnel.
 func (i *Interface) about(dump blobmsg.Fields, r *routing, l *Link) reach.Link {
 	about := reach.Link{
 		Interface: i.name, Device: l.Device, Metric: r.ours.Metric, DefaultRoute: r.active, Refusing: l.Refusing, Contested: i.kernel.repairs.Exhausted,

@@ -10,8 +10,8 @@ import (
 )
 
 // updateChild adds the interface NAME_6, which asks for addresses and prefixes by DHCPv6 on our device, after each
-// link-up: netifd removes it with the link. Without IPv6 on the link it is removed. status is our interface's. Nothing of
-// this makes the tunnel fail.
+// link-up, because netifd removes it with the link. It removes the interface if the link has no IPv6. status is netifd's
+// status of our interface. A failure is logged and does not end the call.
 func (i *Interface) updateChild(ctx context.Context, l *Link, status blobmsg.Fields) {
 	if !i.o.IPv6 {
 		return
@@ -44,7 +44,7 @@ func (i *Interface) childCall(ctx context.Context, what, object, method string, 
 	}
 }
 
-// knowsProtocol says whether netifd has a handler for a protocol. Where it does not say, it is believed to.
+// knowsProtocol reports whether netifd has a handler for a protocol. It assumes so if netifd does not answer.
 func (i *Interface) knowsProtocol(ctx context.Context, proto string) bool {
 	handlers, err := i.call(ctx, objectNetwork, "get_proto_handlers", nil)
 	if err != nil || len(handlers) == 0 {
@@ -54,8 +54,8 @@ func (i *Interface) knowsProtocol(ctx context.Context, proto string) bool {
 	return known
 }
 
-// zone finds the firewall zone of our interface, in which the child belongs too: as netifd has it from option zone of the
-// interface, as a zone of the firewall's configuration lists it, and as the caller's last resort knows it.
+// zone returns the firewall zone of our interface, for the child to join: from option zone of the interface, from the firewall's
+// configuration on the bus, or from Options.Zone.
 func (i *Interface) zone(ctx context.Context, status blobmsg.Fields) string {
 	if zone := status.Table("data").Text("zone"); zone != "" {
 		return zone

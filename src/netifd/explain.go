@@ -9,7 +9,7 @@ import (
 	"sstp/src/ubus"
 )
 
-// Explanation is what netifd's status and the configuration tell of an interface whose own program is not there to be asked.
+// Explanation describes an interface whose own program does not run, from netifd's status and the configuration.
 type Explanation struct {
 	State string // one word: unknown, unread, disabled, stopped, down, starting, up
 	Text  string // a sentence
@@ -33,7 +33,7 @@ const (
 	StateUp       = "up"
 )
 
-// Explain says why there is no tunnel.
+// Explain explains why there is no tunnel.
 func Explain(ctx context.Context, bus Bus, name string) Explanation {
 	i := New(bus, name, Options{})
 	s, err := i.status(ctx, name)
@@ -55,7 +55,7 @@ func Explain(ctx context.Context, bus Bus, name string) Explanation {
 	return e
 }
 
-// section reads the interface's options; configured is false where there are none, or nobody who reads them for us.
+// section returns the interface's options from rpcd. configured is false if there are none, or if rpcd does not answer.
 func (i *Interface) section(ctx context.Context) (section blobmsg.Fields, configured bool) {
 	reply, err := i.call(ctx, objectUCI, "get", args("config", "network", "section", i.name))
 	section = reply.Table("values")
@@ -115,7 +115,7 @@ func lastError(s blobmsg.Fields) *LastError {
 	}
 	t := errs[len(errs)-1]
 	if t.Text("subsystem") != "sstp" {
-		return nil // what netifd says of the interface as such is said by the explanation
+		return nil // netifd's own errors are in the explanation
 	}
 	e := &LastError{Code: t.Text("code")}
 	details := append(t.Texts("data"), "", "")
@@ -123,14 +123,14 @@ func lastError(s blobmsg.Fields) *LastError {
 	return e
 }
 
-// Failed shows a failure in the interface's status: its code, which LuCI translates, its sentence and its hint. While
-// netifd has the link, it is kept back until that is taken down: netifd forgets errors only when a link comes up, so
-// one of a lost call that came back at once would stay for ever.
+// Failed shows a failure in the interface's status: its code, which LuCI translates, its sentence and its hint. While netifd
+// has the link, Failed keeps the failure until the link is down: netifd clears errors only when a link comes up, so the error
+// of a lost call that is back at once would stay for ever.
 func (i *Interface) Failed(ctx context.Context, f *fault.Error) {
 	i.mu.Lock()
 	up := i.up
 	if up {
-		i.owed = f
+		i.pending = f
 	}
 	i.mu.Unlock()
 	if up {

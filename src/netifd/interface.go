@@ -1,15 +1,14 @@
 // Package netifd is all that passes between a tunnel and netifd, OpenWrt's network daemon: which uplink leads to the server,
 // the link with its addresses and routes, the IPv6 child interface, and failures. It follows netifd's notify_proto
-// interface as of releases 21.02 to 25.12, and netifd's habit of leaving out without a word what it does not understand:
-// so a link-up is read back and compared, with netifd's own status and with the kernel. Check repeats the latter for as
-// long as the link is up.
+// interface as of releases 21.02 to 25.12. netifd ignores what it does not understand without a word, so a link-up is read
+// back and compared with netifd's own status and with the kernel. Check repeats the latter as long as the link is up.
 //
-// The way to the server is by an uplink that is chosen here, and only for the tunnel's own sockets. A host dependency (action
-// 6 of notify_proto) and add_host_route would lay a route that everybody's packets to that address take past the tunnel, and
-// that stays when the call is over. netifd compares metrics only where a route has one of its own, and it tears an interface down, device
-// and all, as soon as any host dependency's uplink goes down, also one that has long not been in use: a WAN that
-// dials in anew every night would take every TCP connection in the tunnel with it. Watch tells of uplinks that come and
-// go, and the tunnel finds its way over another one while its device stays.
+// This package chooses the uplink to the server, for the tunnel's own sockets alone. A host dependency (action 6 of
+// notify_proto) or add_host_route would lay a route that takes everybody's packets to that address past the tunnel and
+// outlives the call. netifd also compares metrics only if a route has one of its own, and takes an interface down, device and
+// all, as soon as the uplink of any of its host dependencies goes down, even one that is no longer in use: a WAN that redials
+// every night would end every TCP connection in the tunnel. Watch reports uplinks that come and go, and the tunnel moves to
+// another one while its device stays.
 package netifd
 
 import (
@@ -42,20 +41,21 @@ type Options struct {
 	IPv6    bool   // add the child interface NAME_6
 	// Child holds options of the child interface beside those that are made here, such as ip6table.
 	Child blobmsg.Fields
-	// Carrier says whether a network device is connected: netifd keeps an interface with static addresses up without. It
-	// may be nil.
+	// Carrier reports whether a network device is connected. netifd keeps an interface with static addresses up even if it
+	// is not. It may be nil.
 	Carrier func(device string) bool
-	// Kernel is the machine's own network. It may be nil: then netifd is believed.
+	// Kernel is the machine's own network. If it is nil, netifd's word is taken.
 	Kernel Kernel
 	// Changed is called by Watch when something about netifd's interfaces has changed. It may be nil.
 	Changed func()
-	// LayWay gives sockets that are bound to an uplink's device a route to an address, and nobody else. An invalid gateway
-	// means that there is none; source is the address of ours to speak from, invalid for the kernel's choice. It may be nil.
+	// LayWay lays a route to an address for the sockets that are bound to an uplink's device, and for nobody else. gateway is
+	// invalid if there is none; source is the local address to use, invalid for the kernel's choice. It may be nil.
 	LayWay func(to netip.Addr, device string, gateway, source netip.Addr) error
-	// Zone finds the firewall zone of an interface where the bus does not know it; "" means none. It may be nil.
+	// Zone returns the firewall zone of an interface, "" if it is in none, for routers whose bus does not know it. It may be
+	// nil.
 	Zone func(iface string) string
-	// Unwanted is called by Watch when netifd has the interface down for some seconds, or has no such interface any more,
-	// although its program, which is ours, still runs. It may be nil.
+	// Unwanted is called by Watch when netifd has had the interface down for some seconds, or no longer has it, while this
+	// program still runs for it. It may be nil.
 	Unwanted func()
 	Log      func(level config.LogLevel, format string, args ...any)
 }
@@ -67,11 +67,11 @@ type Interface struct {
 	o    Options
 	kick chan struct{} // something about the uplinks may have changed
 
-	mu   sync.Mutex
-	up   bool         // netifd has the link
-	owed *fault.Error // to be reported when the link is down
-	ways ways
-	news chan struct{} // closed when something about the uplinks may have changed
+	mu      sync.Mutex
+	up      bool         // netifd has the link
+	pending *fault.Error // to be reported when the link is down
+	ways    ways
+	news    chan struct{} // closed when something about the uplinks may have changed
 
 	downSince time.Time // of Watch: when netifd was first seen to have the interface down
 
@@ -120,7 +120,7 @@ func (i *Interface) notify(ctx context.Context, action int64, args blobmsg.Field
 	return err
 }
 
-// status returns netifd's picture of an interface.
+// status returns netifd's status of an interface.
 func (i *Interface) status(ctx context.Context, name string) (blobmsg.Fields, error) {
 	return i.call(ctx, objectInterface, "status", args("interface", name))
 }
@@ -133,7 +133,7 @@ func args(pairs ...string) (t blobmsg.Fields) {
 	return t
 }
 
-// refused makes a failure of what netifd did not do. what goes on behind "netifd refused".
+// refused returns the error of something that netifd did not do. what completes the sentence "netifd refused ...".
 func (i *Interface) refused(what string, err error) *fault.Error {
 	f := fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd refused "+what+": "+i.reason(err)+".").Wrap(err)
 	if unreachable(err) {
@@ -143,7 +143,7 @@ func (i *Interface) refused(what string, err error) *fault.Error {
 	return f
 }
 
-// reason says what a status of notify_proto and its like means.
+// reason returns the meaning of a status of notify_proto and its like, in words.
 func (i *Interface) reason(err error) string {
 	switch status(err) {
 	case ubus.StatusInvalidArgument:
@@ -161,7 +161,7 @@ func (i *Interface) reason(err error) string {
 	return strings.TrimSuffix(err.Error(), ".")
 }
 
-// status returns the bus' status in an error, StatusOK where there is none.
+// status returns the status of the bus in an error, StatusOK if there is none.
 func status(err error) ubus.Status {
 	var s ubus.Status
 	if errors.Is(err, ubus.StatusConnectionFailed) {

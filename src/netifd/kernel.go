@@ -31,7 +31,7 @@ type Kernel interface {
 	Resolvers() string
 }
 
-// kernelSide is what is known of the kernel's side of the link. Up, Down and Check, which are never called at once, own it.
+// kernelSide is the kernel's side of the link. Up, Down and Check own it; they never run at the same time.
 type kernelSide struct {
 	last    Link           // as announced
 	guards  int            // metric of the guard routes; 0: there are none
@@ -133,9 +133,9 @@ func (i *Interface) dropGuards(device string, metric int) {
 	}
 }
 
-// keepUplink puts an uplink's default route back in the place of the tunnel's with the same metric, which the guard routes
-// make needless: sockets that are bound to the uplink find their way by it, and it is there when the tunnel ends. Of several
-// uplinks it is the one in use, or else the first.
+// keepUplink replaces the tunnel's default route by the uplink's with the same metric. The guard routes make the tunnel's
+// needless; sockets that are bound to the uplink need the uplink's, and it is there when the tunnel ends. Of several uplinks it
+// takes the one in use, or else the first.
 func (i *Interface) keepUplink(r *routing) {
 	inUse := i.uplinkDevice()
 	var route reach.Route
@@ -165,7 +165,7 @@ func interfaceIn(dump blobmsg.Fields, name string) blobmsg.Fields {
 	return nil
 }
 
-// guard does right after a link-up what Check does from then on.
+// guard lays the guard routes right after a link-up; Check keeps them from then on.
 func (i *Interface) guard(ctx context.Context, l *Link) {
 	if i.o.Kernel == nil {
 		return
@@ -179,12 +179,11 @@ func (i *Interface) guard(ctx context.Context, l *Link) {
 	i.keepRoutes(&r, l)
 }
 
-// MendRoutes lays those default routes of other interfaces again that netifd believes to be there and the kernel does not
-// have.
+// MendRoutes restores the default routes of other interfaces that netifd believes to be there and the kernel does not have.
 //
-// The kernel has one IPv4 default route of a metric. When the tunnel comes up with the metric of its uplink, which is how
-// nearly everybody has it, netifd replaces the uplink's default route by the tunnel's. When the tunnel's goes, netifd does not
-// lay the other again: the router would be left without any.
+// The kernel has one IPv4 default route per metric. When the tunnel comes up with the metric of its uplink, as nearly everybody
+// has it, netifd replaces the uplink's default route by the tunnel's. When the tunnel's goes, netifd does not restore the
+// other, and the router would be left without any.
 func (i *Interface) MendRoutes(ctx context.Context) {
 	if i.o.Kernel == nil {
 		return
@@ -205,7 +204,7 @@ func (i *Interface) MendRoutes(ctx context.Context) {
 	}
 }
 
-// defaultRoutes lists the IPv4 default routes in the main table of all interfaces that are up, but for what is ours.
+// defaultRoutes returns the IPv4 default routes in the main table of all interfaces that are up, except ours.
 func (i *Interface) defaultRoutes(dump blobmsg.Fields) (list []reach.Route) {
 	for _, f := range dump.Tables("interface") {
 		name, device := f.Text("interface"), f.Text("l3_device")
@@ -226,7 +225,7 @@ func (i *Interface) defaultRoutes(dump blobmsg.Fields) (list []reach.Route) {
 	return list
 }
 
-// defaultRoute reads a route of an interface; ok is false where it is another than an IPv4 default route of the main table.
+// defaultRoute reads a route of an interface. ok is false unless it is an IPv4 default route of the main table.
 func defaultRoute(t blobmsg.Fields, metric int64) (r reach.Route, ok bool) {
 	to, ok := prefix(t, "target")
 	_, table := t.Get("table")

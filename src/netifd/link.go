@@ -13,7 +13,7 @@ import (
 	"sstp/src/ubus"
 )
 
-// Link is the whole picture of an established tunnel.
+// Link describes an established tunnel.
 type Link struct {
 	Device        string
 	Server        netip.Addr // outside of the tunnel
@@ -21,13 +21,13 @@ type Link struct {
 	DNS           []netip.Addr
 	Local6, Peer6 netip.Addr // of the link; invalid without IPv6
 	Refusing      bool       // the call is lost, and packets into the device are refused until the next one is up
-	// Data is shown to whoever asks netifd for the interface's status. Only what never changes while the interface is up
-	// belongs there: each change makes OpenWrt load its firewall anew.
+	// Data is a part of netifd's status of the interface. It must not change while the interface is up, because OpenWrt
+	// reloads its firewall on each change.
 	Data blobmsg.Fields
 }
 
-// peer returns the far end's address where the kernel may have a route to it by the device. A server that gives as its
-// inner address the one by which it is reached outside would have its own packets caught by that route.
+// peer returns the far end's address if the kernel may have a route to it by the device. If a server's inner address is the
+// one at which it is reached outside, such a route would catch the tunnel's own packets.
 func (l *Link) peer() netip.Addr {
 	if l.Peer == l.Server || l.Peer == l.Local {
 		return netip.Addr{}
@@ -35,8 +35,8 @@ func (l *Link) peer() netip.Addr {
 	return l.Peer
 }
 
-// Up tells netifd the complete link, reads it back and compares, and adds the IPv6 child interface. It may be called
-// again with another picture. The device must exist. The error is a *fault.Error.
+// Up announces the link to netifd, reads it back and compares, and adds the IPv6 child interface. It may be called again with
+// a changed link. The device must exist. The error is a *fault.Error.
 func (i *Interface) Up(ctx context.Context, l Link) error {
 	before, err := i.status(ctx, i.name)
 	if err != nil {
@@ -50,8 +50,8 @@ func (i *Interface) Up(ctx context.Context, l Link) error {
 			WithHint("Start the interface with ifup " + i.name + ".")
 	}
 	if up && !i.IsUp() {
-		// The link of a program whose place we have taken. Its device is gone and the addresses with it, but netifd would
-		// take those that are the same on ours to be there.
+		// This is the link of an earlier process. Its device is gone with its addresses, but netifd would believe that those
+		// that are the same on our device are there.
 		if err := i.notify(ctx, actionLink, linkDown()); err != nil {
 			return i.refused("that the link is another one", err)
 		}
@@ -61,7 +61,7 @@ func (i *Interface) Up(ctx context.Context, l Link) error {
 		return err
 	}
 	i.mu.Lock()
-	i.up, i.owed = true, nil
+	i.up, i.pending = true, nil
 	i.mu.Unlock()
 	i.dropOldAddress(&l)
 	i.kernel.last = l
@@ -70,16 +70,16 @@ func (i *Interface) Up(ctx context.Context, l Link) error {
 	return nil
 }
 
-// Limits of announcing a link that netifd takes without acting on it.
+// Limits of announcing a link that netifd accepts without acting on it.
 const (
 	maxAnnouncements = 20
 	announcePause    = 250 * time.Millisecond
 )
 
-// announce tells netifd the link until netifd and the kernel both have it, and returns netifd's status then.
+// announce announces the link until netifd and the kernel both have it. It returns netifd's status at that time.
 //
 // netifd of OpenWrt 21.02 and 22.03 may say that the link is up, with all addresses and routes, and leave the kernel's device
-// down and without any: an alias of an earlier device of the same name still claims that one. It lets go when the link goes
+// down and without any, because an alias of an earlier device of the same name still claims it. It lets go when the link goes
 // down.
 func (i *Interface) announce(ctx context.Context, l *Link) (blobmsg.Fields, error) {
 	for n := 1; ; n++ {
@@ -120,8 +120,8 @@ func (i *Interface) announce(ctx context.Context, l *Link) (blobmsg.Fields, erro
 	}
 }
 
-// linkFields is the link as netifd wants it: complete, with real booleans, prefix lengths as text. netifd ignores a list
-// item that is written in any other way, and answers that all is well.
+// linkFields returns the link as netifd wants it: complete, with real booleans, and with prefix lengths as text. netifd ignores
+// a list item in any other form, and reports success.
 func linkFields(l *Link) (t blobmsg.Fields) {
 	addr, route := args("ipaddr", l.Local.String(), "mask", "32"), args("target", "0.0.0.0", "netmask", "0")
 	if p := l.peer(); p.IsValid() {
@@ -150,13 +150,14 @@ func linkFields(l *Link) (t blobmsg.Fields) {
 	return t
 }
 
-// linkDown is the link as netifd wants it when it is gone.
+// linkDown returns the announcement of a link that is down.
 func linkDown() (t blobmsg.Fields) {
 	t.AddFlag("link-up", false)
 	return t
 }
 
-// notTaken lists what of a link is missing in netifd's status. What the user's options make inactive is there too.
+// notTaken returns the parts of a link that are missing in netifd's status. Parts that the user's options make inactive are
+// not missing.
 func notTaken(s blobmsg.Fields, l *Link) (missing []string) {
 	want := func(has bool, what string) {
 		if !has {
@@ -194,13 +195,13 @@ func notTaken(s blobmsg.Fields, l *Link) (missing []string) {
 	return missing
 }
 
-// Down tells netifd that the link is gone, and then of the failure that took it. While the interface is being taken down
-// anyway, netifd does not want to hear it.
+// Down tells netifd that the link is down, and then reports the error that ended it. netifd refuses both while it is taking the
+// interface down, which is no error.
 func (i *Interface) Down(ctx context.Context) error {
 	i.mu.Lock()
 	i.up = false
-	owed := i.owed
-	i.owed = nil
+	pending := i.pending
+	i.pending = nil
 	i.mu.Unlock()
 	err := i.notify(ctx, actionLink, linkDown())
 	i.forgetKernel()
@@ -211,13 +212,13 @@ func (i *Interface) Down(ctx context.Context) error {
 	if err != nil {
 		return i.refused("that the link is down", err)
 	}
-	if owed != nil {
-		i.Failed(ctx, owed)
+	if pending != nil {
+		i.Failed(ctx, pending)
 	}
 	return nil
 }
 
-// IsUp says whether netifd has the link.
+// IsUp reports whether netifd has the link.
 func (i *Interface) IsUp() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -9,57 +9,57 @@ import (
 	"sstp/src/fault"
 )
 
-// startLimit is how long a tunnel that has just been started waits for its uplink.
+// startLimit bounds the wait of a newly started tunnel for its uplink.
 const startLimit = 3 * time.Second
 
-// ways is what is known of the way to the server: of the dial that runs or was the last one, or of the call that it made.
+// ways are the ways of the latest dial, or of the call that it set up.
 type ways struct {
 	used    []usedWay
-	told    bool      // that all of them are gone
-	waiting string    // a better uplink that must prove to be there to stay
+	told    bool      // Watch has reported that all of them are gone
+	waiting string    // a better uplink, which must stay for settleTime
 	since   time.Time // when it was first seen
 }
 
-// usedWay is the way to one address, as it was when it was chosen.
+// usedWay is the way to one address at the time when it was chosen.
 type usedWay struct {
-	server netip.Addr   // invalid: the server's name could not be resolved
-	port   *port        // as it was; nil: there was none
-	locals []netip.Addr // addresses of the uplink, of the server's family
+	server netip.Addr       // invalid: the server's name could not be resolved
+	uplink *uplinkCandidate // as it was; nil: there was none
+	locals []netip.Addr     // addresses of the uplink, of the server's family
 }
 
-// Dialing tells that a dial begins: what was known of the way to the server no longer counts.
+// Dialing reports that a dial begins. It forgets the ways of the dial before.
 func (i *Interface) Dialing() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.ways = ways{}
 }
 
-// Connected tells by which address the server was reached.
+// Connected reports the address at which the server was reached.
 func (i *Interface) Connected(server netip.Addr) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.ways.used = slices.DeleteFunc(i.ways.used, func(u usedWay) bool { return u.server != server.Unmap() })
 }
 
-// Uplink returns the name of the interface by which the server is reached or was tried last, "" where there is none.
+// Uplink returns the name of the interface by which the server is reached or was tried last, "" if there is none.
 func (i *Interface) Uplink() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, u := range i.ways.used {
-		if u.port != nil {
-			return u.port.name
+		if u.uplink != nil {
+			return u.uplink.name
 		}
 	}
 	return ""
 }
 
-// uplinkDevice returns the network device by which the server is reached or was tried last, "" where there is none.
+// uplinkDevice returns the network device by which the server is reached or was tried last, "" if there is none.
 func (i *Interface) uplinkDevice() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, u := range i.ways.used {
-		if u.port != nil {
-			return u.port.device
+		if u.uplink != nil {
+			return u.uplink.device
 		}
 	}
 	return ""
@@ -72,8 +72,8 @@ func (i *Interface) remember(u usedWay) {
 	i.ways.used = append(i.ways.used, u)
 }
 
-// AwaitUplink waits until there is an uplink to host, a name or an address, but not for long: when a router starts, its
-// tunnels are often started a moment before its WAN is up, and that is no failure.
+// AwaitUplink waits a short time for an uplink to host, which is a name or an address. A starting router often starts its
+// tunnels a moment before its WAN is up, and that is no failure.
 func (i *Interface) AwaitUplink(ctx context.Context, host string) {
 	addr, _ := netip.ParseAddr(host)
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
@@ -82,7 +82,7 @@ func (i *Interface) AwaitUplink(ctx context.Context, host string) {
 		i.mu.Lock()
 		news := i.news
 		i.mu.Unlock()
-		if ports, err := i.ports(ctx); err != nil || i.someUplink(ports) != nil || addr.IsValid() && i.choose(ports, addr) != nil {
+		if candidates, err := i.candidates(ctx); err != nil || i.someUplink(candidates) != nil || addr.IsValid() && i.choose(candidates, addr) != nil {
 			return
 		}
 		select {
@@ -94,9 +94,8 @@ func (i *Interface) AwaitUplink(ctx context.Context, host string) {
 }
 
 // Prepare chooses the uplink that leads to a server, lays a way there for the tunnel's own socket alone, and returns the
-// network device to which the socket is to be bound: the tunnel's default route does not catch what it sends. Host routes of
-// netifd (add_host_route) would let everybody's packets to that address pass by the tunnel, and outlive the call. The error
-// is a *fault.Error: NO_UPLINK, or NETIFD_REFUSED.
+// network device to bind the socket to, so that the tunnel's default route does not catch its packets. The error is a
+// *fault.Error with code NO_UPLINK or NETIFD_REFUSED.
 func (i *Interface) Prepare(ctx context.Context, server netip.Addr) (device string, err error) {
 	server = server.Unmap()
 	w, err := i.wayTo(ctx, server)
@@ -110,12 +109,12 @@ func (i *Interface) Prepare(ctx context.Context, server netip.Addr) (device stri
 		i.remember(usedWay{server: server})
 		return "", err
 	}
-	i.remember(usedWay{server, w.port, sameFamily(w.addrs, server)})
+	i.remember(usedWay{server, w.uplinkCandidate, sameFamily(w.addrs, server)})
 	return w.bindTo(server), nil
 }
 
-// Device chooses a network device and lays a way as Prepare does, for a connection that is not the tunnel's: it does not
-// count as the tunnel's way to its server.
+// Device chooses a network device and lays a way as Prepare does, for a connection other than the tunnel's. It does not count
+// as the tunnel's way to its server.
 func (i *Interface) Device(ctx context.Context, to netip.Addr) (device string, err error) {
 	to = to.Unmap()
 	w, err := i.wayTo(ctx, to)
@@ -128,8 +127,8 @@ func (i *Interface) Device(ctx context.Context, to netip.Addr) (device string, e
 	return w.bindTo(to), nil
 }
 
-// bindTo returns the device to which a socket that goes this way is to be bound. For an address of the router itself there
-// is none: the answers come by the loopback device.
+// bindTo returns the device to bind a socket to that goes this way. It returns "" for an address of the router itself, whose
+// answers come by the loopback device.
 func (w *way) bindTo(to netip.Addr) (device string) {
 	if slices.Contains(w.addrs, to) {
 		return ""
@@ -139,18 +138,18 @@ func (w *way) bindTo(to netip.Addr) (device string) {
 
 // wayTo returns the best way to an address over all uplinks.
 func (i *Interface) wayTo(ctx context.Context, to netip.Addr) (*way, error) {
-	ports, err := i.ports(ctx)
+	candidates, err := i.candidates(ctx)
 	if err != nil {
 		return nil, i.refused("the list of interfaces", err)
 	}
-	w := i.choose(ports, to)
+	w := i.choose(candidates, to)
 	if w == nil {
-		return nil, i.noUplink(ports, to)
+		return nil, i.noUplink(candidates, to)
 	}
 	return w, nil
 }
 
-// lay gives sockets that are bound to the way's device a route to an address. One that is on the link has it.
+// lay lays a route to an address for sockets that are bound to the way's device. An address on the link needs none.
 func (i *Interface) lay(w *way, to netip.Addr) error {
 	if w.onLink || i.o.LayWay == nil {
 		return nil
@@ -161,26 +160,26 @@ func (i *Interface) lay(w *way, to netip.Addr) error {
 	return nil
 }
 
-// Resolved takes what became of looking up the server's name, and returns the error that people should see: where there is
-// no uplink, the name is not what is wrong.
+// Resolved takes the error of a failed dial and returns the one that people should see: if the server's name could not be
+// looked up because there is no uplink, that is what is wrong.
 func (i *Interface) Resolved(ctx context.Context, err error) error {
 	f := fault.Of(err, "", "")
 	if f == nil || f.Code != fault.PeerResolveFail {
 		return err
 	}
-	ports, dumpErr := i.ports(ctx)
+	candidates, dumpErr := i.candidates(ctx)
 	if dumpErr != nil {
 		return err
 	}
-	if i.someUplink(ports) != nil {
+	if i.someUplink(candidates) != nil {
 		return err
 	}
 	i.remember(usedWay{})
-	return i.noUplink(ports, netip.Addr{}).Wrap(err)
+	return i.noUplink(candidates, netip.Addr{}).Wrap(err)
 }
 
-// noUplink says why there is no way to a server; the invalid address stands for one whose name cannot be looked up.
-func (i *Interface) noUplink(ports []*port, server netip.Addr) *fault.Error {
+// noUplink returns the error that says why there is no way to a server. server is invalid if its name could not be looked up.
+func (i *Interface) noUplink(candidates []*uplinkCandidate, server netip.Addr) *fault.Error {
 	to := "a default route"
 	if server.IsValid() {
 		to = "a route to the server " + server.String()
@@ -189,7 +188,7 @@ func (i *Interface) noUplink(ports []*port, server netip.Addr) *fault.Error {
 	if link == "" {
 		return fault.New(fault.NoUplink, fault.StageConnect, "No interface is up that has "+to+".")
 	}
-	p := find(ports, link)
+	p := find(candidates, link)
 	message := "The interface " + link + ", which option tunlink names, "
 	switch {
 	case p == nil:
@@ -199,7 +198,7 @@ func (i *Interface) noUplink(ports []*port, server netip.Addr) *fault.Error {
 		message += "is down."
 	case !i.connected(p):
 		message += "is not connected."
-	case !i.candidate(p):
+	case !i.eligible(p):
 		message += "belongs to this tunnel itself."
 	default:
 		message += "does not have " + to + "."
@@ -207,8 +206,8 @@ func (i *Interface) noUplink(ports []*port, server netip.Addr) *fault.Error {
 	return fault.New(fault.NoUplink, fault.StageConnect, message)
 }
 
-func find(ports []*port, name string) *port {
-	for _, p := range ports {
+func find(candidates []*uplinkCandidate, name string) *uplinkCandidate {
+	for _, p := range candidates {
 		if p.name == name {
 			return p
 		}

@@ -8,13 +8,13 @@ import (
 	"sstp/src/blobmsg"
 )
 
-// overlays are protocols of interfaces that stand on other uplinks themselves, perhaps on our tunnel. One of them is the
-// uplink only where option tunlink says so: two tunnels that each take the other for the better way reach nobody.
+// overlays are protocols of interfaces that need an uplink themselves, perhaps our tunnel. One of them is the uplink only if
+// option tunlink names it: two tunnels of which each takes the other as its uplink reach nobody.
 var overlays = []string{"sstp", "wireguard", "amneziawg", "openconnect", "openvpn", "vpnc", "tailscale"}
 
 // way is how one interface leads to an address.
 type way struct {
-	*port
+	*uplinkCandidate
 	bits    int        // how specific
 	metric  int64      // the smaller the better
 	onLink  bool       // no router between
@@ -22,8 +22,8 @@ type way struct {
 	source  netip.Addr // address of ours to speak from; invalid: the kernel's choice
 }
 
-// betterThan compares as the kernel does: the more specific way first, then the one with the smaller metric. Where netifd
-// has both as equals, the one that stands on a device of its own comes first.
+// betterThan compares as the kernel does: the more specific way wins, then the one with the smaller metric. Among equals, the
+// one with a device of its own wins.
 func (w *way) betterThan(other *way) bool {
 	switch {
 	case w.bits != other.bits:
@@ -34,8 +34,8 @@ func (w *way) betterThan(other *way) bool {
 	return w.based && !other.based
 }
 
-// candidate says whether an interface may be the uplink at all.
-func (i *Interface) candidate(p *port) bool {
+// eligible reports whether an interface may be the uplink at all.
+func (i *Interface) eligible(p *uplinkCandidate) bool {
 	if !p.up || p.device == "" || p.device == i.o.Device || p.name == i.name || p.name == i.child() {
 		return false
 	}
@@ -45,24 +45,26 @@ func (i *Interface) candidate(p *port) bool {
 	return i.connected(p) && !slices.Contains(overlays, p.proto)
 }
 
-func (i *Interface) connected(p *port) bool { return i.o.Carrier == nil || i.o.Carrier(p.device) }
+func (i *Interface) connected(p *uplinkCandidate) bool {
+	return i.o.Carrier == nil || i.o.Carrier(p.device)
+}
 
-// wayTo returns the best way of an interface to an address, nil where it does not lead there.
-func (p *port) wayTo(addr netip.Addr) (best *way) {
+// wayTo returns the best way of an interface to an address, nil if it does not lead there.
+func (p *uplinkCandidate) wayTo(addr netip.Addr) (best *way) {
 	for _, s := range p.subnets {
 		if s.Contains(addr) {
-			best = better(best, &way{port: p, bits: s.Bits(), metric: p.metric, onLink: true})
+			best = better(best, &way{uplinkCandidate: p, bits: s.Bits(), metric: p.metric, onLink: true})
 		}
 	}
 	for _, r := range p.routes {
 		if r.to.Contains(addr) {
-			best = better(best, &way{port: p, bits: r.to.Bits(), metric: r.metric, gateway: r.gateway, source: r.source})
+			best = better(best, &way{uplinkCandidate: p, bits: r.to.Bits(), metric: r.metric, gateway: r.gateway, source: r.source})
 		}
 	}
 	return best
 }
 
-// better returns the better one of two ways, the first where they are equals; nil is no way.
+// better returns the better of two ways, the first if they are equal. nil stands for no way.
 func better(a, b *way) *way {
 	if a == nil || b != nil && b.betterThan(a) {
 		return b
@@ -70,34 +72,34 @@ func better(a, b *way) *way {
 	return a
 }
 
-// choose returns the best way to an address over all interfaces that may be the uplink, nil where there is none.
-func (i *Interface) choose(ports []*port, addr netip.Addr) (best *way) {
-	for _, p := range ports {
-		if i.candidate(p) {
+// choose returns the best way to an address over all interfaces that may be the uplink, nil if there is none.
+func (i *Interface) choose(candidates []*uplinkCandidate, addr netip.Addr) (best *way) {
+	for _, p := range candidates {
+		if i.eligible(p) {
 			best = better(best, p.wayTo(addr))
 		}
 	}
 	return best
 }
 
-// someUplink says whether there is an uplink that leads to more than its own network, and returns it.
-func (i *Interface) someUplink(ports []*port) *port {
-	for _, p := range ports {
-		if i.candidate(p) && slices.ContainsFunc(p.routes, func(r route) bool { return r.to.Bits() == 0 }) {
+// someUplink returns an uplink that leads beyond its own network, nil if there is none.
+func (i *Interface) someUplink(candidates []*uplinkCandidate) *uplinkCandidate {
+	for _, p := range candidates {
+		if i.eligible(p) && slices.ContainsFunc(p.routes, func(r route) bool { return r.to.Bits() == 0 }) {
 			return p
 		}
 	}
 	return nil
 }
 
-// port is what matters of an interface of netifd for one that looks for an uplink.
-type port struct {
+// uplinkCandidate is the part of a netifd interface dump used to choose an uplink.
+type uplinkCandidate struct {
 	name    string
 	proto   string
 	up      bool
-	pending bool   // it is being set up: its program runs
+	pending bool   // it is being set up
 	device  string // the one that has the addresses
-	based   bool   // it stands on a device of its own, as netifd sees it
+	based   bool   // it has a device of its own, in netifd's words
 	metric  int64
 	addrs   []netip.Addr
 	subnets []netip.Prefix
@@ -105,30 +107,30 @@ type port struct {
 	dns     []netip.Addr // name servers, in use or not
 }
 
-// route is a way of an interface to somewhere.
+// route is a route of an interface.
 type route struct {
 	to      netip.Prefix
 	metric  int64
 	gateway netip.Addr // invalid: there is none
-	source  netip.Addr // address of ours to speak from; invalid: none is demanded
+	source  netip.Addr // the local address to use; invalid: any
 }
 
-// ports asks netifd for its interfaces.
-func (i *Interface) ports(ctx context.Context) ([]*port, error) {
+// candidates returns netifd's interfaces.
+func (i *Interface) candidates(ctx context.Context) ([]*uplinkCandidate, error) {
 	reply, err := i.call(ctx, objectInterface, "dump", nil)
 	if err != nil {
 		return nil, err
 	}
-	var ports []*port
+	var candidates []*uplinkCandidate
 	for _, f := range reply.Tables("interface") {
-		ports = append(ports, parsePort(f))
+		candidates = append(candidates, parseCandidate(f))
 	}
-	return ports, nil
+	return candidates, nil
 }
 
-// parsePort reads one interface of a dump. What it cannot read it leaves out.
-func parsePort(f blobmsg.Fields) *port {
-	p := &port{name: f.Text("interface"), proto: f.Text("proto"), device: f.Text("l3_device"), based: f.Text("device") != ""}
+// parseCandidate reads one interface of a dump. It leaves out what it cannot read.
+func parseCandidate(f blobmsg.Fields) *uplinkCandidate {
+	p := &uplinkCandidate{name: f.Text("interface"), proto: f.Text("proto"), device: f.Text("l3_device"), based: f.Text("device") != ""}
 	p.up, _ = f.Flag("up")
 	p.pending, _ = f.Flag("pending")
 	p.metric, _ = f.Number("metric")
@@ -154,7 +156,7 @@ func parsePort(f blobmsg.Fields) *port {
 	return p
 }
 
-// nextHop returns the gateway of a route, the invalid address where it has none.
+// nextHop returns the gateway of a route, invalid if it has none.
 func nextHop(t blobmsg.Fields) (gateway netip.Addr) {
 	if via, err := netip.ParseAddr(t.Text("nexthop")); err == nil && !via.IsUnspecified() {
 		gateway = via
@@ -162,8 +164,8 @@ func nextHop(t blobmsg.Fields) (gateway netip.Addr) {
 	return gateway
 }
 
-// source returns the address of ours that packets by an IPv4 route are to have, the invalid address where netifd demands
-// none. In IPv6 it is the network whose packets may take the route.
+// source returns the local address that packets by an IPv4 route must have, invalid if netifd demands none. In IPv6 that
+// field is the network whose packets may take the route.
 func source(t blobmsg.Fields) (own netip.Addr) {
 	if from, err := netip.ParsePrefix(t.Text("source")); err == nil && from.IsSingleIP() && from.Addr().Is4() {
 		own = from.Addr()
@@ -171,8 +173,8 @@ func source(t blobmsg.Fields) (own netip.Addr) {
 	return own
 }
 
-// address takes an address of the interface, or a prefix of which it has one.
-func (p *port) address(t blobmsg.Fields, own bool) {
+// address adds an address of the interface, or a prefix from which it has one.
+func (p *uplinkCandidate) address(t blobmsg.Fields, own bool) {
 	subnet, ok := prefix(t, "address")
 	if !ok {
 		return

@@ -232,13 +232,13 @@ func FuzzDump(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var ports []*port
+		var candidates []*uplinkCandidate
 		for _, item := range v.Fields().Tables("interface") {
-			ports = append(ports, parsePort(item))
+			candidates = append(candidates, parseCandidate(item))
 		}
 		i := New(nil, "vpn", Options{Device: "sstp-vpn"})
 		for _, server := range []netip.Addr{netip.MustParseAddr(testServer), netip.MustParseAddr("2001:db8::1")} {
-			w := i.choose(ports, server)
+			w := i.choose(candidates, server)
 			if w == nil {
 				continue
 			}

@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	settle    = 50 * time.Millisecond // netifd's news come in bursts
-	proveGood = 2 * time.Second       // a better uplink must stay for so long before the tunnel moves to it
-	askAgain  = 5 * time.Second       // after netifd did not answer
-	orphaned  = 5 * time.Second       // after which a program whose interface is down knows that netifd has forgotten it
+	burstDelay    = 50 * time.Millisecond // netifd's news come in bursts
+	settleTime    = 2 * time.Second       // a better uplink must stay for so long before the tunnel moves to it
+	retryDelay    = 5 * time.Second       // after netifd did not answer
+	orphanTimeout = 5 * time.Second       // after which a program whose interface is down knows that netifd has forgotten it
 )
 
-// Watch follows the uplinks until ctx ends. It calls lost when the way that a dial or a call uses is gone: the interface is
-// down, has another device or address, or no longer leads to the server. It calls better when there is a way where there was
-// none, and when a better one than that in use is there to stay. reason says so in a few words. Both are called from
-// Watch's own goroutine.
+// Watch follows the uplinks until ctx ends. It calls lost when the way of a dial or a call is gone: the interface is down, has
+// another device or address, or no longer leads to the server. It calls better when there is a way after there was none, and
+// when a better one than the one in use has stayed for settleTime. reason explains it in a few words. Both are called from the
+// goroutine of Watch.
 func (i *Interface) Watch(ctx context.Context, lost, better func(reason string)) {
 	news := func(string, blobmsg.Fields) { i.Recheck() }
 	i.bus.Listen(objectInterface, news)
@@ -33,7 +33,7 @@ func (i *Interface) Watch(ctx context.Context, lost, better func(reason string))
 		case <-ctx.Done():
 			return
 		case <-i.kick:
-			timer.Reset(settle)
+			timer.Reset(burstDelay)
 			continue
 		case <-timer.C:
 		}
@@ -43,7 +43,7 @@ func (i *Interface) Watch(ctx context.Context, lost, better func(reason string))
 	}
 }
 
-// Recheck makes Watch look at the uplinks now: for a connection to the bus that has come back, on which news were missed.
+// Recheck makes Watch look at the uplinks now. Call it when the connection to the bus is back, because events were missed.
 func (i *Interface) Recheck() {
 	i.mu.Lock()
 	close(i.news)
@@ -55,18 +55,18 @@ func (i *Interface) Recheck() {
 	}
 }
 
-// check compares the way in use with what netifd has now, and returns when to do so again; 0: with the next news.
+// check compares the way in use with netifd's interfaces. It returns when to check again, 0 for the next event.
 func (i *Interface) check(ctx context.Context, lost, better func(reason string)) (again time.Duration) {
-	ports, err := i.ports(ctx)
+	candidates, err := i.candidates(ctx)
 	if err != nil {
-		return askAgain
+		return retryDelay
 	}
 	now := time.Now()
-	report, reason, again := i.compare(ports, now)
+	report, reason, again := i.compare(candidates, now)
 	if i.o.Changed != nil {
 		i.o.Changed()
 	}
-	if left := i.wanted(ports, now); left > 0 && (again == 0 || left < again) {
+	if left := i.wanted(candidates, now); left > 0 && (again == 0 || left < again) {
 		again = left
 	}
 	switch report {
@@ -78,18 +78,18 @@ func (i *Interface) check(ctx context.Context, lost, better func(reason string))
 	return again
 }
 
-// wanted looks whether netifd has the interface running, as it must while its program runs. A netifd that has replaced
-// itself by a new one, as on "network restart", does not know of programs that it started before: where it does not
-// start the interface again, nobody would ever end them. It returns when to look again, 0 for not.
-func (i *Interface) wanted(ports []*port, now time.Time) (again time.Duration) {
-	if p := find(ports, i.name); p != nil && (p.up || p.pending) {
+// wanted calls Unwanted if netifd does not have the interface running, as it must while its program runs. A netifd that was
+// restarted does not know the programs that it started before, and nobody would ever end the program of an interface that it
+// does not start again. It returns when to check again, 0 for never.
+func (i *Interface) wanted(candidates []*uplinkCandidate, now time.Time) (again time.Duration) {
+	if p := find(candidates, i.name); p != nil && (p.up || p.pending) {
 		i.downSince = time.Time{}
 		return 0
 	}
 	if i.downSince.IsZero() {
 		i.downSince = now
 	}
-	if left := orphaned - now.Sub(i.downSince); left > 0 {
+	if left := orphanTimeout - now.Sub(i.downSince); left > 0 {
 		return left
 	}
 	i.downSince = now
@@ -99,7 +99,7 @@ func (i *Interface) wanted(ports []*port, now time.Time) (again time.Duration) {
 	return 0
 }
 
-// verdict is what a look at the uplinks came to.
+// verdict is the result of a check.
 type verdict uint8
 
 const (
@@ -108,8 +108,8 @@ const (
 	wayBetter
 )
 
-// compare judges the way in use. A loss is told once; if nothing dials after it and there is another way, that is told.
-func (i *Interface) compare(ports []*port, now time.Time) (v verdict, reason string, again time.Duration) {
+// compare judges the way in use. It reports a loss once; if nothing dials after that, it reports another way when there is one.
+func (i *Interface) compare(candidates []*uplinkCandidate, now time.Time) (v verdict, reason string, again time.Duration) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	w := &i.ways
@@ -119,11 +119,11 @@ func (i *Interface) compare(ports []*port, now time.Time) (v verdict, reason str
 	gone := ""
 	for n := range w.used {
 		u := &w.used[n]
-		trouble := i.trouble(ports, u)
+		trouble := i.trouble(candidates, u)
 		if trouble == "" {
-			return i.improve(ports, u, now)
+			return i.improve(candidates, u, now)
 		}
-		if u.port != nil && gone == "" {
+		if u.uplink != nil && gone == "" {
 			gone = trouble
 		}
 	}
@@ -132,20 +132,20 @@ func (i *Interface) compare(ports []*port, now time.Time) (v verdict, reason str
 		w.told = true
 		return wayLost, gone, time.Second
 	}
-	if p := i.otherWay(ports); p != nil {
+	if p := i.otherWay(candidates); p != nil {
 		w.used = nil // told; what comes next is a dial
 		return wayBetter, "uplink " + p.name + " is up", 0
 	}
 	return wayUnchanged, "", 0
 }
 
-// trouble says what is wrong with a way that was chosen before, "" where it still is as it was.
-func (i *Interface) trouble(ports []*port, u *usedWay) string {
-	if u.port == nil {
+// trouble returns what has gone wrong with a way since it was chosen, "" if nothing has.
+func (i *Interface) trouble(candidates []*uplinkCandidate, u *usedWay) string {
+	if u.uplink == nil {
 		return "there is no uplink"
 	}
-	uplink := "uplink " + u.port.name
-	p := find(ports, u.port.name)
+	uplink := "uplink " + u.uplink.name
+	p := find(candidates, u.uplink.name)
 	if p == nil {
 		return uplink + " is gone"
 	}
@@ -153,7 +153,7 @@ func (i *Interface) trouble(ports []*port, u *usedWay) string {
 	switch {
 	case !p.up:
 		return uplink + " went down"
-	case p.device != u.port.device:
+	case p.device != u.uplink.device:
 		return uplink + " has another device"
 	case len(u.locals) > 0 && !slices.ContainsFunc(addrs, func(a netip.Addr) bool { return slices.Contains(u.locals, a) }):
 		return uplink + " has another address"
@@ -166,33 +166,33 @@ func (i *Interface) trouble(ports []*port, u *usedWay) string {
 }
 
 // improve looks for a better way than one that is good. The caller holds i.mu.
-func (i *Interface) improve(ports []*port, u *usedWay, now time.Time) (v verdict, reason string, again time.Duration) {
+func (i *Interface) improve(candidates []*uplinkCandidate, u *usedWay, now time.Time) (v verdict, reason string, again time.Duration) {
 	w := &i.ways
 	w.told = false
-	best, current := i.choose(ports, u.server), find(ports, u.port.name).wayTo(u.server)
-	if best == nil || best.name == u.port.name || !best.betterThan(current) {
+	best, current := i.choose(candidates, u.server), find(candidates, u.uplink.name).wayTo(u.server)
+	if best == nil || best.name == u.uplink.name || !best.betterThan(current) {
 		w.waiting = ""
 		return wayUnchanged, "", 0
 	}
 	if w.waiting != best.name {
 		w.waiting, w.since = best.name, now
 	}
-	if left := proveGood - now.Sub(w.since); left > 0 {
+	if left := settleTime - now.Sub(w.since); left > 0 {
 		return wayUnchanged, "", left
 	}
 	w.used = nil
-	return wayBetter, "uplink " + best.name + " is better than " + u.port.name, 0
+	return wayBetter, "uplink " + best.name + " is better than " + u.uplink.name, 0
 }
 
-// otherWay finds an uplink for one of the addresses that were tried.
-func (i *Interface) otherWay(ports []*port) *port {
+// otherWay returns an uplink for one of the addresses that were tried, nil if there is none.
+func (i *Interface) otherWay(candidates []*uplinkCandidate) *uplinkCandidate {
 	for _, u := range i.ways.used {
 		if !u.server.IsValid() {
-			if p := i.someUplink(ports); p != nil {
+			if p := i.someUplink(candidates); p != nil {
 				return p
 			}
-		} else if w := i.choose(ports, u.server); w != nil {
-			return w.port
+		} else if w := i.choose(candidates, u.server); w != nil {
+			return w.uplinkCandidate
 		}
 	}
 	return nil

@@ -32,8 +32,8 @@ func ParseResolvers(file string) (list []Resolver) {
 	return list
 }
 
-// Names judges whose name servers answer. Those that the tunnel's server gave are the tunnel's, wherever they stand, and the
-// others are their interface's. byHand reports whether a user configured one: where all are, that is what was wanted.
+// Names judges whose name servers answer. Those that the tunnel's server gave are the tunnel's, wherever they are listed; the
+// others belong to their interface. byHand reports whether a user configured one: if a user configured all, that is as wanted.
 func Names(l *Link, list []Resolver, given []netip.Addr, byHand func(netip.Addr) bool) Finding {
 	var own []string
 	tunnel, other, learned := false, "", false

@@ -1,5 +1,5 @@
-// Package reach judges where traffic really goes, from what was looked up in the kernel and in files: it looks at nothing
-// itself. Each finding has a key that never changes, for translation, and an English sentence.
+// Package reach judges where traffic really goes from facts that others have looked up in the kernel and in files. Each finding
+// has an English sentence and, for translation, a key that never changes.
 package reach
 
 import (
@@ -71,8 +71,8 @@ func finding(ok bool, key, text string, args ...string) Finding {
 	return Finding{Key: key, Args: args, Text: text, OK: ok}
 }
 
-// Samples are addresses all over the internet, in both halves of the address space, for which the kernel is asked where it
-// would send packets. Nothing is ever sent to them.
+// Samples are addresses all over the internet, in both halves of the address space. The kernel is asked where it would send
+// packets to them; none is ever sent.
 var Samples = []netip.Addr{
 	netip.AddrFrom4([4]byte{23, 192, 0, 1}), netip.AddrFrom4([4]byte{62, 115, 0, 1}), netip.AddrFrom4([4]byte{101, 32, 0, 1}),
 	netip.AddrFrom4([4]byte{141, 95, 0, 1}), netip.AddrFrom4([4]byte{185, 60, 216, 1}), netip.AddrFrom4([4]byte{212, 58, 224, 1}),
@@ -112,8 +112,8 @@ type Way struct {
 // MainTable is the number of the kernel's main table.
 const MainTable = 254
 
-// exception reports whether a route is to so small a part of the internet that it is an exception that the user wants. A kernel
-// that does not tell its routes answers with one to the single address.
+// exception reports whether a route leads to such a small part of the internet that it is an exception that the user wants. A
+// kernel that does not report its table's routes answers with a route to the single address.
 func (w *Way) exception() bool {
 	bits := w.Dst.Bits()
 	if w.Dst.Addr().Is4() {
@@ -136,8 +136,8 @@ func Ways(to []netip.Addr, ask func(to netip.Addr) (Route, error)) (ways []Way) 
 	return ways
 }
 
-// Ways6 asks for the ways to Samples6. Where source addresses decide, as netifd has it with several uplinks, the kernel knows a
-// way only for each of the machine's global addresses, which are given by device; from is invalid otherwise.
+// Ways6 asks for the ways to Samples6. If routes depend on the source address, as netifd makes them with several uplinks, the
+// kernel has ways only from the machine's global addresses, which are given by device. Otherwise from is invalid.
 func Ways6(global map[string]netip.Addr, ask func(to, from netip.Addr) (Route, error)) []Way {
 	ways := Ways(Samples6, func(to netip.Addr) (Route, error) { return ask(to, netip.Addr{}) })
 	for _, device := range slices.Sorted(maps.Keys(global)) { // in an order, so that findings do not change by themselves
@@ -146,7 +146,7 @@ func Ways6(global map[string]netip.Addr, ask func(to, from netip.Addr) (Route, e
 	return ways
 }
 
-// Foreign returns the first way that leads elsewhere than to a device, nil where none does.
+// Foreign returns the first way that does not lead to a device, nil if all do.
 func Foreign(ways []Way, device string) *Way {
 	for n := range ways {
 		if d := ways[n].Device; d != "" && d != device {
@@ -165,7 +165,7 @@ func some(ways []Way, device string) bool {
 	return slices.ContainsFunc(ways, func(w Way) bool { return w.Device == device })
 }
 
-// Link is what the judgements know of the tunnel.
+// Link describes the tunnel to be judged.
 type Link struct {
 	Interface string
 	Device    string
@@ -211,7 +211,7 @@ func (l *Link) other(device, cause string) Finding {
 	return finding(false, Other, "by {0}, although the tunnel is up: {1}", l.name(device), cause)
 }
 
-// Cause says why the kernel applies a route that is not the tunnel's.
+// Cause returns the reason why the kernel applies a route other than the tunnel's.
 func (l *Link) Cause(w Way) string {
 	route, metric := "a route to "+w.Dst.String(), strconv.Itoa(w.Metric)
 	if w.Dst.Bits() == 0 {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Limits of repairs: who undoes them as often wants it otherwise.
+// Limits of repairs: a program that undoes them that often does so on purpose.
 const (
 	MaxRepairs   = 3
 	RepairPeriod = time.Minute
@@ -15,11 +15,11 @@ const (
 // counted none.
 type Repairs struct {
 	times []time.Time
-	// Exhausted reports whether the last call of May found that there were too many.
+	// Exhausted reports whether the last call of May found too many repairs.
 	Exhausted bool
 }
 
-// May reports whether there were few enough repairs lately for one more.
+// May reports whether one more repair is allowed now.
 func (r *Repairs) May(now time.Time) bool {
 	r.times = slices.DeleteFunc(r.times, func(t time.Time) bool { return now.Sub(t) >= RepairPeriod })
 	r.Exhausted = len(r.times) >= MaxRepairs

@@ -1,4 +1,4 @@
-// Package status is what a tunnel tells of itself: one type from the session, which fills it, to the bus, which shows it.
+// Package status has the status of a tunnel: one type, which the session fills and the bus shows.
 package status
 
 import (
@@ -14,8 +14,7 @@ import (
 // State is where a tunnel stands in its life, in the words that users see. Package session has the list.
 type State string
 
-// Status is a consistent picture of a tunnel at one moment. It holds no secret. A zero value means that the tunnel has no such
-// thing, or that it is not known.
+// Status is a consistent snapshot of a tunnel. It holds no secret. A zero value means "none" or "unknown".
 type Status struct {
 	Interface string
 	State     State

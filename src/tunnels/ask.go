@@ -61,7 +61,7 @@ func (q Client) Call(ctx context.Context, name, method string) (blobmsg.Fields, 
 	return control.CallLocal(ctx, control.LocalSocket(q.Folder, name), method, nil)
 }
 
-// Answer is what is known of one tunnel: its daemon's status, or where there is none, what netifd and the configuration say.
+// Answer describes one tunnel: its daemon's status, or if it has no daemon, what netifd and the configuration know.
 type Answer struct {
 	Name   string
 	Fields blobmsg.Fields // of a status
@@ -88,7 +88,7 @@ func (q Client) Ask(ctx context.Context, name string) (*Answer, error) {
 	return &Answer{Name: name, Fields: fields}, err
 }
 
-// explain says why a tunnel does not run.
+// explain explains why a tunnel does not run.
 func (q Client) explain(ctx context.Context, name string) netifd.Explanation {
 	if q.Bus == nil {
 		return netifd.Explanation{State: netifd.StateUnknown, Text: "No program runs the tunnel " + name + ", and there is no OpenWrt to start it: ubusd does not answer.",
@@ -97,7 +97,7 @@ func (q Client) explain(ctx context.Context, name string) netifd.Explanation {
 	return netifd.Explain(ctx, q.Bus, name)
 }
 
-// explained writes down what is known of a tunnel without a daemon, as far as it can in the words of a status.
+// explained returns the explanation of a tunnel without a daemon, in the fields of a status as far as they fit.
 func explained(name string, e netifd.Explanation) (f blobmsg.Fields) {
 	f.AddText("interface", name)
 	f.AddText("state", e.State)
@@ -173,7 +173,7 @@ func (q Client) Names(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// killSwitch returns the field of a status that tells of a kill switch, for a tunnel whose daemon does not.
+// killSwitch returns the status field of a kill switch for a tunnel without a daemon.
 func (q Client) killSwitch(ctx context.Context, name string) (f blobmsg.Fields) {
 	if q.Bus == nil {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"sstp/src/uci"
 )
 
-// Login is a tunnel that is logged in, or about to be. A server that allows one login of a user ends it when the same
-// user logs in once more.
+// Login is a tunnel that is logged in or logging in. A server that allows one login per user ends it when the same user logs in
+// again.
 type Login struct {
 	name     string // of the interface
 	state    string
@@ -24,8 +24,8 @@ type Login struct {
 	viaProxy bool // address is the proxy's
 }
 
-// Logins returns the tunnels that are logged in with the user name of t at whatever server. A tunnel whose user name
-// cannot be found out counts.
+// Logins returns the tunnels that are logged in with the user name of t at any server. A tunnel whose user name is unknown
+// counts.
 func (q Client) Logins(ctx context.Context, t *config.Tunnel) (list []Login) {
 	if t.Username == "" {
 		return nil
@@ -58,20 +58,20 @@ func (q Client) Logins(ctx context.Context, t *config.Tunnel) (list []Login) {
 	return list
 }
 
-// holdsLogin reports whether a tunnel in that state is logged in or logs in just now.
+// holdsLogin reports whether a tunnel in that state is logged in or logging in.
 func holdsLogin(state string) bool { return state == "auth" || state == "network" || state == "up" }
 
-// sameUser compares user names as servers do: without a domain in front, and in whatever case.
+// sameUser compares user names as servers do: without the domain, ignoring case.
 func sameUser(a, b string) bool { return strings.EqualFold(bareUser(a), bareUser(b)) }
 
 func bareUser(name string) string { return name[strings.LastIndexByte(name, '\\')+1:] }
 
-// at reports whether the tunnel is logged in at the server that a connection has reached.
+// at reports whether the tunnel is logged in at the server of a connection.
 func (l Login) at(server config.Server, info transport.Info) bool {
 	return l.server == server.String() || info.Proxy == "" && !l.viaProxy && l.address.IsValid() && l.address == info.Server
 }
 
-// Guard keeps a probe from logging in where that may end the call of a running tunnel.
+// Guard keeps a probe from logging in if that may end the call of a running tunnel.
 type Guard struct {
 	Running []Login
 	Server  config.Server
@@ -89,7 +89,7 @@ func (g *Guard) MayLogIn(info transport.Info) bool {
 	return true
 }
 
-// Fields returns what the plugin's answer tells of the tunnel.
+// Fields returns the tunnel as the plugin's answer shows it.
 func (l Login) Fields() (f blobmsg.Fields) {
 	f.AddText("interface", l.name)
 	f.AddText("state", l.state)

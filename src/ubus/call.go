@@ -11,9 +11,9 @@ import (
 // maxListed limits what one lookup may find.
 const maxListed = 1 << 12
 
-// Call invokes a method and returns its reply, nil where it gave none and the last one where it gave several. Every call
-// ends: with ctx, or after 10 s where that has no deadline. Without a connection it waits for one. The object's id is
-// looked up once; a provider that has come back with another id is found again. The error is a *CallError.
+// Call invokes a method and returns its reply: nil if there is none, the last one if there are several. A call ends with ctx,
+// or after 10 s if ctx has no deadline. Without a connection it waits for one. The client caches the object's id, and looks it up
+// again when the object has come back with another one. The error is a *CallError.
 func (c *Client) Call(ctx context.Context, object, method string, args blobmsg.Fields) (blobmsg.Fields, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -87,8 +87,8 @@ func (k *conn) lookUp(ctx context.Context, path string) (id uint32, err error) {
 	return id, err
 }
 
-// List returns the objects whose path is pattern, or begins with it where it ends in *; all where it is empty. To find none
-// is no error.
+// List returns the objects whose path is pattern, or begins with it if pattern ends in *, or all if it is empty. Finding none is
+// no error.
 func (c *Client) List(ctx context.Context, pattern string) ([]ObjectInfo, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -126,7 +126,7 @@ func (c *Client) list(ctx context.Context, pattern string) (infos []ObjectInfo, 
 	return infos, nil
 }
 
-// Send sends an event to all who listen for it, except ourselves. Names that begin with "ubus." are ubusd's own.
+// Send sends an event to all listeners except ourselves. Names that begin with "ubus." are reserved for ubusd.
 func (c *Client) Send(ctx context.Context, event string, data blobmsg.Fields) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -140,8 +140,8 @@ func (c *Client) Send(ctx context.Context, event string, data blobmsg.Fields) er
 	return nil
 }
 
-// Notify tells the subscribers of our object with that path, if it is registered and has any. It does not wait: for the
-// subscribers, who are not asked for an answer, nor for room towards ubusd.
+// Notify notifies the subscribers of our object with that path. It does not block: it asks the subscribers for no answer, and
+// fails if there is no room for the message.
 func (c *Client) Notify(path, kind string, data blobmsg.Fields) error {
 	if err := c.notify(path, kind, data); err != nil {
 		return &CallError{path, "notify " + kind, err}
@@ -176,17 +176,17 @@ func (c *Client) notify(path, kind string, data blobmsg.Fields) error {
 	return nil
 }
 
-// request is a question of ours that waits for its status. The functions may be nil. The reader calls them in the order in
-// which ubusd sent its messages, with conn.mu held, and never after the asker has given up.
+// request is a request of ours that waits for its status. Its functions may be nil. The reader calls them in the order of ubusd's
+// messages, with conn.mu held, and never after the caller has given up.
 type request struct {
 	peer     uint32              // the header's: the object's id in a call, 0 otherwise
 	data     func(a *Attributes) // a DATA message has come
 	accepted func()              // STATUS 0 has come
 
-	over    chan struct{} // closed with the answer
-	ended   bool          // the rest is the answer
+	done    chan struct{} // closed with the answer
+	ended   bool          // the fields below are the answer
 	status  Status
-	byOwner bool // the object's owner gave the status; otherwise ubusd did
+	byOwner bool // the status is from the object's owner, not from ubusd
 }
 
 // ask sends a request and waits for its end. The error is a Status other than 0, that of ctx, or a *LostError.
@@ -202,13 +202,13 @@ func (k *conn) ask(ctx context.Context, typ MessageType, body []byte, r *request
 		k.mu.Unlock()
 		return StatusNoMemory
 	}
-	r.over = make(chan struct{})
+	r.done = make(chan struct{})
 	k.pending[seq] = r
 	k.post(typ, seq, r.peer, body)
 	k.mu.Unlock()
 
 	select {
-	case <-r.over:
+	case <-r.done:
 	case <-ctx.Done():
 	case <-k.ctx.Done():
 	}
@@ -227,7 +227,7 @@ func (k *conn) ask(ctx context.Context, typ MessageType, body []byte, r *request
 	return ctx.Err()
 }
 
-// freeSeq returns the next number with which no request waits. The caller holds k.mu.
+// freeSeq returns the next number that no pending request uses. The caller holds k.mu.
 func (k *conn) freeSeq() (seq uint16, ok bool) {
 	for range 1 << 16 {
 		k.lastSeq++
@@ -238,8 +238,8 @@ func (k *conn) freeSeq() (seq uint16, ok bool) {
 	return 0, false
 }
 
-// answered hands a message to the request that it belongs to, by number and peer: the answer to a request that was given
-// up may come while its number already serves another.
+// answered passes a message to its request, which it finds by number and peer: the late answer to an abandoned request may
+// carry a number that is already in use again.
 func (k *conn) answered(m Message, a *Attributes) {
 	r := k.pending[m.Seq]
 	if r == nil || r.peer != m.Peer {
@@ -259,11 +259,11 @@ func (k *conn) answered(m Message, a *Attributes) {
 	if r.status == StatusOK && r.accepted != nil {
 		r.accepted()
 	}
-	close(r.over)
+	close(r.done)
 }
 
-// askUbusd asks what ubusd answers by itself. A ubusd that does not do so in time is none: with it, what it has registered
-// for us and what not would remain unknown.
+// askUbusd makes a request that ubusd itself answers. If ubusd does not answer in time, the connection ends, because it would be
+// unknown what ubusd has registered.
 func (k *conn) askUbusd(typ MessageType, body []byte, r *request) error {
 	ctx, cancel := context.WithTimeout(k.ctx, callTimeout)
 	defer cancel()

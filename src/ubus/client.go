@@ -17,8 +17,8 @@ import (
 // maxHandlers limits the calls of our methods that are served at a time. A caller beyond it gets StatusNoMemory.
 const maxHandlers = 16
 
-// Client is a participant of the bus. All its methods may be called at any time and from everywhere, unless they say
-// otherwise. What it shall publish, hear and be subscribed to is kept, and told to each ubusd that it is connected to.
+// Client is a participant of the bus. Its methods are safe for concurrent use unless they say otherwise. It keeps what it
+// publishes, listens to and subscribes to, and registers it with each ubusd that it connects to.
 type Client struct {
 	opt     Options
 	pause   time.Duration  // the first of the growing ones
@@ -47,9 +47,9 @@ func New(o Options) *Client {
 	}
 }
 
-// Run keeps the client connected until ctx ends: it connects, registers everything, and does so again after each loss,
-// with pauses from 1 to 30 s. It returns the reason why ctx ended, once all handlers and callbacks have returned, and may be
-// called once.
+// Run keeps the client connected until ctx ends: it connects, registers everything, and does so again after each loss, with
+// pauses from 1 to 30 s. It returns the cause of ctx's end once all handlers and callbacks have returned. It may be called
+// once.
 func (c *Client) Run(ctx context.Context) error {
 	defer c.end()
 	pause, told := time.Duration(0), false
@@ -80,13 +80,13 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 }
 
-// nextPause returns the pause that follows another one.
+// nextPause returns the pause after the pause last.
 func (c *Client) nextPause(last time.Duration) time.Duration {
 	return min(max(2*last, c.pause), maxPause)
 }
 
-// Dial connects once, for a program that asks a few things and ends: without ubusd it fails at once with a *LostError, and
-// a connection that is lost is not made again. Close ends the client.
+// Dial connects once, for a program that makes a few calls and ends. It fails at once with a *LostError if ubusd does not
+// answer, and a lost connection stays lost. Close ends the client.
 func Dial(ctx context.Context, o Options) (*Client, error) {
 	c := New(o)
 	k, err := c.open(ctx)
@@ -104,7 +104,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends a client of Dial, and waits for its handlers and callbacks.
+// Close ends a client made by Dial, and waits for its handlers and callbacks.
 func (c *Client) Close() {
 	c.finish()
 	c.serving.Wait()
@@ -132,7 +132,7 @@ func (c *Client) use(k *conn) {
 	c.announce()
 }
 
-// without notes why there is no connection.
+// without records why there is no connection.
 func (c *Client) without(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -140,7 +140,7 @@ func (c *Client) without(err error) {
 	c.announce()
 }
 
-// end makes all calls fail from now on, and waits for what still runs.
+// end makes all calls fail from now on, and waits for handlers and callbacks.
 func (c *Client) end() {
 	c.mu.Lock()
 	c.ended = true
@@ -155,7 +155,7 @@ func (c *Client) announce() {
 	c.changed = make(chan struct{})
 }
 
-// Connected says whether there is a connection to ubusd.
+// Connected reports whether there is a connection to ubusd.
 func (c *Client) Connected() bool { return c.current() != nil }
 
 func (c *Client) current() *conn {
@@ -184,19 +184,19 @@ func (c *Client) connection(ctx context.Context) (*conn, error) {
 	}
 }
 
-// Publish registers an object as soon as there is a connection, and after each new one. Where ubusd refuses it, because the
-// path is taken or not for us, it is tried again, with pauses from 1 to 30 s. An object with the same path is replaced.
+// Publish registers an object as soon as there is a connection, and with each new connection. If ubusd refuses it, because the
+// path is taken or forbidden, the client tries again, with pauses from 1 to 30 s. An object with the same path is replaced.
 func (c *Client) Publish(o *Object) {
 	c.withdraw(publishing, o.Path)
 	c.add(&endpoint{kind: publishing, name: o.Path, object: o})
 }
 
-// Withdraw takes back what Publish registered.
+// Withdraw removes an object that Publish registered.
 func (c *Client) Withdraw(path string) { c.withdraw(publishing, path) }
 
-// Listen calls f for each event whose name is pattern, or begins with it where it ends in *. The events of one Listen are
-// handed over one at a time, in order; if f falls far behind, events are lost. After a loss of the connection others may
-// have been missed: Options.Connected is the place to ask anew.
+// Listen calls f for each event whose name is pattern, or begins with it if pattern ends in *. f gets the events one at a time,
+// in order; if it falls far behind, events are lost. Events are also missed while there is no connection: query the state again
+// in Options.Connected.
 func (c *Client) Listen(pattern string, f func(event string, data blobmsg.Fields)) {
 	c.add(&endpoint{kind: listening, name: pattern, hear: f})
 }
@@ -204,8 +204,8 @@ func (c *Client) Listen(pattern string, f func(event string, data blobmsg.Fields
 // Unlisten ends what Listen began for the pattern.
 func (c *Client) Unlisten(pattern string) { c.withdraw(listening, pattern) }
 
-// Subscribe calls f for each notification of the object with that path, which need not exist yet and may go and come
-// back, but must not be ours: ubusd does not allow that. The notifications of one Subscribe are handed over like the events of one Listen.
+// Subscribe calls f for each notification of the object with that path. The object need not exist yet and may go and come
+// back, but ubusd does not allow it to be one of our own. f gets notifications as it would get the events of Listen.
 func (c *Client) Subscribe(path string, f func(kind string, data blobmsg.Fields)) {
 	c.mu.Lock()
 	watched := slices.ContainsFunc(c.endpoints, func(e *endpoint) bool { return e.kind == watching })
@@ -233,17 +233,17 @@ const (
 	maxPause     = 30 * time.Second
 )
 
-// Options say how to reach ubusd and whom to tell. All may be left empty.
+// Options say how to reach ubusd, and what to call. All may be left empty.
 type Options struct {
 	Socket string                                      // empty: where ubusd listens on OpenWrt
 	Dial   func(ctx context.Context) (net.Conn, error) // in place of Socket
 
-	// Connected is called after each connection, once it has been tried to register everything. It may make calls.
+	// Connected is called for each connection after the first attempt to register everything. It may make calls.
 	Connected func()
-	// Lost is called when a connection ends, and when the first attempt fails; not for each attempt after it.
+	// Lost is called when a connection ends, and when the first attempt to connect fails, but not for each later attempt.
 	Lost func(err error)
-	// Log takes a line about what went wrong without anybody waiting for it. It is called from several goroutines, and must
-	// neither wait nor call the client.
+	// Log takes a line about an error that no caller waits for. It is called from several goroutines, and must neither block nor
+	// call the client.
 	Log func(line string)
 }
 
@@ -265,7 +265,7 @@ func (o *Options) dial(ctx context.Context) (net.Conn, error) {
 	return conn, err
 }
 
-// bounded gives ctx a deadline if it has none.
+// bounded returns ctx with a deadline, the default one if it has none.
 func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, has := ctx.Deadline(); has {
 		return ctx, func() {}

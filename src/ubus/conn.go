@@ -11,12 +11,12 @@ import (
 
 // Limits on what waits to be written, in bytes.
 const (
-	waitBacklog = 256 << 10      // beyond it, whoever can wait does
-	deadBacklog = 2 * MaxMessage // beyond it, which only answers that cannot wait do reach, ubusd is taken for dead
+	waitBacklog = 256 << 10      // beyond it, senders that can wait do
+	deadBacklog = 2 * MaxMessage // beyond it ubusd is considered dead; only answers that cannot wait get this far
 )
 
-// conn is one conversation with ubusd, from its hello to its end. Everything that ubusd knows of us hangs on it: our ids,
-// our objects, the ids of others. One goroutine reads and never waits for anything else; one writes.
+// conn is one connection to ubusd, from its hello to its end. All ids and registered objects belong to it. One goroutine reads
+// and never waits for anything else; another one writes.
 type conn struct {
 	client *Client
 	net    net.Conn
@@ -75,7 +75,7 @@ func (c *Client) open(ctx context.Context) (*conn, error) {
 	return k, nil
 }
 
-// fail ends the conversation; the first reason counts. It may be called from anywhere, without k.mu.
+// fail ends the connection; the first error counts. The caller must not hold k.mu.
 func (k *conn) fail(err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -90,14 +90,14 @@ func (k *conn) failLocked(err error) {
 	}
 }
 
-// cause returns why the conversation is over.
+// cause returns why the connection ended.
 func (k *conn) cause() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return &LostError{k.err}
 }
 
-// readAll hands each message to whom it concerns.
+// readAll reads and dispatches messages until the connection ends.
 func (k *conn) readAll() {
 	for {
 		m, err := k.in.Next()
@@ -112,7 +112,7 @@ func (k *conn) readAll() {
 	}
 }
 
-// receive must not wait: ubusd drops what a client does not read.
+// receive must not block: ubusd drops messages that a client does not read.
 func (k *conn) receive(m Message) {
 	a := ParseAttributes(m.Body)
 	k.mu.Lock()
@@ -160,10 +160,10 @@ func (k *conn) writeAll() {
 	}
 }
 
-// backlog is what ubusd has not yet taken. The caller holds k.mu.
+// backlog returns the number of bytes that ubusd has not taken yet. The caller holds k.mu.
 func (k *conn) backlog() int { return k.writing + len(k.out) }
 
-// post queues a message without waiting. The caller holds k.mu.
+// post queues a message without blocking. The caller holds k.mu.
 func (k *conn) post(typ MessageType, seq uint16, peer uint32, body []byte) {
 	k.out = AppendMessage(k.out, Message{Type: typ, Seq: seq, Peer: peer, Body: body})
 	if k.backlog() > deadBacklog {
@@ -175,7 +175,7 @@ func (k *conn) post(typ MessageType, seq uint16, peer uint32, body []byte) {
 	}
 }
 
-// waitForRoom waits until ubusd has taken most of what waits. It returns with k.mu held if the error is nil.
+// waitForRoom waits until the backlog is small. It returns with k.mu held if the error is nil.
 func (k *conn) waitForRoom(ctx context.Context) error {
 	for {
 		k.mu.Lock()
@@ -194,20 +194,20 @@ func (k *conn) waitForRoom(ctx context.Context) error {
 	}
 }
 
-// Limits of an inbox; what comes beyond them is lost.
+// Limits of an inbox; messages beyond them are lost.
 const (
 	maxInbox      = 256
 	maxInboxBytes = MaxMessage
 )
 
-// delivery is an event or a notification; without a name, the news whether an object of ours has subscribers.
+// delivery is an event or a notification. Without a name it reports whether an object of ours has subscribers.
 type delivery struct {
 	name   string
 	data   []byte
 	active bool
 }
 
-// inbox keeps the order of what an endpoint hears. While it is not empty, one goroutine hands it over.
+// inbox keeps an endpoint's deliveries in order. While it is not empty, one goroutine delivers them.
 type inbox struct {
 	mu    sync.Mutex
 	queue []delivery
@@ -216,7 +216,7 @@ type inbox struct {
 	lossy bool // something was lost since the inbox was empty
 }
 
-// put adds a delivery, without waiting.
+// put adds a delivery. It does not block.
 func (in *inbox) put(c *Client, e *endpoint, d delivery) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -251,7 +251,7 @@ func (in *inbox) handOver(c *Client, e *endpoint) {
 	}
 }
 
-// deliver tells those who wanted to hear it.
+// deliver calls the endpoint's function.
 func (e *endpoint) deliver(c *Client, d delivery) {
 	if e.withdrawn.Load() {
 		return

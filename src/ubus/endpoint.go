@@ -8,18 +8,18 @@ import (
 	"sstp/src/blobmsg"
 )
 
-// endpointKind is what an object of ours at ubusd is for.
+// endpointKind is the purpose of one of our objects at ubusd.
 type endpointKind uint8
 
 const (
 	publishing  endpointKind = iota // it has a path and methods
 	listening                       // it gets events
-	watching                        // it gets the event that an object has come, for those subscribing
+	watching                        // it gets the events of new objects, for those subscribing
 	subscribing                     // it gets another object's notifications
 )
 
-// endpoint is what the client wants ubusd to know. Each is an object at ubusd, so that the object's id tells to whom a
-// message is; only a published one has a path.
+// endpoint is something that the client wants registered. Each is an object at ubusd, so that the object's id identifies the
+// recipient of a message. Only a published one has a path.
 type endpoint struct {
 	kind      endpointKind
 	name      string // path or pattern
@@ -27,10 +27,10 @@ type endpoint struct {
 	hear      func(name string, data blobmsg.Fields)
 	inbox     inbox
 	withdrawn atomic.Bool
-	complaint string // what went wrong last; of the goroutine that registers
+	complaint string // the last error that was logged; owned by the goroutine that registers
 }
 
-// binding is what ubusd knows of an endpoint, on one connection.
+// binding is an endpoint's registration on one connection.
 type binding struct {
 	id     uint32 // of its object; 0: none
 	target uint32 // of the object to which it is subscribed; 0: not subscribed
@@ -44,7 +44,7 @@ func (c *Client) add(e *endpoint) {
 	c.reconsider()
 }
 
-// withdraw marks endpoints; they stay in the list until ubusd has forgotten them too.
+// withdraw marks endpoints. They stay in the list until ubusd has removed them too.
 func (c *Client) withdraw(kind endpointKind, name string) {
 	c.mu.Lock()
 	for _, e := range c.endpoints {
@@ -56,7 +56,7 @@ func (c *Client) withdraw(kind endpointKind, name string) {
 	c.reconsider()
 }
 
-// reconsider makes the connection compare what is registered with what shall be. It never waits.
+// reconsider makes the connection compare what is registered with what should be. It never blocks.
 func (c *Client) reconsider() {
 	select {
 	case c.kick <- struct{}{}:
@@ -76,7 +76,7 @@ func (c *Client) forget(e *endpoint) {
 	c.endpoints = slices.DeleteFunc(c.endpoints, func(other *endpoint) bool { return other == e })
 }
 
-// objectAdded hears of new objects: perhaps one for which a subscription waits.
+// objectAdded handles the event of a new object: a subscription may be waiting for it.
 func (c *Client) objectAdded(_ string, data blobmsg.Fields) {
 	path := data.Text("path")
 	for _, e := range c.wanted() {
@@ -93,7 +93,7 @@ func (c *Client) log(line string) {
 	}
 }
 
-// keepRegistered makes ubusd know what the client wants it to, until the connection ends.
+// keepRegistered keeps all endpoints registered until the connection ends.
 func (k *conn) keepRegistered() {
 	pause := time.Duration(0)
 	for first := true; ; first = false {
@@ -119,7 +119,7 @@ func (k *conn) keepRegistered() {
 	}
 }
 
-// registerAll does what is left to do, and says whether that is everything.
+// registerAll registers what is not registered yet. It reports whether everything is registered now.
 func (k *conn) registerAll() bool {
 	complete := true
 	for _, e := range k.client.wanted() {
@@ -135,7 +135,7 @@ func (k *conn) registerAll() bool {
 	return complete
 }
 
-// complain logs what went wrong with an endpoint, once. That an object to subscribe to is not there is nothing wrong.
+// complain logs an endpoint's error once. A missing object to subscribe to is no error.
 func (k *conn) complain(e *endpoint, err error) {
 	text := ""
 	if err != nil && !(e.kind == subscribing && err == StatusNotFound) {
@@ -147,7 +147,7 @@ func (k *conn) complain(e *endpoint, err error) {
 	e.complaint = text
 }
 
-// String says what was to be done with the endpoint's name.
+// String returns the verb that goes before the endpoint's name.
 func (kind endpointKind) String() string {
 	return [...]string{"publish", "listen to", "listen to", "subscribe to"}[kind]
 }
@@ -183,7 +183,7 @@ func (k *conn) binding(e *endpoint) binding {
 	return k.bindings[e]
 }
 
-// addObject registers the endpoint's object. The reader notes its id, so that a call that comes right behind finds it.
+// addObject registers the endpoint's object. The reader records its id, so that a call right behind the answer finds it.
 func (k *conn) addObject(e *endpoint) error {
 	var body []byte
 	if e.kind == publishing {
@@ -203,7 +203,7 @@ func (k *conn) addObject(e *endpoint) error {
 	return err
 }
 
-// remove takes the endpoint's object back. Whatever ubusd says, nothing is for it any more.
+// remove removes the endpoint's object. Whatever ubusd answers, messages for it are ignored from now on.
 func (k *conn) remove(e *endpoint, id uint32) {
 	k.askUbusd(MessageRemoveObject, AppendNumber(nil, AttrObject, id), &request{})
 	k.mu.Lock()
@@ -222,8 +222,8 @@ func (k *conn) registerPattern(e *endpoint, id uint32) error {
 	}})
 }
 
-// subscribe finds the object and asks for its notifications. The reader notes the success, so that the news that the
-// object has gone, right behind it, is not lost.
+// subscribe looks up the object and asks for its notifications. The reader records the success, so that a message right behind
+// it that the object has gone is not lost.
 func (k *conn) subscribe(e *endpoint, id uint32) error {
 	var target uint32
 	found := false
@@ -245,7 +245,7 @@ func (k *conn) subscribe(e *endpoint, id uint32) error {
 	}})
 }
 
-// targetGone hears that an object to which we were subscribed has gone.
+// targetGone handles the news that an object to which we were subscribed has gone.
 func (k *conn) targetGone(a *Attributes) {
 	e := k.own[a.Object]
 	if b := k.bindings[e]; e != nil && e.kind == subscribing && b.target == a.Target {

@@ -65,8 +65,8 @@ func AppendMessage(dst []byte, m Message) []byte {
 	return append(dst, m.Body...)
 }
 
-// CutMessage finds the first message in b and returns the number of bytes that it takes; the body aliases b. With 0 bytes
-// and no error, more bytes are needed. The length is taken as claimed, without padding, as ubusd does.
+// CutMessage returns the first message in b and its length in bytes; the body aliases b. A length of 0 without an error means
+// that more bytes are needed. The claimed length counts without padding, as it does for ubusd.
 func CutMessage(b []byte) (m Message, n int, err error) {
 	if len(b) < messageHeaderLen+blobmsg.HeaderLen {
 		return Message{}, 0, nil
@@ -127,12 +127,11 @@ type Attributes struct {
 	User, Group string
 }
 
-// Has says whether the message carries the attribute, with a payload of the right form.
+// Has reports whether the message carries the attribute, with a payload of the right form.
 func (a *Attributes) Has(id AttrID) bool { return a.present&(1<<id) != 0 }
 
-// ParseAttributes reads the body of a message as ubusd and libubus do: an attribute that is unknown, or whose payload has
-// not the form that its id demands, is as good as missing, and a length that does not fit ends the message. The byte
-// slices alias body.
+// ParseAttributes reads the body of a message as ubusd and libubus do: it ignores an attribute that is unknown or whose payload
+// does not have the form that its id demands, and a length that does not fit ends the message. The byte slices alias body.
 func ParseAttributes(body []byte) (a Attributes) {
 	for {
 		at, rest, err := blobmsg.CutAttr(body)
@@ -146,7 +145,7 @@ func ParseAttributes(body []byte) (a Attributes) {
 	}
 }
 
-// set stores one attribute and says whether its payload is sound.
+// set stores one attribute and reports whether its payload is valid.
 func (a *Attributes) set(id AttrID, payload []byte) (ok bool) {
 	switch id {
 	case AttrStatus:

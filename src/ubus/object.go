@@ -12,15 +12,14 @@ import (
 type Object struct {
 	Path        string
 	Methods     []Method
-	Subscribers func(active bool) // may be nil: somebody subscribes to the object now, or nobody does any more
+	Subscribers func(active bool) // reports whether the object has subscribers now; may be nil
 }
 
-// Method is a method of an object. Handler runs in a goroutine of its own, and answers when it returns; its ctx ends with
-// the connection. Fields that are nil are no reply data. An error that is, or wraps, a Status is answered with it; another
-// one is logged and answered with StatusUnknownError. Args must describe all arguments of which the handler wants to know
-// the type: ubusd checks nothing, so a call with one of another type is answered with StatusInvalidArgument before it
-// reaches the handler. All integers are one type in this. Arguments that are missing, null, or not listed are the
-// handler's business.
+// Method is a method of an object. Handler runs in a goroutine of its own, and its results are the answer; its ctx ends with
+// the connection. Nil fields mean no reply data. An error that is or wraps a Status is answered with that Status; any other
+// is logged and answered with StatusUnknownError. Args must list all arguments whose type the handler relies on: ubusd checks
+// nothing, so a call with an argument of another type is answered with StatusInvalidArgument before it reaches the handler.
+// All integers count as one type. The handler must check for arguments that are missing, null, or not listed.
 type Method struct {
 	Name    string
 	Args    []Arg
@@ -56,7 +55,7 @@ func (o *Object) method(name string) *Method {
 	return nil
 }
 
-// accepts says whether the arguments have the types that the method declares.
+// accepts reports whether the arguments have the types that the method declares.
 func (m *Method) accepts(args blobmsg.Fields) bool {
 	for _, a := range m.Args {
 		if v, given := args.Get(a.Name); given && !a.Type.Accepts(v.Type()) {
@@ -66,7 +65,7 @@ func (m *Method) accepts(args blobmsg.Fields) bool {
 	return true
 }
 
-// signature is what ADD_OBJECT tells of the methods: a table for each, with the number of each argument's type.
+// signature returns the methods as ADD_OBJECT carries them: a table for each, with the number of each argument's type.
 func signature(methods []Method) blobmsg.Fields {
 	var t blobmsg.Fields
 	for _, m := range methods {
@@ -97,7 +96,7 @@ func ParseSignature(b []byte) ([]Method, error) {
 	return methods, nil
 }
 
-// published returns the id of our object with that path, 0 where ubusd has none. The caller holds k.mu.
+// published returns the id of our object with that path, 0 if ubusd has none. The caller holds k.mu.
 func (k *conn) published(path string) uint32 {
 	for id, e := range k.own {
 		if e.kind == publishing && e.name == path && !e.withdrawn.Load() {
@@ -107,7 +106,7 @@ func (k *conn) published(path string) uint32 {
 	return 0
 }
 
-// invoked sorts what ubusd delivers to our objects.
+// invoked handles a call, event or notification that ubusd delivers to one of our objects.
 func (k *conn) invoked(m Message, a *Attributes) {
 	if !a.Has(AttrObject) {
 		return
@@ -125,17 +124,17 @@ func (k *conn) invoked(m Message, a *Attributes) {
 	}
 }
 
-// subscribersChanged hears that an object of ours has subscribers now, or none any more.
+// subscribersChanged handles the news that an object of ours has got its first subscriber or lost its last.
 func (k *conn) subscribersChanged(a *Attributes) {
 	if e := k.own[a.Object]; e != nil && e.kind == publishing && e.object.Subscribers != nil && a.Has(AttrActive) {
 		e.inbox.put(k.client, e, delivery{active: a.Active})
 	}
 }
 
-// caller is where the answer to a call goes: different callers may use the same number.
+// caller identifies a call to be answered. Different callers may use the same number.
 type caller struct {
 	seq     uint16
-	peer    uint32 // 0: an event, which nobody waits for
+	peer    uint32 // 0: an event, which has no answer
 	object  uint32 // ours
 	noReply bool
 }
@@ -197,7 +196,7 @@ func (k *conn) handle(method *Method, r *Request, data []byte) (reply []byte, st
 	return AppendTable(nil, AttrData, fields), StatusOK
 }
 
-// statusOf returns the status that tells a caller of err.
+// statusOf returns the status with which err is answered.
 func statusOf(err error) Status {
 	var status Status
 	switch {

@@ -12,22 +12,22 @@ const (
 	readerKeepLen   = 64 << 10
 )
 
-// Reader takes messages from a connection. A claimed length costs no memory before the bytes arrive.
+// Reader reads messages from a connection. It allocates no memory for a claimed length before the bytes arrive.
 type Reader struct {
 	conn       net.Conn
 	patience   time.Duration
 	buf        []byte
-	start, end int  // what has been read and not yet been handed out
+	start, end int  // bounds of the bytes that have been read and not returned yet
 	waiting    bool // for the rest of a message, with a deadline
 }
 
-// NewReader returns a reader of conn. The rest of a message must follow its beginning within patience, if that is not 0.
+// NewReader returns a reader of conn. The rest of a message must follow its beginning within patience; 0 means no limit.
 func NewReader(conn net.Conn, patience time.Duration) *Reader {
 	return &Reader{conn: conn, patience: patience}
 }
 
-// Next waits for a message. Its body is valid until the next call. It returns io.EOF where the connection ends between
-// two messages.
+// Next waits for a message, whose body is valid until the next call. It returns io.EOF if the connection ends between two
+// messages.
 func (r *Reader) Next() (Message, error) {
 	for {
 		m, n, err := CutMessage(r.buf[r.start:r.end])
@@ -61,7 +61,7 @@ func (r *Reader) fill() error {
 	return err
 }
 
-// makeRoom makes room behind end, and gives back what a long message needed.
+// makeRoom makes room behind end, and releases the buffer of a long message.
 func (r *Reader) makeRoom() {
 	held := r.buf[r.start:r.end]
 	switch {
@@ -78,7 +78,7 @@ func (r *Reader) makeRoom() {
 	r.start, r.end = 0, copy(r.buf, held)
 }
 
-// expect sets the deadline for the rest of a message, or takes it away.
+// expect sets the deadline for the rest of a message, or removes it.
 func (r *Reader) expect(rest bool) error {
 	if r.patience == 0 || r.waiting == rest {
 		return nil

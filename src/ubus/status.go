@@ -53,11 +53,11 @@ func (s Status) Error() string {
 	return words + " (ubus status " + strconv.FormatUint(uint64(s), 10) + ")"
 }
 
-// CallError is a request that failed. errors.Is finds in it the Status with which ubusd or the object's owner answered,
-// context.DeadlineExceeded where no answer came in time, or StatusConnectionFailed where there is no connection.
+// CallError is a failed request. errors.Is finds in it the Status with which ubusd or the object's owner answered,
+// context.DeadlineExceeded if no answer came in time, or StatusConnectionFailed if there is no connection.
 type CallError struct {
 	Object string // path of the object, pattern or event
-	Method string // method of the object, or what else was asked: "lookup", "send"
+	Method string // method of the object, or another request: "lookup", "send"
 	Err    error
 }
 
@@ -76,7 +76,7 @@ func (e *CallError) Error() string {
 // Unwrap returns the cause.
 func (e *CallError) Unwrap() error { return e.Err }
 
-// LostError is a connection to ubusd that could not be made or that ended. For errors.Is it is StatusConnectionFailed.
+// LostError is the end of a connection to ubusd, or a failed attempt to connect. It matches StatusConnectionFailed.
 type LostError struct {
 	Err error
 }

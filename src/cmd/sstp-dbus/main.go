@@ -62,7 +62,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// serve runs until ctx ends or the bus is lost, after which a supervisor starts the program anew.
+// serve runs until ctx ends or the bus is lost. A supervisor restarts the program then.
 func serve(ctx context.Context, address string, o ubus.Options, folder string, stderr io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

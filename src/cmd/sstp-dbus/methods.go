@@ -38,7 +38,7 @@ func (m tunnelMethods) Reconnect() *dbus.Error {
 	return failure(err)
 }
 
-// Status returns everything that the tunnel tells of itself, as ubus has it.
+// Status returns the tunnel's whole status, as ubus has it.
 func (m tunnelMethods) Status() (map[string]dbus.Variant, *dbus.Error) {
 	ctx, cancel := context.WithTimeout(m.b.conn.Context(), callTimeout)
 	defer cancel()

@@ -12,7 +12,7 @@ import (
 
 // source is where tunnels are found.
 type source interface {
-	// watch tells of the tunnels that are there, that come, change and go, until ctx ends.
+	// watch reports the tunnels that exist, and those that come, change and go, until ctx ends.
 	watch(ctx context.Context, news func(change))
 	call(ctx context.Context, tunnel, method string) (blobmsg.Fields, error)
 }

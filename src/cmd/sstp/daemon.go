@@ -72,7 +72,7 @@ func daemon(args []string, stderr *os.File) int {
 	return d.run(ctx)
 }
 
-// daemonRun is what one run of the daemon consists of.
+// daemonRun is one run of the daemon.
 type daemonRun struct {
 	name     string
 	log      *logs.Syslog
@@ -145,8 +145,8 @@ func (d *daemonRun) run(ctx context.Context) int {
 	return exitOK
 }
 
-// waitForOptions shows what is wrong with the options, and waits for netifd to end us because they have changed. An end
-// of our own would be followed by a new start at once, or by none at all, whatever becomes of the options.
+// waitForOptions shows what is wrong with the options, and waits until netifd ends this process because they have changed. If
+// the process ended by itself, netifd would start it again at once, or never, whether or not the options change.
 func (d *daemonRun) waitForOptions(ctx context.Context, f *fault.Error) {
 	d.log.Logf(config.LogError, "%s: %s %s", f.Code, f.Message, f.Hint)
 	report, cancel := context.WithTimeout(ctx, reportLimit)
@@ -162,7 +162,7 @@ func (d *daemonRun) waitForOptions(ctx context.Context, f *fault.Error) {
 	<-watching.Done()
 }
 
-// giveUp makes netifd leave the interface down. Why, the tunnel has told.
+// giveUp makes netifd leave the interface down. The tunnel has reported why.
 func (d *daemonRun) giveUp(ctx context.Context) {
 	report, cancel := context.WithTimeout(ctx, reportLimit)
 	defer cancel()
@@ -173,7 +173,7 @@ func (d *daemonRun) giveUp(ctx context.Context) {
 	}
 }
 
-// pause keeps netifd, which starts again at once what has ended, from doing so ten times a second.
+// pause keeps netifd, which restarts a program at once, from doing so ten times a second.
 func (d *daemonRun) pause(ctx context.Context) {
 	select {
 	case <-ctx.Done():
@@ -243,7 +243,7 @@ func (d *daemonRun) tunnel(ctx, background context.Context, t *config.Tunnel, wa
 	return s.Run(ctx)
 }
 
-// stateLevel keeps the steps of each call out of a quiet log.
+// stateLevel returns the level at which a state is logged: the steps of each call do not belong in a quiet log.
 func stateLevel(s session.State) config.LogLevel {
 	switch s {
 	case session.Up, session.Waiting, session.Holding, session.Stopping:
@@ -252,7 +252,7 @@ func stateLevel(s session.State) config.LogLevel {
 	return config.LogDebug
 }
 
-// codeOf returns the failure that has to do with the state, "" where none has.
+// codeOf returns the failure that caused the state, "" if none did.
 func codeOf(st session.Status) string {
 	switch st.State {
 	case session.Waiting, session.Holding:

@@ -69,8 +69,8 @@ func parseSwitch(args []string) (c switchCommand, err error) {
 	return c, nil
 }
 
-// killSwitch turns the kill switch of a tunnel on or off, or says what is there of it. The exit code of on and status says
-// whether it is on and nothing is missing.
+// killSwitch turns the kill switch of a tunnel on or off, or shows its status. The exit code of on and status is exitOK if the
+// switch is on and complete.
 func killSwitch(args []string, stdout, stderr io.Writer) int {
 	c, err := parseSwitch(args)
 	if err != nil {
@@ -108,7 +108,7 @@ func killSwitch(args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// printSwitch says for people what is there of a switch.
+// printSwitch prints the status of a switch for people.
 func printSwitch(w io.Writer, st killswitch.Status) {
 	if !st.On {
 		fmt.Fprintf(w, "%s: kill switch off\n", st.Tunnel)

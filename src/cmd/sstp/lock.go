@@ -135,7 +135,7 @@ func (l *lock) release() {
 	l.file.Close()
 }
 
-// isDaemon says whether a process is a daemon of ours for the interface: process numbers are used again, and nobody else
+// isDaemon reports whether a process is a daemon of ours for the interface: process numbers are used again, and nobody else
 // must be killed.
 func isDaemon(pid int, name string) bool {
 	if pid <= 1 || pid == os.Getpid() {

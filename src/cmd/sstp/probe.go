@@ -283,7 +283,7 @@ func hideInput(f *os.File) (restore func(), ok bool) {
 	return func() { unix.IoctlSetTermios(fd, unix.TCSETS, old) }, true
 }
 
-// isTerminal says whether f is one.
+// isTerminal reports whether f is one.
 func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil

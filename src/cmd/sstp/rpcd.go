@@ -129,7 +129,7 @@ func rpcdTunnels(ctx context.Context, bus uci.Bus) (reply blobmsg.Fields) {
 }
 
 // rpcdTrust stores a fingerprint of a server's certificate as cert_pin, by the rights of the caller's session, and commits
-// it, which makes netifd start the tunnel anew.
+// it, which makes netifd restart the tunnel.
 func rpcdTrust(ctx context.Context, bus uci.Bus, request blobmsg.Fields) blobmsg.Fields {
 	name, pin := request.Text("interface"), request.Text("fingerprint")
 	if err := storePin(ctx, bus, name, pin, request); err != nil {
@@ -139,7 +139,7 @@ func rpcdTrust(ctx context.Context, bus uci.Bus, request blobmsg.Fields) blobmsg
 }
 
 func storePin(ctx context.Context, bus uci.Bus, name, pin string, request blobmsg.Fields) error {
-	// The options' own reader says what a pin is.
+	// The reader of the options knows what a pin is.
 	if _, _, err := config.Parse("trust", config.Values{"server": {"localhost"}, "cert_pin": {pin}}); err != nil || pin == "" {
 		return invalid("The fingerprint must be sha256: and 64 hexadecimal digits, or spki-sha256: and the base64 of the key's hash.")
 	}

@@ -31,7 +31,7 @@ func options(ctx context.Context, bus uci.Bus, name string) (config.Values, erro
 	return ucifile.Read("", name)
 }
 
-// busOptions says how to reach ubusd.
+// busOptions returns how to reach ubusd.
 func busOptions() ubus.Options { return ubus.Options{Socket: os.Getenv(socketEnv)} }
 
 // dialTunnels reaches the bus and the sockets of tunnels.
@@ -39,7 +39,7 @@ func dialTunnels(ctx context.Context) tunnels.Client {
 	return tunnels.Dial(ctx, busOptions(), localFolder())
 }
 
-// localFolder is where sstp up makes its sockets.
+// localFolder returns the folder of the sockets of sstp up.
 func localFolder() string {
 	if folder := os.Getenv(folderEnv); folder != "" {
 		return folder

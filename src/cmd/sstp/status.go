@@ -88,7 +88,7 @@ func status(args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// unlessRoot goes behind what may not be so for root: ubusd shows others nothing of what they may not call.
+// unlessRoot returns a reservation for users other than root, to whom ubusd shows only what they may call.
 func unlessRoot() string {
 	if os.Geteuid() == 0 {
 		return ""
@@ -154,7 +154,7 @@ func watch(args []string, stdout *os.File, stderr io.Writer) int {
 	}
 }
 
-// reconnect makes a daemon dial anew.
+// reconnect makes a daemon end its call and dial.
 func reconnect(args []string, stderr io.Writer) int {
 	name, ok := onlyName(args, stderr, "sstp reconnect NAME", true)
 	if !ok {

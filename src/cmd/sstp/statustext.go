@@ -38,7 +38,7 @@ try={hint}`
 // answer is what is known of a tunnel, for people.
 type answer struct{ *tunnels.Answer }
 
-// state returns the tunnel's state for people. A tunnel that is up does not make up for traffic that goes elsewhere.
+// state returns the tunnel's state for people, with a warning if the tunnel is up and traffic bypasses it.
 func (a answer) state() string {
 	state := a.Fields.Text("state")
 	internet := a.Fields.Table("reach").Table("internet")
@@ -51,7 +51,7 @@ func (a answer) state() string {
 	return state + ", but Internet cannot be reached"
 }
 
-// headline says in one line how a tunnel is.
+// headline returns the state of a tunnel in one line.
 func (a answer) headline() string {
 	line := a.Name + ": " + a.state()
 	switch {
@@ -123,7 +123,7 @@ func printRow(w io.Writer, label, value string) {
 	fmt.Fprintf(w, "  %-12s%s\n", label, text.Show(value, logs.MaxLine))
 }
 
-// fieldText writes a field for people, "" where it is not there or nothing worth a word.
+// fieldText returns a field for people, "" if it is missing or not worth showing.
 func fieldText(f blobmsg.Fields, path string, now time.Time) string {
 	v := f.At(path)
 	n, number := v.Num()
@@ -153,7 +153,7 @@ func fieldText(f blobmsg.Fields, path string, now time.Time) string {
 	return strings.Join(v.Texts(), ", ")
 }
 
-// span writes a duration for people: two units of it.
+// span returns a duration for people, in its two largest units.
 func span(d time.Duration) string {
 	s := max(int64((d+time.Second/2)/time.Second), 0)
 	units := "d h min s"
@@ -175,7 +175,7 @@ func span(d time.Duration) string {
 	return text
 }
 
-// printKillSwitch prints what a status tells of the kill switch.
+// printKillSwitch prints the kill switch of a status.
 func (a answer) printKillSwitch(w io.Writer) {
 	st := a.Fields.Table("killswitch")
 	if on, _ := st.Flag("on"); on {

@@ -13,12 +13,12 @@ import (
 	"sstp/src/session"
 )
 
-// tunnel is the daemon's tunnel, as its object on the bus shows it.
+// tunnel is the daemon's tunnel as its object on the bus shows it.
 type tunnel struct {
 	session *session.Session
 	uplink  func() string
 	log     *logs.Syslog
-	closed  *firewall.Watch // looks after the kill switch; nil: nobody does
+	closed  *firewall.Watch // of the kill switch; may be nil
 }
 
 func (t tunnel) Status() session.Status {
@@ -33,7 +33,7 @@ func (t tunnel) Reconnect(reason string) { t.session.Reconnect(reason) }
 
 func (t tunnel) SetLogLevel(level int) { t.log.SetLevel(config.LogLevel(level)) }
 
-// misconfigured stands for a tunnel that cannot be: its options are wrong.
+// misconfigured takes the place of a tunnel whose options are wrong.
 type misconfigured struct {
 	name  string
 	fault *fault.Error
@@ -54,7 +54,7 @@ func (m misconfigured) Reconnect(string) {}
 
 func (m misconfigured) SetLogLevel(int) {}
 
-// local offers the tunnel of sstp up on a socket, as the daemon offers its own on ubus.
+// local serves the tunnel of sstp up on a socket, as the daemon serves its own on ubus.
 type local struct {
 	bus     *control.Local
 	events  *control.Events
@@ -63,7 +63,7 @@ type local struct {
 	end     context.CancelFunc
 }
 
-// offerLocally makes the tunnel's socket. Without one the tunnel works all the same: nil, and a line in the log.
+// offerLocally makes the tunnel's socket. On failure it logs a line and returns nil: the tunnel works without one.
 func offerLocally(folder, name string, log *logs.Terminal) *local {
 	bus, err := control.ListenLocal(control.LocalSocket(folder, name))
 	if err != nil {
@@ -85,7 +85,7 @@ func (l *local) show(s *session.Session, log *logs.Terminal) {
 	}
 }
 
-// state tells a change of state.
+// state reports a change of state.
 func (l *local) state(st session.Status) {
 	if l != nil && st.State != l.last {
 		l.last = st.State
