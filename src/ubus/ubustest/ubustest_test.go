@@ -116,6 +116,7 @@ func TestWhatAClientDoesNotReadIsDropped(t *testing.T) {
 		s := ubustest.New()
 		defer s.Close()
 		c := connect(t, s)
+		synctest.Wait() // nothing of the hello is left to be written
 		for seq := range uint16(6) {
 			c.send(ubus.MessagePing, seq, 0, ubus.AppendNested(nil, ubus.AttrData, make([]byte, 500_000)))
 		}
