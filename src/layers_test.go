@@ -11,7 +11,7 @@ import (
 // rows is the layering: rows 0 and 1 compute (and joiner and status, which stand on row 1), 2 touches the machine, 3 moves bytes
 // and announces, 4 decides, 5 joins the parts, 6 wires the programs, and 7 starts them and looks at them from outside.
 var rows = map[string]int{
-	"fault": 0, "blobmsg": 0, "text": 0, "httphead": 0, "deadline": 0,
+	"phrase": -1, "fault": 0, "blobmsg": 0, "text": 0, "httphead": 0, "deadline": 0,
 	"sstp": 1, "ppp": 1, "auth": 1, "offload": 1, "config": 1, "linetables": 1, "killswitch": 1, "reach": 1,
 	"joiner": 2, "tun": 2, "transport": 2, "ubus": 2, "ucifile": 2, "logs": 2, "status": 2,
 	"datapath": 3, "hostnet": 3, "netifd": 3, "control": 3, "uci": 3,

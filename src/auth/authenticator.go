@@ -137,7 +137,7 @@ func clientRefused(cfg *AuthenticatorConfig, user string) *fault.Error {
 	if cfg.FailCode != 0 {
 		m = `The client "` + text.Show(user, maxText) + `" was refused, as configured.`
 	}
-	return failed(m)
+	return fault.Plain(fault.AuthFailed, fault.StageAuth, m)
 }
 
 // transmission repeats a packet until it is answered.

@@ -106,7 +106,7 @@ func (p *chapPeer) success(id uint8, message []byte) []Action {
 	}
 	switch {
 	case !named && len(p.pending) == 0 && !p.done:
-		return []Action{fail(unproven("declared us logged in without asking for the password"))}
+		return []Action{fail(unproven("The server declared us logged in without asking for the password, so it does not know the password: it may be an attacker."))}
 	case !named:
 		return p.ignore("a Success that answers none of our responses")
 	}

@@ -217,11 +217,11 @@ func (e *eapPeer) success() []Action {
 		if e.done && !e.asked {
 			return e.ignore("one more EAP-Success")
 		}
-		return []Action{fail(unproven("declared us logged in without asking for the password"))}
+		return []Action{fail(unproven("The server declared us logged in without asking for the password, so it does not know the password: it may be an attacker."))}
 	}
 	hlak, ok := e.method.proven()
 	if !ok {
-		return []Action{fail(unproven("declared us logged in (EAP-Success) before it had proven itself"))}
+		return []Action{fail(unproven("The server declared us logged in (EAP-Success) before it had proven itself, so it does not know the password: it may be an attacker."))}
 	}
 	do := []Action{{Kind: Success, Method: e.methodName(), HLAK: hlak}}
 	e.done, e.asked = true, false

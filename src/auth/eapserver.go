@@ -136,7 +136,7 @@ func (e *eapAuthenticator) propose(now time.Time, wanted []byte) []Action {
 		}
 		return e.follow(now, e.method.first(now, e.id+1))
 	}
-	return e.refuse(fault.New(fault.AuthMethodRefused, fault.StageAuth, "The client wants none of the EAP methods offered."))
+	return e.refuse(fault.Plain(fault.AuthMethodRefused, fault.StageAuth, "The client wants none of the EAP methods offered."))
 }
 
 func (e *eapAuthenticator) accept(hlak [32]byte) []Action {
@@ -311,6 +311,6 @@ func (t *tlsServer) response(now time.Time, _ uint8, data []byte) next {
 func (t *tlsServer) close() { t.engine.close() }
 
 func serverTLSFault(err error) *fault.Error {
-	return fault.New(fault.TLSFailed, fault.StageAuth, "EAP-TLS with the client failed: "+safeError{err}.Error()+".").
+	return fault.Plain(fault.TLSFailed, fault.StageAuth, "EAP-TLS with the client failed: "+safeError{err}.Error()+".").
 		Wrap(safeError{err})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sstp/src/fault"
+	"sstp/src/phrase"
 )
 
 // maxStarts is how often a server may begin EAP-TLS in one conversation. SoftEther 5.02 begins again after a failure, with
@@ -121,9 +122,9 @@ func (t *tlsPeer) close() {
 }
 
 const (
-	hintOurCertificate = "Check cert and key: the server must trust the certificate's issuer, the certificate must be valid " +
+	hintOurCertificate phrase.Format = "Check cert and key: the server must trust the certificate's issuer, the certificate must be valid " +
 		"and belong to an account that may log in."
-	hintTheirCA = "The server proves itself in EAP-TLS by a certificate of its own, often of its RADIUS server: put the CA " +
+	hintTheirCA phrase.Format = "The server proves itself in EAP-TLS by a certificate of its own, often of its RADIUS server: put the CA " +
 		"of that certificate into ca_cert."
 )
 
@@ -140,8 +141,8 @@ func tlsFault(err error) *fault.Error {
 		unchecked *tls.CertificateVerificationError
 	)
 	text := safeError{err}.Error()
-	f := func(code fault.Code, message string) *fault.Error {
-		return fault.New(code, fault.StageAuth, message).Wrap(safeError{err})
+	f := func(code fault.Code, format phrase.Format, args ...string) *fault.Error {
+		return fault.Newf(code, fault.StageAuth, format, args...).Wrap(safeError{err})
 	}
 	switch {
 	case errors.Is(err, errNoEMS):
@@ -149,18 +150,18 @@ func tlsFault(err error) *fault.Error {
 			"which the key for [MS-SSTP]'s crypto binding is not safe to derive.").
 			WithHint("Update the server, or use another method in option auth.")
 	case isRemote(err):
-		return f(fault.AuthFailed, "The server ended the EAP-TLS handshake: "+strings.TrimPrefix(text, "remote error: ")+".").
+		return f(fault.AuthFailed, "The server ended the EAP-TLS handshake: %s.", strings.TrimPrefix(text, "remote error: ")).
 			WithHint(hintOurCertificate)
 	case errors.As(err, &host):
-		return f(fault.CertNameMismatch, "The EAP-TLS certificate of the server is for another name: "+text+".").
+		return f(fault.CertNameMismatch, "The EAP-TLS certificate of the server is for another name: %s.", text).
 			WithHint("The server proves itself in EAP-TLS by a certificate of its own, often of its RADIUS server: check that " +
 				"it has the name in server_name or server.")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return f(fault.CertExpired, "The EAP-TLS certificate of the server is not valid at this time: "+text+".")
+		return f(fault.CertExpired, "The EAP-TLS certificate of the server is not valid at this time: %s.", text)
 	case errors.As(err, &unknown), errors.As(err, &invalid), errors.As(err, &unchecked):
-		return f(fault.CertUntrusted, "The EAP-TLS certificate of the server cannot be trusted: "+text+".").
+		return f(fault.CertUntrusted, "The EAP-TLS certificate of the server cannot be trusted: %s.", text).
 			WithHint(hintTheirCA)
 	}
-	return f(fault.TLSFailed, "EAP-TLS failed: "+text+".").
+	return f(fault.TLSFailed, "EAP-TLS failed: %s.", text).
 		WithHint("Check the server's log and the TLS versions that it allows for EAP-TLS.")
 }

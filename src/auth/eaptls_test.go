@@ -63,7 +63,7 @@ func TestEAPTLSServerRefusesOurCertificate(t *testing.T) {
 		server.ClientCAs = x509.NewCertPool()
 		k := tlsTalk(t, clientTLS(version), server).start()
 		f := k.wantFailure(fault.AuthFailed, "The server ended the EAP-TLS handshake: tls: ")
-		if f.Hint != hintOurCertificate {
+		if f.Hint != string(hintOurCertificate) {
 			t.Errorf("hint %q", f.Hint)
 		}
 	}

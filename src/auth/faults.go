@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"sstp/src/fault"
+	"sstp/src/phrase"
 )
 
 // failed is the plain failure of an authentication.
-func failed(message string) *fault.Error {
-	return fault.New(fault.AuthFailed, fault.StageAuth, message)
+func failed(format phrase.Format, args ...string) *fault.Error {
+	return fault.Newf(fault.AuthFailed, fault.StageAuth, format, args...)
 }
 
 // unproven says that the server claims success without having shown what only the owner of the password can.
-func unproven(what string) *fault.Error {
-	return failed("The server " + what + ", so it does not know the password: it may be an attacker.").
+func unproven(message phrase.Format) *fault.Error {
+	return failed(message).
 		WithHint("Do not trust this server: check option server and how its certificate is verified. " +
 			"If the server is right, its user database is broken.")
 }
@@ -23,9 +24,9 @@ func unproven(what string) *fault.Error {
 // badProof is unproven for a Success message of MS-CHAPv2.
 func badProof(message []byte) *fault.Error {
 	if len(message) >= 2 && message[0] == 'S' && message[1] == '=' {
-		return unproven("sent a wrong proof (S=)")
+		return unproven("The server sent a wrong proof (S=), so it does not know the password: it may be an attacker.")
 	}
-	return unproven("claimed success without a proof (S=)")
+	return unproven("The server claimed success without a proof (S=), so it does not know the password: it may be an attacker.")
 }
 
 // noRandom is a source of randomness that fails.
@@ -36,7 +37,10 @@ func noRandom(err error) *fault.Error {
 
 // refused is a failure that the server gives no number for.
 func refused(text []byte) *fault.Error {
-	return failed("The server refused the user name or the password." + serverSays(text))
+	if said := serverSays(text); said != "" {
+		return failed(`The server refused the user name or the password. The server says: "%s".`, said)
+	}
+	return failed("The server refused the user name or the password.")
 }
 
 // refusal is what a Failure message of MS-CHAPv2 says (RFC 2759 section 6).
@@ -67,8 +71,8 @@ func parseRefusal(text string) (r refusal) {
 // refusals tells the codes of RFC 2759 section 6 apart.
 var refusals = map[int]struct {
 	code    fault.Code
-	message string
-	hint    string // empty: the code's usual one
+	message phrase.Format
+	hint    phrase.Format // empty: the code's usual one
 }{
 	646: {fault.AccountDisabled, "The account may not log in at this hour",
 		"Ask the server's administrator to widen the account's logon hours; check the server's clock."},
@@ -87,15 +91,17 @@ func refusedWith(text []byte) *fault.Error {
 	if r.code == 0 && r.message == "" {
 		return refused(text)
 	}
-	said := serverSays([]byte(r.message))
-	known, ok := refusals[r.code]
-	switch {
-	case r.code == 0:
+	if r.code == 0 {
 		return refused([]byte(r.message))
-	case !ok:
-		return failed("The server refused the login (error " + strconv.Itoa(r.code) + ")." + said)
 	}
-	f := fault.New(known.code, fault.StageAuth, known.message+" (error "+strconv.Itoa(r.code)+")."+said)
+	known, ok := refusals[r.code]
+	if !ok {
+		known.code, known.message = fault.AuthFailed, "The server refused the login"
+	}
+	f := fault.Newf(known.code, fault.StageAuth, "%s (error %s).", string(known.message), strconv.Itoa(r.code))
+	if said := serverSays([]byte(r.message)); said != "" {
+		f.Say(`%s (error %s). The server says: "%s".`, string(known.message), strconv.Itoa(r.code), said)
+	}
 	if known.hint != "" {
 		f.WithHint(known.hint)
 	}
@@ -104,24 +110,28 @@ func refusedWith(text []byte) *fault.Error {
 
 // notAllowed says that the server wants what option auth does not list.
 func notAllowed(what string) *fault.Error {
-	return fault.New(fault.AuthMethodRefused, fault.StageAuth, "The server wants "+what+", which option auth does not allow.")
+	return fault.Newf(fault.AuthMethodRefused, fault.StageAuth, "The server wants %s, which option auth does not allow.", what)
 }
 
 // silent says that the other end has stopped talking, or never began.
 func silent(who string, what LCPAuth) *fault.Error {
-	return fault.New(fault.PeerSilent, fault.StageAuth, "The "+who+" did not answer during authentication ("+what.String()+").")
+	f := fault.Newf(fault.PeerSilent, fault.StageAuth, "The server did not answer during authentication (%s).", what.String())
+	if who == "client" {
+		f.OfClient()
+	}
+	return f
 }
 
 // endless says that the other end talks without coming to an end. It has not refused anything, so this is no AUTH_FAILED.
 func endless(what LCPAuth, limit time.Duration, note string) *fault.Error {
-	m := "Authentication (" + what.String() + ") did not come to an end within " + limit.String() + "."
+	f := fault.Newf(fault.PPPNegotiationFailed, fault.StageAuth, "Authentication (%s) did not come to an end within %s.", what.String(), limit.String())
 	if note != "" {
-		m += " The last packet that was ignored: " + note + "."
+		f.Say("Authentication (%s) did not come to an end within %s. The last packet that was ignored: %s.", what.String(), limit.String(), note)
 	}
-	return fault.New(fault.PPPNegotiationFailed, fault.StageAuth, m).WithHint("Check the server's log; its authentication server (RADIUS) may not answer.")
+	return f.WithHint("Check the server's log; its authentication server (RADIUS) may not answer.")
 }
 
 // badOption refuses to start with a value that the protocol cannot carry.
-func badOption(message string) *fault.Error {
+func badOption(message phrase.Format) *fault.Error {
 	return fault.New(fault.InvalidOptions, fault.StageAuth, message)
 }

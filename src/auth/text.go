@@ -9,13 +9,9 @@ import (
 // maxText is how many characters of the other end's text a message of ours repeats.
 const maxText = 160
 
-// serverSays returns a sentence that repeats the other end's text, with a space before it; nothing for no text.
+// serverSays returns the other end's text, fit to be shown; nothing for no text.
 func serverSays(said []byte) string {
-	said = bytes.TrimRight(said, "\x00 ")
-	if len(said) == 0 {
-		return ""
-	}
-	return ` The server says: "` + text.Show(string(said), maxText) + `".`
+	return text.Show(string(bytes.TrimRight(said, "\x00 ")), maxText)
 }
 
 // safeError is a cause whose text may hold what the other end wrote, such as the names of a certificate.

@@ -15,8 +15,8 @@ func ParseJSON(data []byte) (Values, error) {
 		err = &blobmsg.JSONError{Text: "this is another value"}
 	}
 	if err != nil {
-		return nil, fault.New(fault.InvalidOptions, fault.StageConfig,
-			"The configuration handed over by netifd is not a JSON object ("+err.Error()+").").
+		return nil, fault.Newf(fault.InvalidOptions, fault.StageConfig,
+			"The configuration handed over by netifd is not a JSON object (%s).", err.Error()).
 			WithHint("The handler of the protocol and the program do not fit together: install both from one package.")
 	}
 	return FromFields(v.Fields()), nil

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sstp/src/phrase"
 )
 
 // This file understands options sstp_options and pppd_options, which the package sstp-client passed on to sstpc 1.0.20
@@ -113,7 +115,7 @@ func (d *draft) applyLegacy(v Values) (warnings []Warning) {
 		l.translate(v)
 		d.follow(l, v)
 		if len(l.notes) > 0 {
-			warnings = append(warnings, Warning{Option: l.option, Text: strings.Join(l.notes, " ")})
+			warnings = append(warnings, Warning{l.option, phrase.Foreign(strings.Join(l.notes, " "))})
 		}
 	}
 	if len(d.t.Auth) > 0 {
@@ -127,8 +129,8 @@ func (d *draft) applyLegacy(v Values) (warnings []Warning) {
 	}
 	if len(d.t.Auth) == 0 {
 		d.t.Auth = defaultAuth(d.t.Cert != "")
-		warnings = append(warnings, Warning{Option: "auth",
-			Text: "Option pppd_options refuses every method that is used by default, which is not followed; list the wanted ones in option auth."})
+		warnings = append(warnings, Warning{"auth",
+			phrase.Of("Option pppd_options refuses every method that is used by default, which is not followed; list the wanted ones in option auth.")})
 	}
 	return warnings
 }

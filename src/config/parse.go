@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sstp/src/fault"
+	"sstp/src/phrase"
 )
 
 // maxMTU is the largest packet that servers accept in SSTP: PPP's default.
@@ -23,8 +24,7 @@ type draft struct {
 // working. Parse ignores unknown options, because netifd's own are among them.
 func Parse(name string, v Values) (*Tunnel, []Warning, error) {
 	if !isInterfaceName(name) {
-		return nil, nil, invalid("The interface's name is " + quote(name) +
-			", but must be made of letters, digits, _, - and . only.")
+		return nil, nil, invalid("The interface's name is %s, but must be made of letters, digits, _, - and . only.", quote(name))
 	}
 	d := &draft{port: 443, t: &Tunnel{
 		Name:         name,
@@ -62,8 +62,7 @@ func (d *draft) apply(r *row, values []string) error {
 		values = slices.DeleteFunc(slices.Clone(values), func(s string) bool { return s == "" })
 	}
 	if r.Type != List && len(values) > 1 {
-		return invalid("Option " + r.Name + " is a list of " + strconv.Itoa(len(values)) +
-			" values, but must be one value: " + r.Allowed + ".")
+		return invalid("Option %s is a list of %s values, but must be one value: %s.", r.Name, strconv.Itoa(len(values)), r.Allowed)
 	}
 	for _, value := range values {
 		if r.Name != "username" && r.Name != "password" {
@@ -95,9 +94,11 @@ func (d *draft) applyNetifd(v Values) {
 // finish sets what depends on several options, and checks options against each other.
 func (d *draft) finish() (warnings []Warning, err error) {
 	t := d.t
-	warn := func(option, text string) { warnings = append(warnings, Warning{Option: option, Text: text}) }
+	warn := func(option string, format phrase.Format, args ...string) {
+		warnings = append(warnings, Warning{option, phrase.Of(format, args...)})
+	}
 	if len(t.Servers) == 0 {
-		return nil, invalid("Option server is not set, but must be " + rowOf("server").Allowed + ".")
+		return nil, invalid("Option server is not set, but must be %s.", rowOf("server").Allowed)
 	}
 	for i := range t.Servers {
 		if t.Servers[i].Port == 0 {
@@ -106,40 +107,37 @@ func (d *draft) finish() (warnings []Warning, err error) {
 	}
 	switch {
 	case t.Cert != "" && t.Key == "":
-		return nil, invalid("Option cert is set to " + quote(t.Cert) +
-			", but option key is not: it must be the file with the certificate's private key.")
+		return nil, invalid("Option cert is set to %s, but option key is not: it must be the file with the certificate's private key.", quote(t.Cert))
 	case t.Key != "" && t.Cert == "":
-		return nil, invalid("Option key is set to " + quote(t.Key) +
-			", but option cert is not: it must be the file with the key's certificate.")
+		return nil, invalid("Option key is set to %s, but option cert is not: it must be the file with the key's certificate.", quote(t.Key))
 	case t.Verify == VerifyPin && len(t.Pins) == 0:
-		return nil, invalid("Option verify is 'pin', but option cert_pin is not set: it must be " +
-			rowOf("cert_pin").Allowed + ".")
+		return nil, invalid("Option verify is 'pin', but option cert_pin is not set: it must be %s.", rowOf("cert_pin").Allowed)
 	}
 	for _, m := range t.Auth {
 		switch {
 		case m == EAPTLS && t.Cert == "":
 			return nil, invalid("Option auth has 'eap-tls', which needs the files of a client certificate in options cert and key.")
 		case m.NeedsVerifiedServer() && t.Verify == VerifyNone:
-			return nil, invalid("Option auth has " + quote(string(m)) +
-				", which gives the password away to a server that option verify 'none' lets anybody be; verify must be full or pin.")
+			return nil, invalid("Option auth has %s, which gives the password away to a server that option verify 'none' lets anybody be; verify must be full or pin.", quote(string(m)))
 		}
 	}
 	if t.Verify == VerifyNone {
-		text := "The server's certificate is not verified: anybody on the way can read and change the traffic."
+		const unverified phrase.Format = "The server's certificate is not verified: anybody on the way can read and change the traffic."
 		if len(t.Pins) > 0 {
-			text += " Option cert_pin has no effect."
+			warn("verify", unverified+" Option cert_pin has no effect.")
+		} else {
+			warn("verify", unverified)
 		}
-		warn("verify", text)
 	}
 	switch {
 	case t.InsecureLogin && t.Verify == VerifyNone:
 		warn("insecure_login", "The login can be relayed: somebody on the way can take the server's place, and search for the password. "+
-			"To end that, run Test connection and choose Trust this certificate, or store the fingerprint that sstp probe "+t.Name+" prints as cert_pin and set verify to pin.")
+			"To end that, run Test connection and choose Trust this certificate, or store the fingerprint that sstp probe %s prints as cert_pin and set verify to pin.", t.Name)
 	case t.InsecureLogin:
 		warn("insecure_login", "Option insecure_login has no effect: the server is verified.")
 	}
 	if t.MTU > maxMTU { // sstp-client took it, and LuCI up to 9200
-		warn("mtu", "A packet in the tunnel has at most 1500 bytes; "+strconv.Itoa(t.MTU)+" counts as 1500.")
+		warn("mtu", "A packet in the tunnel has at most 1500 bytes; %s counts as 1500.", strconv.Itoa(t.MTU))
 		t.MTU = maxMTU
 	}
 	if t.MTU > 0 && t.MTU < 1280 && t.IPv6 == On {
@@ -169,13 +167,13 @@ func words(values []string) (all []string) {
 
 func badValue(o *Option, value string) error {
 	if o.Secret {
-		return invalid("Option " + o.Name + " has a value that cannot be used (not shown); it must be " + o.Allowed + ".")
+		return invalid("Option %s has a value that cannot be used (not shown); it must be %s.", o.Name, o.Allowed)
 	}
-	return invalid("Option " + o.Name + " is " + quote(value) + ", but must be " + o.Allowed + ".")
+	return invalid("Option %s is %s, but must be %s.", o.Name, quote(value), o.Allowed)
 }
 
-func invalid(message string) *fault.Error {
-	return fault.New(fault.InvalidOptions, fault.StageConfig, message)
+func invalid(format phrase.Format, args ...string) *fault.Error {
+	return fault.Newf(fault.InvalidOptions, fault.StageConfig, format, args...)
 }
 
 // quote returns a value as a UCI file has it, escaped and shortened for display.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sstp/src/phrase"
 )
 
 // Values is one interface section: option name to value or values, as text. An absent key and an empty text mean that
@@ -190,7 +192,7 @@ func (p Proxy) Address() string { return Server{Host: p.Host, Port: p.Port}.Stri
 // Warning is trouble that does not keep the tunnel from working. Text is a sentence and never holds a secret.
 type Warning struct {
 	Option string
-	Text   string
+	phrase.Phrase
 }
 
 // Default MTUs: what is left of 1500 bytes for a packet in PPP in SSTP in TLS in TCP over IPv4 and IPv6, with room for

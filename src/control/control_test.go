@@ -17,6 +17,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/fault"
 	"sstp/src/killswitch"
+	"sstp/src/phrase"
 	"sstp/src/reach"
 	"sstp/src/status"
 	"sstp/src/ubus"
@@ -32,7 +33,7 @@ func full() status.Status {
 		Uplink: "wan", Proxy: "proxy.test:3128", Attempt: 3, NextRetry: now.Add(1500 * time.Millisecond),
 		TLS: &status.TLS{Version: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256", Path: "kernel", PathReason: "faster", VerifiedBy: "full",
 			Subject: "CN=vpn.test", Issuer: "CN=ca", NotAfter: time.Unix(4102444800, 0), Fingerprint: "sha256:00"},
-		Auth: "mschapv2", CryptoBinding: "SHA-256", Device: "sstp-vpn", MTU: 1400,
+		Auth: "mschapv2", CryptoBinding: phrase.Of("%s without keys", "SHA-256"), Device: "sstp-vpn", MTU: 1400,
 		Local: netip.MustParseAddr("10.99.0.2"), Peer: netip.MustParseAddr("10.99.0.1"), DNS: []netip.Addr{netip.MustParseAddr("10.99.0.53")},
 		Local6: netip.MustParseAddr("fe80::2"), Peer6: netip.MustParseAddr("fe80::1"),
 		UpSince:  now.Add(-61 * time.Second),
@@ -44,7 +45,7 @@ func full() status.Status {
 			Checked: time.Unix(1700000050, 0), Internet: reach.Finding{Key: "reach_other", Args: []string{"wan", "why"}, Text: "by wan, although the tunnel is up: why"},
 			Names: reach.Finding{Key: "names_tunnel", Text: "by the tunnel's name servers", OK: true},
 		},
-		Warnings: []config.Warning{{Option: "verify", Text: "Beware."}}, AddressWarnings: []string{"Not used."}, Version: "1.2.3",
+		Warnings: []config.Warning{{Option: "verify", Phrase: phrase.Of("Beware of %s.", "it")}}, AddressWarnings: []string{"Not used."}, Version: "1.2.3",
 		KillSwitch: &killswitch.Status{On: true, Request: killswitch.Request{Zones: []string{"lan", "guest"}, Except: []string{"192.168.1.7"}, Router: true, Names: true},
 			Problems: []*killswitch.Problem{{Key: "missing", Args: []string{"sstp_vpn_zone"}, Text: "It is missing."}}},
 	}

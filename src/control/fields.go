@@ -8,6 +8,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/fault"
 	"sstp/src/killswitch"
+	"sstp/src/phrase"
 	"sstp/src/reach"
 	"sstp/src/status"
 )
@@ -30,7 +31,7 @@ func StatusFields(s *status.Status, now time.Time) (t blobmsg.Fields) {
 		t.AddTable("tls", tlsFields(s.TLS))
 	}
 	t.AddSome("auth", s.Auth)
-	t.AddSome("crypto_binding", s.CryptoBinding)
+	AddPhrase(&t, "crypto_binding", s.CryptoBinding)
 	t.AddSome("device", s.Device)
 	if s.MTU > 0 {
 		t.AddNumber("mtu", int64(s.MTU))
@@ -121,11 +122,16 @@ func counterFields(c *status.Counters) (t blobmsg.Fields) {
 	return t
 }
 
+// AddFault adds what happened and what to do about it, with what translates both.
+func AddFault(t *blobmsg.Fields, e *fault.Error) {
+	AddPhrase(t, "message", e.Said())
+	AddPhrase(t, "hint", phrase.Phrase{Key: e.HintKey, Args: e.HintArgs, Text: e.Hint})
+}
+
 func errorFields(e *fault.Error, at time.Time) (t blobmsg.Fields) {
 	t.AddSome("code", string(e.Code))
 	t.AddSome("stage", string(e.Stage))
-	t.AddSome("message", e.Message)
-	t.AddSome("hint", e.Hint)
+	AddFault(&t, e)
 	addTime(&t, "time", at)
 	return t
 }
@@ -135,7 +141,7 @@ func WarningFields(warnings []config.Warning) (list []blobmsg.Fields) {
 	for _, w := range warnings {
 		var t blobmsg.Fields
 		t.AddText("option", w.Option)
-		t.AddText("text", w.Text)
+		addText(&t, w.Phrase)
 		list = append(list, t)
 	}
 	return list
@@ -169,8 +175,26 @@ func eventFields(e *status.Event) (t blobmsg.Fields) {
 	addTime(&t, "time", e.Time)
 	t.AddSome("state", string(e.State))
 	t.AddSome("code", string(e.Code))
-	t.AddSome("text", e.Text)
+	addText(&t, e.Phrase)
 	return t
+}
+
+// AddPhrase adds a text, and beside it its key and arguments, by which a page translates it.
+func AddPhrase(t *blobmsg.Fields, name string, p phrase.Phrase) {
+	t.AddSome(name, p.Text)
+	if p.Key != "" {
+		t.AddText(name+"_key", string(p.Key))
+		t.AddTexts(name+"_args", p.Args)
+	}
+}
+
+// addText adds the text of a table that has one, with the names that a finding has.
+func addText(t *blobmsg.Fields, p phrase.Phrase) {
+	t.AddSome("text", p.Text)
+	if p.Key != "" {
+		t.AddText("key", string(p.Key))
+		t.AddTexts("args", p.Args)
+	}
 }
 
 func addTime(t *blobmsg.Fields, name string, at time.Time) {

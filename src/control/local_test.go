@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sstp/src/blobmsg"
+	"sstp/src/phrase"
 	"sstp/src/status"
 	"sstp/src/ubus"
 )
@@ -26,7 +27,7 @@ type fakeTunnel struct {
 
 func (f *fakeTunnel) Status() status.Status { return f.status }
 func (f *fakeTunnel) History() []status.Event {
-	return []status.Event{{State: "up", Text: "up", Time: time.Unix(1700000000, 0)}}
+	return []status.Event{{State: "up", Phrase: phrase.Foreign("up"), Time: time.Unix(1700000000, 0)}}
 }
 func (f *fakeTunnel) Reconnect(reason string) { f.reasons <- reason }
 func (f *fakeTunnel) SetLogLevel(level int)   { f.levels <- level }

@@ -22,7 +22,7 @@ func streamError(err error) error {
 		errors.Is(err, syscall.ENETDOWN):
 		return fault.New(fault.PeerSilent, fault.StageUp, "The server cannot be reached any more.").Wrap(err)
 	}
-	return fault.New(fault.ClosedByServer, fault.StageUp, "The connection to the server broke: "+err.Error()+".").Wrap(err)
+	return fault.Newf(fault.ClosedByServer, fault.StageUp, "The connection to the server broke: %s.", err.Error()).Wrap(err)
 }
 
 // writeError returns the fault that tells the user why a write failed, or nil when it did not.
@@ -41,9 +41,9 @@ func writeError(err error) error {
 func framingError(err error, heard bool) error {
 	switch {
 	case errors.Is(err, sstp.ErrHTTP), !heard:
-		return fault.New(fault.NotSSTP, fault.StageSSTP, "The server does not speak SSTP: "+err.Error()+".").Wrap(err)
+		return fault.Newf(fault.NotSSTP, fault.StageSSTP, "The server does not speak SSTP: %s.", err.Error()).Wrap(err)
 	}
-	return fault.New(fault.SSTPRejected, fault.StageUp, "The server broke SSTP's framing: "+err.Error()+".").Wrap(err)
+	return fault.Newf(fault.SSTPRejected, fault.StageUp, "The server broke SSTP's framing: %s.", err.Error()).Wrap(err)
 }
 
 // deviceError returns the fault for a device that can no longer be read or written.

@@ -2,7 +2,12 @@
 // and LuCI translates, the stage it belongs to, a sentence in the user's words and a hint that says what to do.
 package fault
 
-import "errors"
+import (
+	"errors"
+	"strings"
+
+	"sstp/src/phrase"
+)
 
 // Code is the stable name of a failure. It is the product's interface: netifd shows it, LuCI translates it, tests
 // compare it.
@@ -57,13 +62,19 @@ const (
 )
 
 // Error is a failure as people see it. Message says what happened, Hint what to do about it; neither ever holds a
-// secret. Err is the cause for the debug log and for errors.Is, and may be nil.
+// secret. The keys and arguments beside them are for translation. Err is the cause for the debug log and for errors.Is,
+// and may be nil.
 type Error struct {
 	Code    Code
 	Stage   Stage
 	Message string
 	Hint    string
 	Err     error
+
+	MessageKey  phrase.Format // empty: nobody translates the message
+	MessageArgs []string
+	HintKey     phrase.Format // of a code's usual hint, the code
+	HintArgs    []string
 }
 
 // Error returns the message alone: code and hint are printed by the edge that shows them.
@@ -72,10 +83,24 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// New returns a failure with the code's usual hint. The message becomes a sentence if it is none: people read it between
-// others.
-func New(code Code, stage Stage, message string) *Error {
-	return &Error{Code: code, Stage: stage, Message: sentence(message), Hint: hints[code]}
+// New returns a failure with the code's usual hint.
+func New(code Code, stage Stage, message phrase.Format) *Error { return Newf(code, stage, message) }
+
+// Newf returns a failure whose message is a format filled with arguments, and the code's usual hint.
+func Newf(code Code, stage Stage, format phrase.Format, args ...string) *Error {
+	return usual(&Error{Code: code, Stage: stage, Message: format.Fill(args...), MessageKey: format, MessageArgs: args})
+}
+
+// Plain returns a failure whose message nobody translates, with the code's usual hint: the words of somebody else, or of
+// a command that only speaks to the one who typed it. The message becomes a sentence if it is none: people read it
+// between others.
+func Plain(code Code, stage Stage, message string) *Error {
+	return usual(&Error{Code: code, Stage: stage, Message: sentence(message)})
+}
+
+func usual(e *Error) *Error {
+	e.Hint, e.HintKey = hints[e.Code], phrase.Format(e.Code)
+	return e
 }
 
 // sentence begins with a capital and ends with a full stop.
@@ -92,10 +117,38 @@ func sentence(s string) string {
 	return s
 }
 
+// Say replaces the message.
+func (e *Error) Say(format phrase.Format, args ...string) *Error {
+	e.Message, e.MessageKey, e.MessageArgs = format.Fill(args...), format, args
+	return e
+}
+
 // WithHint replaces the usual hint by one that knows more.
-func (e *Error) WithHint(hint string) *Error {
+func (e *Error) WithHint(hint phrase.Format) *Error { return e.WithHintf(hint) }
+
+// WithHintf replaces the usual hint by a format filled with arguments.
+func (e *Error) WithHintf(format phrase.Format, args ...string) *Error {
+	e.Hint, e.HintKey, e.HintArgs = format.Fill(args...), format, args
+	return e
+}
+
+// WithDetail replaces the usual hint by the same advice with the values at hand, or in the words of a command. Translations
+// keep to the usual hint.
+func (e *Error) WithDetail(hint string) *Error {
 	e.Hint = hint
 	return e
+}
+
+// OfClient turns a sentence about the server into one about the client, for a program in the server's role.
+func (e *Error) OfClient() *Error {
+	e.Message = strings.ReplaceAll(strings.ReplaceAll(e.Message, "The server", "The client"), "the server", "the client")
+	e.MessageKey, e.MessageArgs = "", nil
+	return e
+}
+
+// Said returns the message as a phrase.
+func (e *Error) Said() phrase.Phrase {
+	return phrase.Phrase{Key: e.MessageKey, Args: e.MessageArgs, Text: e.Message}
 }
 
 // Wrap records the cause.
@@ -114,7 +167,7 @@ func Of(err error, code Code, stage Stage) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return New(code, stage, err.Error()).Wrap(err)
+	return Plain(code, stage, err.Error()).Wrap(err)
 }
 
 // Codes returns the closed list.

@@ -76,7 +76,7 @@ func (s Switch) Inspect(ctx context.Context, tunnel string) (killswitch.Status, 
 
 // refusal returns the error of a switch that cannot be turned on.
 func refusal(err error) error {
-	f := fault.New(fault.InvalidOptions, fault.StageConfig, err.Error()).Wrap(err)
+	f := fault.Plain(fault.InvalidOptions, fault.StageConfig, err.Error()).Wrap(err)
 	f.Hint = "Nothing was changed."
 	return f
 }

@@ -252,7 +252,8 @@ func (j *Joiner) explain(err *fault.Error, by fault.Party) *fault.Error {
 	case why.Code == fault.AuthMethodRefused:
 		return why.Wrap(err) // the server's own proposals say what it does not like
 	}
-	f := fault.New(fault.ClosedByServer, j.link.Stage(), err.Message).Wrap(err)
+	f := fault.Newf(fault.ClosedByServer, j.link.Stage(), err.MessageKey, err.MessageArgs...).Wrap(err)
+	f.Message = err.Message // of which a text of somebody else has no key
 	if f.Stage == fault.StageAuth {
 		f.WithHint("The connection broke during the login. Some servers end it like this when the user name or the password is " +
 			"wrong: check both if it goes on.")

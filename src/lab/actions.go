@@ -217,7 +217,7 @@ func (c *conn) admit(now time.Time, a auth.Action) (netip.Addr, *fault.Error) {
 	}
 	l, err := c.srv.pool.take(a.User)
 	if err != nil {
-		return netip.Addr{}, fault.New(fault.NoAddress, fault.StageNetwork, err.Error())
+		return netip.Addr{}, fault.Plain(fault.NoAddress, fault.StageNetwork, err.Error())
 	}
 	c.lease, c.slot = l, l.slot
 	c.srv.stats.Authenticated++

@@ -27,7 +27,7 @@ func (c *conn) intercept(now time.Time, pkt []byte) bool {
 			c.spoil.binding = "hash=" + sstp.HashProtocol(a.Value[3]).String()
 		}
 		if c.m.AbortAfterConnected {
-			reason := fault.New(fault.CryptoBindingFailed, fault.StageSSTP, "Told to find the crypto binding wrong.")
+			reason := fault.Plain(fault.CryptoBindingFailed, fault.StageSSTP, "Told to find the crypto binding wrong.")
 			c.do(c.call.Abort(now, sstp.CryptoBinding, sstp.StatusValueNotSupported, reason))
 			return true
 		}
@@ -54,7 +54,7 @@ func (c *conn) interceptRequest(now time.Time) bool {
 			Attribute: sstp.EncapsulatedProtocolID, Status: sstp.StatusValueNotSupported, Value: []byte{0, 1}}.Wrap()))
 		return true
 	case c.m.AbortAfterRequest:
-		reason := fault.New(fault.SSTPRejected, fault.StageSSTP, "Told to abort the call.")
+		reason := fault.Plain(fault.SSTPRejected, fault.StageSSTP, "Told to abort the call.")
 		c.do(c.call.Abort(now, sstp.AttributeNone, sstp.StatusInvalidFrameReceived, reason))
 		return true
 	}

@@ -40,7 +40,7 @@ func (h *Network) Up(_ context.Context, l session.Link) error {
 }
 
 func (h *Network) cannotSet(err error) error {
-	return fault.New(fault.TUNFailed, fault.StageNetwork, "The tunnel's addresses cannot be set: "+err.Error()+".").
+	return fault.Newf(fault.TUNFailed, fault.StageNetwork, "The tunnel's addresses cannot be set: %s.", err.Error()).
 		WithHint("Run it as root, or with CAP_NET_ADMIN.").Wrap(err)
 }
 
@@ -139,7 +139,7 @@ func (h *Network) Check(_ context.Context, l session.Link) (session.Reach, error
 func (h *Network) repair(l session.Link) (repaired []string, err error) {
 	up, err := hostnet.IsUp(l.Device)
 	if err != nil {
-		return nil, fault.New(fault.TUNFailed, fault.StageUp, "The device "+l.Device+" is gone.").Wrap(err)
+		return nil, fault.Newf(fault.TUNFailed, fault.StageUp, "The device %s is gone.", l.Device).Wrap(err)
 	}
 	if !up {
 		if err := hostnet.SetUp(l.Device, l.MTU); err != nil {

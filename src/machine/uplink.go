@@ -2,7 +2,6 @@ package machine
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"sync"
 
@@ -56,7 +55,7 @@ func (h *Uplink) Prepare(_ context.Context, server netip.Addr) (device string, e
 		return "", nil // the server, or the proxy, is this machine
 	}
 	if err := h.Ways.Lay(server, r.Device, r.Gateway, netip.Addr{}); err != nil {
-		return "", fault.New(fault.NoUplink, fault.StageConnect, fmt.Sprintf("The device %s has just lost its route to the server %v.", r.Device, server)).Wrap(err)
+		return "", fault.Newf(fault.NoUplink, fault.StageConnect, "The device %s has just lost its route to the server %s.", r.Device, server.String()).Wrap(err)
 	}
 	return r.Device, nil
 }
@@ -80,13 +79,13 @@ func (h *Uplink) route(server netip.Addr) (hostnet.Route, error) {
 		if r, err = hostnet.RouteAround(server, h.tunnel.Device()); err != nil {
 			last, known := h.last[server.Is6()]
 			if !known || !hostnet.DeviceExists(last.Device) {
-				return r, fault.New(fault.NoUplink, fault.StageConnect, fmt.Sprintf("The only route to the server %v leads through the tunnel itself.", server)).Wrap(err)
+				return r, fault.Newf(fault.NoUplink, fault.StageConnect, "The only route to the server %s leads through the tunnel itself.", server.String()).Wrap(err)
 			}
 			r, err = last, nil
 		}
 	}
 	if err != nil {
-		return r, fault.New(fault.NoUplink, fault.StageConnect, fmt.Sprintf("There is no route to the server %v.", server)).Wrap(err)
+		return r, fault.Newf(fault.NoUplink, fault.StageConnect, "There is no route to the server %s.", server.String()).Wrap(err)
 	}
 	if !r.Local && r.Gateway.IsValid() {
 		h.last[server.Is6()] = r

@@ -135,10 +135,10 @@ func args(pairs ...string) (t blobmsg.Fields) {
 
 // refused returns the error of something that netifd did not do. what completes the sentence "netifd refused ...".
 func (i *Interface) refused(what string, err error) *fault.Error {
-	f := fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd refused "+what+": "+i.reason(err)+".").Wrap(err)
+	f := fault.Newf(fault.NetifdRefused, fault.StageNetwork, "netifd refused %s: %s.", what, i.reason(err)).Wrap(err)
 	if unreachable(err) {
-		f.Message = "netifd could not be asked for " + what + ": " + i.reason(err) + "."
-		return f.WithHint("Check that ubusd and netifd run; it is tried again.")
+		return f.Say("netifd could not be asked for %s: %s.", what, i.reason(err)).
+			WithHint("Check that ubusd and netifd run; it is tried again.")
 	}
 	return f
 }

@@ -46,8 +46,8 @@ func (i *Interface) Up(ctx context.Context, l Link) error {
 	pending, _ := before.Flag("pending")
 	if !up && !pending {
 		// netifd would set the addresses and leave the interface down.
-		return fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd has the interface "+i.name+" down, so the link is not announced.").
-			WithHint("Start the interface with ifup " + i.name + ".")
+		return fault.Newf(fault.NetifdRefused, fault.StageNetwork, "netifd has the interface %s down, so the link is not announced.", i.name).
+			WithHintf("Start the interface with ifup %s.", i.name)
 	}
 	if up && !i.IsUp() {
 		// This is the link of an earlier process. Its device is gone with its addresses, but netifd would believe that those
@@ -105,7 +105,7 @@ func (i *Interface) announce(ctx context.Context, l *Link) (blobmsg.Fields, erro
 			i.o.Log(config.LogDebug, "taking the link back: %v", err)
 		}
 		if len(missing) > 0 {
-			return nil, fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd did not take "+strings.Join(missing, ", ")+".")
+			return nil, fault.Newf(fault.NetifdRefused, fault.StageNetwork, "netifd did not take %s.", strings.Join(missing, ", "))
 		}
 		i.o.Log(config.LogDebug, "netifd says that the link is up, but %s; announcing it again", inKernel)
 		select {
@@ -114,7 +114,7 @@ func (i *Interface) announce(ctx context.Context, l *Link) (blobmsg.Fields, erro
 		case <-time.After(announcePause):
 		}
 		if n == maxAnnouncements {
-			return nil, fault.New(fault.NetifdRefused, fault.StageNetwork, "netifd says that the link is up, but "+inKernel+".").
+			return nil, fault.Newf(fault.NetifdRefused, fault.StageNetwork, "netifd says that the link is up, but %s.", inKernel).
 				WithHint("Restart the network: service network restart.")
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sstp/src/fault"
+	"sstp/src/phrase"
 )
 
 // startLimit bounds the wait of a newly started tunnel for its uplink.
@@ -155,7 +156,7 @@ func (i *Interface) lay(w *way, to netip.Addr) error {
 		return nil
 	}
 	if err := i.o.LayWay(to, w.device, w.gateway, w.source); err != nil {
-		return fault.New(fault.NoUplink, fault.StageConnect, "The uplink "+w.name+" has just lost its route to "+to.String()+".").Wrap(err)
+		return fault.Newf(fault.NoUplink, fault.StageConnect, "The uplink %s has just lost its route to %s.", w.name, to.String()).Wrap(err)
 	}
 	return nil
 }
@@ -180,30 +181,31 @@ func (i *Interface) Resolved(ctx context.Context, err error) error {
 
 // noUplink returns the error that says why there is no way to a server. server is invalid if its name could not be looked up.
 func (i *Interface) noUplink(candidates []*uplinkCandidate, server netip.Addr) *fault.Error {
-	to := "a default route"
-	if server.IsValid() {
-		to = "a route to the server " + server.String()
+	none := func(format phrase.Format, args ...string) *fault.Error {
+		return fault.Newf(fault.NoUplink, fault.StageConnect, format, args...)
 	}
 	link := i.o.Tunlink
-	if link == "" {
-		return fault.New(fault.NoUplink, fault.StageConnect, "No interface is up that has "+to+".")
+	switch {
+	case link == "" && server.IsValid():
+		return none("No interface is up that has a route to the server %s.", server.String())
+	case link == "":
+		return none("No interface is up that has a default route.")
 	}
 	p := find(candidates, link)
-	message := "The interface " + link + ", which option tunlink names, "
 	switch {
 	case p == nil:
-		return fault.New(fault.NoUplink, fault.StageConnect, message+"does not exist.").
+		return none("The interface %s, which option tunlink names, does not exist.", link).
 			WithHint("Correct option tunlink, or remove it.")
 	case !p.up:
-		message += "is down."
+		return none("The interface %s, which option tunlink names, is down.", link)
 	case !i.connected(p):
-		message += "is not connected."
+		return none("The interface %s, which option tunlink names, is not connected.", link)
 	case !i.eligible(p):
-		message += "belongs to this tunnel itself."
-	default:
-		message += "does not have " + to + "."
+		return none("The interface %s, which option tunlink names, belongs to this tunnel itself.", link)
+	case server.IsValid():
+		return none("The interface %s, which option tunlink names, does not have a route to the server %s.", link, server.String())
 	}
-	return fault.New(fault.NoUplink, fault.StageConnect, message)
+	return none("The interface %s, which option tunlink names, does not have a default route.", link)
 }
 
 func find(candidates []*uplinkCandidate, name string) *uplinkCandidate {

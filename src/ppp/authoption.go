@@ -124,7 +124,7 @@ func (c *chooser) withdraw(p Protocol) *fault.Error {
 	}
 	c.left = left
 	if len(left) == 0 || c.link.cfg.Role == Server {
-		return fault.New(fault.AuthMethodRefused, fault.StageAuth, c.link.peer()+" refused to go on with "+p.String())
+		return c.link.fault(fault.AuthMethodRefused, fault.StageAuth, "The server refused to go on with %s.", p.String())
 	}
 	return nil
 }
@@ -134,12 +134,8 @@ func (c *chooser) disputed() bool { return c.naks > 0 || len(c.left) < len(c.lin
 
 // fault names what the peer offers and what is allowed here.
 func (c *chooser) fault() *fault.Error {
-	offers := "the server offers "
-	if c.link.cfg.Role == Server {
-		offers = "the client suggests "
-	}
-	return fault.New(fault.AuthMethodRefused, fault.StageAuth,
-		"no common authentication method: "+offers+list(c.proposed)+"; allowed here: "+list(c.link.cfg.Auth))
+	return c.link.fault(fault.AuthMethodRefused, fault.StageAuth,
+		"No common authentication method: the server offers %s; allowed here: %s.", list(c.proposed), list(c.link.cfg.Auth))
 }
 
 func list(as []AuthProtocol) string {

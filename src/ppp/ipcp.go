@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sstp/src/fault"
+	"sstp/src/phrase"
 )
 
 // IPCP's options (RFC 1332 section 3, RFC 1877 section 1).
@@ -15,7 +16,7 @@ const (
 )
 
 // noIPCP is the hint for a server that never answers IPCP, as SoftEther 5.02 in a hub without DHCP.
-const noIPCP = "There was no IPCP answer: the hub probably has no DHCP server (SoftEther), or the server has no free address."
+const noIPCP phrase.Format = "There was no IPCP answer: the hub probably has no DHCP server (SoftEther), or the server has no free address."
 
 // ipcp is the policy of the Internet Protocol Control Protocol. Compression (option 2) and NetBIOS name servers (130,
 // 132) are never asked for and always rejected.
@@ -118,7 +119,7 @@ func (c *ipcp) naked(o option) *fault.Error {
 	case !ok || c.server():
 	case o.typ == ipcpAddress:
 		if !usable(a) {
-			return c.fault("the server assigned the address " + a.String() + ", which cannot be used")
+			return c.fault("The server assigned the address %s, which cannot be used.", a.String())
 		}
 		c.local = a
 	case o.typ == ipcpDNS1:
@@ -142,7 +143,7 @@ func (c *ipcp) rejected(o option) *fault.Error {
 	switch o.typ {
 	case ipcpAddress:
 		if !c.server() {
-			return c.fault("the server refused to assign an IPv4 address")
+			return c.fault("The server refused to assign an IPv4 address.")
 		}
 		c.askAddress = false
 	case ipcpDNS1:
@@ -160,7 +161,7 @@ func (c *ipcp) up() *fault.Error {
 			result.Peer = c.link.cfg.PeerAddress
 		}
 	} else if !usable(c.local) {
-		return c.fault("the server assigned the address " + c.local.String() + ", which cannot be used")
+		return c.fault("The server assigned the address %s, which cannot be used.", c.local.String())
 	}
 	for i, a := range c.dns {
 		if c.askDNS[i] && usable(a) && (len(result.DNS) == 0 || result.DNS[0] != a) {

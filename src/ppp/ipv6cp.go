@@ -75,7 +75,7 @@ func (c *ipv6cp) naked(o option) *fault.Error {
 
 func (c *ipv6cp) rejected(o option) *fault.Error {
 	if o.typ == ipv6cpInterfaceID {
-		return c.fault(c.link.peer() + " refused our IPv6 interface identifier")
+		return c.fault("The server refused our IPv6 interface identifier.")
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"sstp/src/deadline"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 )
 
 // verdict is what becomes of one option of the peer's Configure-Request.
@@ -51,7 +52,7 @@ type layer struct {
 	timeout time.Duration // how long a negotiation may take
 	code    fault.Code    // what its failure is called
 	stage   fault.Stage
-	silence string // the hint when the peer says nothing at all; empty: the usual one
+	silence phrase.Format // the hint when the peer says nothing at all; empty: the usual one
 
 	state state
 	count int       // the restart counter
@@ -203,7 +204,7 @@ func (y *layer) receiveRefusal(now time.Time, p packet) {
 	}
 	y.refusals++
 	if y.refusals > y.link.cfg.Timers.MaxConfigure {
-		y.policy.failed(now, y.fault("no agreement with "+y.link.peer()+" about "+y.proto.String()+" options"))
+		y.policy.failed(now, y.fault("No agreement with the server about %s options.", y.proto.String()))
 		return
 	}
 	for rest := p.data; len(rest) > 0; {
@@ -337,20 +338,22 @@ func (y *layer) advance(now time.Time) {
 func (y *layer) deadline() time.Time { return deadline.Earliest(y.timer, y.limit) }
 
 // fault makes an error of this layer.
-func (y *layer) fault(message string) *fault.Error { return fault.New(y.code, y.stage, message) }
+func (y *layer) fault(format phrase.Format, args ...string) *fault.Error {
+	return y.link.fault(y.code, y.stage, format, args...)
+}
 
 // reason says why the layer finished.
 func (y *layer) reason(why cause) *fault.Error {
-	peer, proto := y.link.peer(), y.proto.String()
+	proto := y.proto.String()
 	switch {
 	case why.event == evRXJMinus:
-		return y.fault(peer + " does not support " + proto)
+		return y.fault("The server does not support %s.", proto)
 	case why.event != evTOMinus || why.from == stopping:
-		return y.fault(peer + " ended " + proto)
+		return y.fault("The server ended %s.", proto)
 	case y.heard:
-		return y.fault("no agreement with " + peer + " about " + proto)
+		return y.fault("No agreement with the server about %s.", proto)
 	}
-	err := y.fault(peer + " does not answer " + proto)
+	err := y.fault("The server does not answer %s.", proto)
 	if y.silence != "" {
 		err.WithHint(y.silence)
 	}

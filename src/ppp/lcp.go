@@ -2,7 +2,6 @@ package ppp
 
 import (
 	"encoding/binary"
-	"strings"
 	"time"
 
 	"sstp/src/fault"
@@ -166,13 +165,13 @@ func (c *lcp) receiveLCP(now time.Time, p packet) {
 	switch p.code {
 	case configureRequest:
 		if c.state == opened && wellFormed(p.data) && !c.peerReq.to(p) && !l.mayRestart() {
-			l.fail(c.fault(l.peer() + " began the negotiation anew"))
+			l.fail(c.fault("The server began the negotiation anew."))
 			return
 		}
 	case terminateRequest:
 		err := l.EndedByPeer()
 		if said := string(p.data); said != "" && text.Plain(said) { // Windows gives its reason in binary
-			err.Message = strings.TrimSuffix(err.Message, ".") + ": \"" + text.Show(said, 80) + "\"."
+			err.Say(`%s The reason given: "%s".`, err.Message, text.Show(said, 80))
 		}
 		c.event(now, evRTR, p)
 		if l.closing {
@@ -183,12 +182,12 @@ func (c *lcp) receiveLCP(now time.Time, p packet) {
 		return
 	case terminateAck:
 		if c.state == opened && !l.mayRestart() {
-			l.fail(c.fault(l.peer() + " says that it has ended the link"))
+			l.fail(c.fault("The server says that it has ended the link."))
 			return
 		}
 	case codeReject:
 		if len(p.data) > 0 && p.data[0] >= configureRequest && p.data[0] <= terminateAck {
-			l.fail(c.fault(l.peer() + " does not understand LCP"))
+			l.fail(c.fault("The server does not understand LCP."))
 			return
 		}
 	case protocolReject:
@@ -222,7 +221,7 @@ func (c *lcp) receiveProtocolReject(now time.Time, p packet) {
 	proto := Protocol(binary.BigEndian.Uint16(p.data))
 	switch {
 	case proto == ProtoLCP:
-		l.fail(c.fault(l.peer() + " does not understand LCP"))
+		l.fail(c.fault("The server does not understand LCP."))
 	case proto == c.agreed.Protocol && l.phase == phaseAuthenticate:
 		// SoftEther 5.02 does this when no EAP method suits both, and goes on with a Configure-Request for MS-CHAPv2.
 		if err := c.auth.withdraw(proto); err != nil {

@@ -408,7 +408,7 @@ func TestTerminateFromTheServer(t *testing.T) {
 		{"before there is an address", func(s *script) { s.authenticate() }, "",
 			fault.NoAddress, fault.StageNetwork, "The server ended the call before it assigned an address."},
 		{"when up, with pppd's words", func(s *script) { s.up() }, "557365722072657175657374",
-			fault.ClosedByServer, fault.StageUp, "The server ended the call: \"User request\"."},
+			fault.ClosedByServer, fault.StageUp, "The server ended the call. The reason given: \"User request\"."},
 		{"when up, with what Windows sends", func(s *script) { s.up() }, "11223344 003ccd74 00000000",
 			fault.ClosedByServer, fault.StageUp, "The server ended the call."},
 	} {

@@ -8,6 +8,7 @@ import (
 
 	"sstp/src/deadline"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 )
 
 // phase is where a link stands (RFC 1661 section 3.2).
@@ -209,17 +210,17 @@ func (l *Link) Stage() fault.Stage {
 func (l *Link) EndedByPeer() *fault.Error {
 	switch stage := l.Stage(); {
 	case stage == fault.StageUp:
-		return fault.New(fault.ClosedByServer, stage, l.peer()+" ended the call")
+		return l.fault(fault.ClosedByServer, stage, "The server ended the call.")
 	case stage == fault.StageNetwork:
-		return fault.New(fault.NoAddress, stage, l.peer()+" ended the call before it assigned an address")
+		return l.fault(fault.NoAddress, stage, "The server ended the call before it assigned an address.")
 	case stage == fault.StageAuth && l.answered:
-		return fault.New(fault.AuthFailed, stage, l.peer()+" ended the call during authentication")
+		return l.fault(fault.AuthFailed, stage, "The server ended the call during authentication.")
 	case stage == fault.StageAuth:
-		return fault.New(fault.PPPNegotiationFailed, stage, l.peer()+" ended the call before the login")
+		return l.fault(fault.PPPNegotiationFailed, stage, "The server ended the call before the login.")
 	case l.lcp.auth.disputed():
 		return l.lcp.auth.fault()
 	}
-	return fault.New(fault.PPPNegotiationFailed, fault.StagePPP, l.peer()+" ended the negotiation")
+	return l.fault(fault.PPPNegotiationFailed, fault.StagePPP, "The server ended the negotiation.")
 }
 
 // networks returns the control protocols that are wanted, in the order in which they start.
@@ -322,12 +323,13 @@ func (l *Link) sendEchoReply(p packet) {
 	l.send(ProtoLCP, echoReply, p.id, append(data, l.cut(p.data[4:], packetLen+len(data))...))
 }
 
-// peer returns the name of the other side in messages.
-func (l *Link) peer() string {
+// fault returns a failure whose message is about the other side: in the server's role, about the client.
+func (l *Link) fault(code fault.Code, stage fault.Stage, format phrase.Format, args ...string) *fault.Error {
+	f := fault.Newf(code, stage, format, args...)
 	if l.cfg.Role == Server {
-		return "the client"
+		f.OfClient()
 	}
-	return "the server"
+	return f
 }
 
 // dnsToGive returns the i-th name server that the server hands out.

@@ -2,13 +2,14 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 )
 
 // maxAnnouncements is how often the network is told of one call. A call that lasts months may need a few; a server that
@@ -68,8 +69,8 @@ func (s *Session) establish(now time.Time) {
 	c := s.call
 	c.agreed = false
 	if outer := c.conn.Info().Server.Addr().Unmap(); c.ipv4.Local == outer {
-		c.refuse(now, fault.New(fault.NoAddress, fault.StageNetwork,
-			fmt.Sprintf("The server gave us the address %v, which is its own outside of the tunnel.", outer)))
+		c.refuse(now, fault.Newf(fault.NoAddress, fault.StageNetwork,
+			"The server gave us the address %s, which is its own outside of the tunnel.", outer.String()))
 		return
 	}
 	mtu := min(c.mtu, c.joiner.PeerMRU())
@@ -179,7 +180,7 @@ func (s *Session) noteLeftOut(now time.Time, warnings []string) {
 	for _, w := range warnings {
 		if !slices.Contains(s.status.AddressWarnings, w) {
 			s.cfg.Log(config.LogWarn, "%s", w)
-			s.note(Entry{Time: now, State: s.status.State, Text: w})
+			s.note(now, phrase.Foreign(w))
 		}
 	}
 	s.update(func(st *Status) { st.AddressWarnings = warnings })
@@ -206,9 +207,9 @@ func (s *Session) linkUp(now time.Time) {
 	if !first && s.status.State == Up {
 		return
 	}
-	text := fmt.Sprintf("%v on %s, MTU %d", l.Local, l.Device, l.MTU)
+	text := phrase.Of("%s on %s, MTU %s", l.Local.String(), l.Device, strconv.Itoa(l.MTU))
 	if l.Local6.IsValid() {
-		text += fmt.Sprintf(", %v", l.Local6)
+		text = phrase.Of("%s on %s, MTU %s, %s", l.Local.String(), l.Device, strconv.Itoa(l.MTU), l.Local6.String())
 	}
 	s.setState(now, Up, text)
 }

@@ -10,6 +10,7 @@ import (
 	"sstp/src/deadline"
 	"sstp/src/fault"
 	"sstp/src/joiner"
+	"sstp/src/phrase"
 	"sstp/src/ppp"
 	"sstp/src/transport"
 	"sstp/src/transport/trust"
@@ -183,7 +184,7 @@ func (s *Session) perform(now time.Time, a joiner.Action) {
 		s.showProgress(now, fault.StageAuth)
 	case joiner.LoggedIn:
 		c.method = a.Method
-		s.update(func(st *Status) { st.Auth, st.CryptoBinding = string(a.Method), c.bindingText(a.Keyed) })
+		s.update(func(st *Status) { st.Auth, st.CryptoBinding = string(a.Method), c.binding(a.Keyed) })
 		s.showProgress(now, fault.StageNetwork)
 	case joiner.IPv4Up:
 		c.ipv4, c.agreed = &a.IPv4, true
@@ -206,16 +207,23 @@ func (s *Session) perform(now time.Time, a joiner.Action) {
 	}
 }
 
-// bindingText describes how the call is bound to its TLS connection.
-func (c *call) bindingText(keyed bool) string {
-	text := c.joiner.Hash().String() + " without keys"
-	if keyed {
-		text = c.joiner.Hash().String() + " with the login's keys"
+// binding describes how the call is bound to its TLS connection.
+func (c *call) binding(keyed bool) phrase.Phrase {
+	const (
+		bare     phrase.Format = "%s without keys"
+		withKeys phrase.Format = "%s with the login's keys"
+		unproven               = ", not to be relied on: the server is not verified" // a relay of the login does not check the binding
+	)
+	hash := c.joiner.Hash().String()
+	switch proven := c.verified || c.method == auth.EAPTLS; {
+	case keyed && proven:
+		return phrase.Of(withKeys, hash)
+	case keyed:
+		return phrase.Of(withKeys+unproven, hash)
+	case proven:
+		return phrase.Of(bare, hash)
 	}
-	if !c.verified && c.method != auth.EAPTLS {
-		text += ", not to be relied on: the server is not verified" // a relay of the login does not check the binding
-	}
-	return text
+	return phrase.Of(bare+unproven, hash)
 }
 
 // callClosed cleans up after a call that ended while stopping.

@@ -3,11 +3,11 @@ package session
 import (
 	"context"
 	"crypto/x509"
-	"fmt"
 	"time"
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 )
 
 // dialer reaches the servers, one at a time.
@@ -44,7 +44,7 @@ func (s *Session) dial(now time.Time) {
 		st.Attempt++
 	})
 	if s.network.holds() {
-		s.setState(now, Holding, "dialing "+server.String()+" again")
+		s.setState(now, Holding, phrase.Of("dialing %s again", server.String()))
 	}
 	go func() {
 		defer cancel()
@@ -63,9 +63,9 @@ type stageObserver struct {
 
 func (o stageObserver) Stage(stage fault.Stage) { o.s.post(stageEvent{o.id, stage}) }
 
-func (o stageObserver) Done(stage fault.Stage, took time.Duration, finding string, err error) {
+func (o stageObserver) Done(stage fault.Stage, took time.Duration, finding phrase.Phrase, err error) {
 	if err == nil {
-		o.s.cfg.Log(config.LogDebug, "%s: %s (%v)", stage, finding, took.Round(100*time.Microsecond))
+		o.s.cfg.Log(config.LogDebug, "%s: %s (%v)", stage, finding.Text, took.Round(100*time.Microsecond))
 	}
 }
 
@@ -170,7 +170,7 @@ func (s *Session) wait(now time.Time, pause time.Duration) {
 	if s.network.holds() {
 		state = Holding
 	}
-	s.setState(now, state, fmt.Sprintf("next try in %v", pause.Round(100*time.Millisecond)))
+	s.setState(now, state, phrase.Of("next try in %s", pause.Round(100*time.Millisecond).String()))
 }
 
 // retry dials after a pause.
@@ -205,7 +205,7 @@ func resume(s *Session, now time.Time, e event) {
 func (s *Session) wantCall(now time.Time, e event) {
 	reason := e.(noteEvent).reason
 	s.cfg.Log(config.LogInfo, "%s: dialing anew", reason)
-	s.note(Entry{Time: now, State: s.status.State, Text: reason + ": dialing anew"})
+	s.note(now, phrase.Of("%s: dialing anew", reason))
 	s.backoff.startOver()
 }
 
@@ -213,7 +213,7 @@ func (s *Session) wantCall(now time.Time, e event) {
 func leaveUplink(s *Session, now time.Time, e event) {
 	reason := e.(noteEvent).reason
 	s.cfg.Log(config.LogInfo, "%s", reason)
-	s.note(Entry{Time: now, State: s.status.State, Text: reason})
+	s.note(now, phrase.Foreign(reason))
 	s.backoff.startOver()
 	s.abandonDial()
 }
@@ -223,7 +223,7 @@ func dropCall(s *Session, _ time.Time, e event) {
 	reason := e.(noteEvent).reason
 	s.cfg.Log(config.LogInfo, "%s", reason)
 	s.backoff.startOver()
-	s.call.do(s.call.joiner.Break(fault.New(fault.NoUplink, fault.StageUp, "The way to the server is gone: "+reason+".")))
+	s.call.do(s.call.joiner.Break(fault.Newf(fault.NoUplink, fault.StageUp, "The way to the server is gone: %s.", reason)))
 }
 
 func (s *Session) abandonDial() {

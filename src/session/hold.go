@@ -6,6 +6,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/datapath"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 )
 
 // holder keeps the TUN device. It outlives calls: while a lost call is redialed the device stays, with its addresses and
@@ -74,7 +75,7 @@ func (s *Session) letGo(now time.Time) {
 		st.DNS, st.MTU, st.Reach, st.AddressWarnings = nil, 0, Reach{}, nil
 	})
 	if s.status.State == Holding {
-		s.setState(now, Waiting, "no call came up in time: addresses and device given up")
+		s.setState(now, Waiting, phrase.Of("no call came up in time: addresses and device given up"))
 	}
 }
 
@@ -145,5 +146,5 @@ func (s *Session) surrender(now time.Time, err *fault.Error) {
 	s.enter(phaseSurrendered)
 	s.servers.startRound()
 	s.update(func(st *Status) { st.NextRetry = time.Time{} })
-	s.setState(now, Holding, "no more calls after "+string(err.Code)+"; what enters the tunnel is refused until somebody reconnects it")
+	s.setState(now, Holding, phrase.Of("no more calls after %s; what enters the tunnel is refused until somebody reconnects it", string(err.Code)))
 }

@@ -70,10 +70,14 @@ func withholds(t *config.Tunnel, info transport.Info) bool {
 	return info.VerifiedBy == trust.Unverified && !t.InsecureLogin && slices.ContainsFunc(t.Auth, config.AuthMethod.CanBeRelayed)
 }
 
+// HintWithheld is the key of explainWithheld's hint, whose commands a page replaces by its buttons.
+const HintWithheld = "LOGIN_WITHHELD"
+
 // explainWithheld adds a hint with the commands that make the login possible.
 func explainWithheld(t *config.Tunnel, info transport.Info, err *fault.Error) *fault.Error {
 	pin := fmt.Sprintf("sha256:%x", sha256.Sum256(info.Leaf.Raw))
-	return err.WithHint(fmt.Sprintf("If it is your server, choose Trust this certificate in Test connection, or run: "+
+	err.HintKey = HintWithheld
+	return err.WithDetail(fmt.Sprintf("If it is your server, choose Trust this certificate in Test connection, or run: "+
 		"uci add_list network.%[1]s.cert_pin=%[2]s; uci set network.%[1]s.verify=pin; uci commit network; ifup %[1]s. "+
 		"Option insecure_login '1' takes the risk instead.", t.Name, pin))
 }

@@ -3,15 +3,16 @@ package session
 import (
 	"context"
 	"crypto/x509"
-	"fmt"
 	"io"
 	mathrand "math/rand/v2"
+	"strconv"
 	"time"
 
 	"sstp/src/config"
 	"sstp/src/datapath"
 	"sstp/src/fault"
 	"sstp/src/joiner"
+	"sstp/src/phrase"
 	"sstp/src/transport"
 )
 
@@ -35,8 +36,8 @@ type ProbeConfig struct {
 type Step struct {
 	Stage   fault.Stage
 	Took    time.Duration
-	Finding string       // what was found, in a few words
-	Err     *fault.Error // nil: the stage is passed
+	Finding phrase.Phrase // what was found, in a few words
+	Err     *fault.Error  // nil: the stage is passed
 }
 
 // Report is what a probe found out.
@@ -81,7 +82,7 @@ type prober struct {
 
 func (p *prober) Stage(fault.Stage) {}
 
-func (p *prober) Done(stage fault.Stage, took time.Duration, finding string, err error) {
+func (p *prober) Done(stage fault.Stage, took time.Duration, finding phrase.Phrase, err error) {
 	p.step(Step{Stage: stage, Took: took, Finding: finding, Err: fault.Of(err, fault.ConnectFailed, stage)})
 }
 
@@ -103,7 +104,7 @@ func (p *prober) failed(err *fault.Error) {
 	}
 }
 
-func (p *prober) passed(stage fault.Stage, finding string) {
+func (p *prober) passed(stage fault.Stage, finding phrase.Phrase) {
 	now := time.Now()
 	p.step(Step{Stage: stage, Took: now.Sub(p.since), Finding: finding})
 	p.since = now
@@ -188,11 +189,11 @@ func (p *prober) perform(j *joiner.Joiner, pumps *datapath.Pumps, do []joiner.Ac
 				do = j.Overflow()
 			}
 		case joiner.Opened:
-			p.passed(fault.StageSSTP, fmt.Sprintf("call accepted, crypto binding with %v", j.Hash()))
+			p.passed(fault.StageSSTP, phrase.Of("call accepted, crypto binding with %s", j.Hash().String()))
 		case joiner.LinkOpen:
-			p.passed(fault.StagePPP, fmt.Sprintf("link open, the server takes packets of up to %d bytes", j.PeerMRU()))
+			p.passed(fault.StagePPP, phrase.Of("link open, the server takes packets of up to %s bytes", strconv.Itoa(j.PeerMRU())))
 		case joiner.LoggedIn:
-			p.passed(fault.StageAuth, "logged in by "+methodText(string(a.Method)))
+			p.passed(fault.StageAuth, loginFinding(string(a.Method)))
 		case joiner.Ended:
 			if a.Err != nil {
 				if t := p.cfg.Tunnel; a.Err.Code == fault.AuthMethodRefused && withholds(t, p.report.Info) {
@@ -206,9 +207,9 @@ func (p *prober) perform(j *joiner.Joiner, pumps *datapath.Pumps, do []joiner.Ac
 	return false
 }
 
-func methodText(method string) string {
+func loginFinding(method string) phrase.Phrase {
 	if method == "" {
-		return "no method: the server asked for none"
+		return phrase.Of("logged in by no method: the server asked for none")
 	}
-	return method
+	return phrase.Of("logged in by %s", method)
 }

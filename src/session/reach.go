@@ -7,6 +7,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 )
 
 // checkEvery is the longest time between two checks of the kernel.
@@ -76,7 +77,7 @@ func checked(s *Session, now time.Time, ev event) {
 	s.update(func(st *Status) { st.Reach, s.settled = e.reach, e.doubts })
 	for _, text := range e.reach.Repaired {
 		s.cfg.Log(config.LogWarn, "repaired: %s", text)
-		s.note(Entry{Time: now, State: s.status.State, Text: "repaired: " + text})
+		s.note(now, phrase.Of("repaired: %s", text))
 	}
 	before := last.Findings()
 	for i, f := range e.reach.Findings() {
@@ -89,7 +90,7 @@ func checked(s *Session, now time.Time, ev event) {
 		}
 		s.cfg.Log(level, "%s: %s", f.Name, f.Text)
 		if !f.OK || before[i].Key != "" { // a first look that finds all well is no news
-			s.note(Entry{Time: now, State: s.status.State, Text: f.Name + ": " + f.Text})
+			s.note(now, phrase.Of("%s: %s", f.Name, f.Text))
 		}
 	}
 }

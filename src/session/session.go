@@ -18,6 +18,7 @@ import (
 	"sstp/src/datapath"
 	"sstp/src/deadline"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 )
 
 // stopLimit bounds everything that happens after Run's context ended.
@@ -91,7 +92,7 @@ func (s *Session) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	done := ctx.Done()
-	s.setState(time.Now(), Starting, "interface "+s.cfg.Tunnel.Name)
+	s.setState(time.Now(), Starting, phrase.Of("interface %s", s.cfg.Tunnel.Name))
 	s.dial(time.Now())
 	for s.phase != phaseFinished {
 		s.arm(timer)
@@ -189,7 +190,7 @@ func (s *Session) stopWith(now time.Time, result error) {
 	s.stopAt = now.Add(stopLimit)
 	s.dialer.retryAt, s.hold.until, s.network.checkAt = time.Time{}, time.Time{}, time.Time{}
 	s.Doubt() // nobody looks any more
-	s.setState(now, Stopping, "saying goodbye")
+	s.setState(now, Stopping, phrase.Of("saying goodbye"))
 	if a := s.dialer.attempt; a != nil {
 		a.cancel()
 	}
@@ -214,7 +215,7 @@ func (s *Session) failed(now time.Time, err *fault.Error) {
 	if err.Code == fault.NoUplink && last != nil && last.Code == err.Code && last.Message == err.Message {
 		return // still no uplink: reported already
 	}
-	s.note(Entry{Time: now, State: s.status.State, Code: err.Code, Text: err.Message})
+	s.record(Entry{Time: now, State: s.status.State, Code: err.Code, Phrase: err.Said()})
 	s.cfg.Log(config.LogError, "%s: %s", err.Code, err.Message)
 	if err.Hint != "" {
 		s.cfg.Log(config.LogError, "hint: %s", err.Hint)

@@ -39,7 +39,7 @@ func TestATunnelComesUpThroughAllStatesAndSaysGoodbye(t *testing.T) {
 			t.Errorf("the network was told %d times, want once with both families", ups)
 		}
 		st := w.session.Status()
-		if st.Auth != "mschapv2" || st.CryptoBinding != "SHA-256 with the login's keys" || st.UpSince.IsZero() || st.Device != "sstp-vpn" {
+		if st.Auth != "mschapv2" || st.CryptoBinding.Text != "SHA-256 with the login's keys" || st.UpSince.IsZero() || st.Device != "sstp-vpn" {
 			t.Errorf("status %+v", st)
 		}
 		w.wait(2 * time.Second)
@@ -86,7 +86,7 @@ func TestEAPTLSLogsInWithACertificateAndBindsTheCallToItsKeys(t *testing.T) {
 		t.Run("TLS "+version, func(t *testing.T) {
 			play(t, cfg, options, func(w *world) {
 				w.wantUp("the certificate is known to the server")
-				if st := w.session.Status(); st.Auth != "eap-tls" || st.CryptoBinding != "SHA-256 with the login's keys" {
+				if st := w.session.Status(); st.Auth != "eap-tls" || st.CryptoBinding.Text != "SHA-256 with the login's keys" {
 					t.Errorf("logged in by %s, binding %q", st.Auth, st.CryptoBinding)
 				}
 			})
@@ -267,7 +267,7 @@ func TestMSCHAPv2IsNotUsedWithAServerThatIsNotVerified(t *testing.T) {
 			unverified["insecure_login"] = []string{"1"}
 			play(t, lab.Config{Methods: []auth.Method{m}}, unverified, func(w *world) {
 				w.wantUp("the user takes the risk")
-				if got := w.session.Status().CryptoBinding; got != "SHA-256 with the login's keys, not to be relied on: the server is not verified" {
+				if got := w.session.Status().CryptoBinding; got.Text != "SHA-256 with the login's keys, not to be relied on: the server is not verified" {
 					t.Errorf("the status says of the binding: %q", got)
 				}
 				if !strings.Contains(w.logText(), "insecure_login") {
@@ -390,7 +390,7 @@ func TestAServerThatAsksForNoLogInIsRefusedWhereOneIsConfigured(t *testing.T) {
 	})
 	play(t, lab.Config{Methods: []auth.Method{}}, config.Values{"username": nil, "password": nil}, func(w *world) {
 		w.wantUp("no user is configured")
-		if got := w.session.Status().CryptoBinding; got != "SHA-256 without keys" {
+		if got := w.session.Status().CryptoBinding; got.Text != "SHA-256 without keys" {
 			t.Errorf("binding %q", got)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 
 	"sstp/src/datapath"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 	"sstp/src/reach"
 	"sstp/src/status"
 	"sstp/src/text"
@@ -61,7 +62,7 @@ func (s *Session) Status() Status {
 	case SSTP, Auth, Network, Up:
 	default: // no call runs
 		st.ServerAddress, st.Proxy, st.TLS = "", "", nil
-		st.Auth, st.CryptoBinding, st.RTT = "", "", RTT{}
+		st.Auth, st.CryptoBinding, st.RTT = "", phrase.Phrase{}, RTT{}
 	}
 	return st
 }
@@ -72,7 +73,7 @@ const maxName = 300
 // begin describes the connection of a call that begins.
 func begin(st *Status, info transport.Info) {
 	st.ServerAddress, st.Proxy = info.Server.String(), info.Proxy
-	st.Auth, st.CryptoBinding, st.RTT = "", "", RTT{}
+	st.Auth, st.CryptoBinding, st.RTT = "", phrase.Phrase{}, RTT{}
 	leaf := info.Leaf
 	st.TLS = &status.TLS{
 		Version: info.TLSVersion, Cipher: info.CipherSuite, Path: info.Path, PathReason: info.PathReason, VerifiedBy: info.VerifiedBy,
@@ -107,20 +108,25 @@ func (s *Session) update(change func(*Status)) {
 }
 
 // setState moves the tunnel to a state, notes it in the history and tells the observer.
-func (s *Session) setState(now time.Time, state State, text string) {
+func (s *Session) setState(now time.Time, state State, text phrase.Phrase) {
 	s.update(func(st *Status) {
 		if st.State != state {
 			st.State, st.Since = state, now
 		}
 	})
-	s.note(Entry{Time: now, State: state, Text: text})
+	s.record(Entry{Time: now, State: state, Phrase: text})
 	if s.cfg.Changed != nil {
-		s.cfg.Changed(s.Status(), text)
+		s.cfg.Changed(s.Status(), text.Text)
 	}
 }
 
-// note appends to the history.
-func (s *Session) note(e Entry) {
+// note adds to the history what happened in the present state.
+func (s *Session) note(now time.Time, text phrase.Phrase) {
+	s.record(Entry{Time: now, State: s.status.State, Phrase: text})
+}
+
+// record appends to the history.
+func (s *Session) record(e Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.history) == historyLen {
@@ -136,20 +142,20 @@ func (s *Session) showProgress(now time.Time, stage fault.Stage) {
 		return
 	}
 	var state State
-	var text string
+	var text phrase.Phrase
 	switch server := s.status.Server; stage {
 	case fault.StageResolve:
-		state, text = Resolving, "looking up "+server
+		state, text = Resolving, phrase.Of("looking up %s", server)
 	case fault.StageConnect, fault.StageProxy:
-		state, text = Connecting, "connecting to "+server
+		state, text = Connecting, phrase.Of("connecting to %s", server)
 	case fault.StageTLS:
-		state, text = TLS, "TLS with "+server
+		state, text = TLS, phrase.Of("TLS with %s", server)
 	case fault.StageHTTP, fault.StageSSTP:
-		state, text = SSTP, "opening the SSTP call"
+		state, text = SSTP, phrase.Of("opening the SSTP call")
 	case fault.StageAuth:
-		state, text = Auth, "logging in"
+		state, text = Auth, phrase.Of("logging in")
 	case fault.StageNetwork:
-		state, text = Network, "agreeing on addresses"
+		state, text = Network, phrase.Of("agreeing on addresses")
 	}
 	if state != "" && state != s.status.State {
 		s.setState(now, state, text)

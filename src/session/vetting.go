@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"sstp/src/fault"
+	"sstp/src/phrase"
 )
 
 // Surroundings are the IPv4 networks that the machine is in, without the tunnel. A server must not be able to take the
@@ -32,7 +33,7 @@ type Gateway struct {
 // unassignable are networks from which no server can give an address (RFC 6890, RFC 5771).
 var unassignable = []struct {
 	net netip.Prefix
-	why string
+	why phrase.Format
 }{
 	{netip.MustParsePrefix("0.0.0.0/8"), "no machine can have an address of 0.0.0.0/8"},
 	{netip.MustParsePrefix("127.0.0.0/8"), "127.0.0.0/8 is every machine's own"},
@@ -45,9 +46,9 @@ var unassignable = []struct {
 // used left out and a sentence on each, or a NO_ADDRESS where our own address cannot be used.
 func vet(l Link, around Surroundings) (vetted Link, warnings []string, err *fault.Error) {
 	if why, network := around.taken(l.Local); why != "" {
-		f := fault.New(fault.NoAddress, fault.StageNetwork, fmt.Sprintf("The server gave us the address %v, which cannot be used: %s.", l.Local, why))
+		f := fault.Newf(fault.NoAddress, fault.StageNetwork, "The server gave us the address %s, which cannot be used: %s.", l.Local.String(), why)
 		if network.IsValid() {
-			f = f.WithHint(fmt.Sprintf("Have the server give addresses outside of %v, or use another network on this side.", network))
+			f = f.WithHintf("Have the server give addresses outside of %s, or use another network on this side.", network.String())
 		}
 		return l, nil, f
 	}
@@ -81,7 +82,7 @@ func vet(l Link, around Surroundings) (vetted Link, warnings []string, err *faul
 func (s *Surroundings) taken(a netip.Addr) (why string, network netip.Prefix) {
 	for _, n := range unassignable {
 		if n.net.Contains(a) {
-			return n.why, netip.Prefix{}
+			return string(n.why), netip.Prefix{}
 		}
 	}
 	for _, n := range s.Subnets {

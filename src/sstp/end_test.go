@@ -138,7 +138,7 @@ func (timeoutError) Timeout() bool { return true }
 
 func TestConnectionIsLost(t *testing.T) {
 	broken := errors.New("connection reset by peer")
-	known := fault.New(fault.TLSFailed, fault.StageTLS, "known.")
+	known := fault.New(fault.TLSFailed, fault.StageTLS, "Known.")
 	for _, test := range []struct {
 		why   string
 		state State

@@ -81,7 +81,7 @@ func (h *ResponseHead) Continue() bool { return h.Status == 100 }
 func CutResponseHead(b []byte) (h *ResponseHead, rest []byte, err error) {
 	head, rest, err := httphead.CutResponse(b)
 	if err != nil {
-		return nil, b, headFault(err, "The server's answer is not HTTP/1.1: "+text.Phrase(httphead.FirstLine(b)))
+		return nil, b, headFault(err, fault.Newf(fault.NotSSTP, fault.StageHTTP, "The server's answer is not HTTP/1.1: %s.", text.Phrase(httphead.FirstLine(b))))
 	}
 	if head == nil {
 		return nil, b, nil
@@ -126,13 +126,13 @@ func CutRequestHead(b []byte) (h *RequestHead, rest []byte, err error) {
 	}{{"Host", &h.Host}, {"SSTPCORRELATIONID", &h.CorrelationID}, {"Content-Length", &length}}
 	for name, value := range head.Fields {
 		if name == "" {
-			return nil, b, notSSTP(malformed("a header has no colon: " + text.Phrase(value)))
+			return nil, b, malformed("a header has no colon: " + text.Phrase(value))
 		}
 		for _, f := range fields {
 			switch {
 			case !strings.EqualFold(name, f.name):
 			case *f.into != "" && *f.into != value:
-				return nil, b, notSSTP(malformed("the request has two headers " + f.name))
+				return nil, b, malformed("the request has two headers " + f.name)
 			default:
 				*f.into = value
 			}
@@ -140,20 +140,20 @@ func CutRequestHead(b []byte) (h *RequestHead, rest []byte, err error) {
 	}
 	if length != "" {
 		if h.ContentLength, err = strconv.ParseUint(length, 10, 64); err != nil {
-			return nil, b, notSSTP(malformed("Content-Length is no number: " + text.Phrase(length)))
+			return nil, b, malformed("Content-Length is no number: " + text.Phrase(length))
 		}
 	}
 	return h, rest, nil
 }
 
-// headFault explains why bytes are no head; notHTTP is the message for those that are not HTTP.
-func headFault(err error, notHTTP string) error {
+// headFault explains why bytes are no head; notHTTP is for those that are not HTTP.
+func headFault(err error, notHTTP error) error {
 	if errors.Is(err, httphead.ErrTooLong) {
-		return notSSTP("The other side's HTTP head does not end within 16 KiB.")
+		return fault.New(fault.NotSSTP, fault.StageHTTP, "The other side's HTTP head does not end within 16 KiB.")
 	}
-	return notSSTP(notHTTP)
+	return notHTTP
 }
 
-func malformed(what string) string { return "The client's request is malformed: " + what + "." }
-
-func notSSTP(message string) error { return fault.New(fault.NotSSTP, fault.StageHTTP, message) }
+func malformed(what string) error {
+	return fault.Plain(fault.NotSSTP, fault.StageHTTP, "The client's request is malformed: "+what+".")
+}

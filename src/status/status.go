@@ -8,6 +8,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/fault"
 	"sstp/src/killswitch"
+	"sstp/src/phrase"
 	"sstp/src/reach"
 )
 
@@ -23,11 +24,11 @@ type Status struct {
 	Attempt   int       // number of the call since the tunnel was last up
 	NextRetry time.Time // zero unless State is waiting, or holding between two calls
 
-	ServerAddress string // address:port of the TCP connection's far end: the server's or the proxy's
-	Proxy         string // host:port
-	TLS           *TLS   // nil unless a call runs
-	Auth          string // method of the login, "" before it
-	CryptoBinding string // "SHA-256 with the login's keys", "SHA-256 without keys", "" before it
+	ServerAddress string        // address:port of the TCP connection's far end: the server's or the proxy's
+	Proxy         string        // host:port
+	TLS           *TLS          // nil unless a call runs
+	Auth          string        // method of the login, "" before it
+	CryptoBinding phrase.Phrase // "SHA-256 with the login's keys", "SHA-256 without keys", "" before it
 	RTT           RTT
 
 	Device          string
@@ -97,5 +98,5 @@ type Event struct {
 	Time  time.Time
 	State State
 	Code  fault.Code // "" unless something failed
-	Text  string
+	phrase.Phrase
 }

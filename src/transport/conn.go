@@ -103,7 +103,7 @@ func explain(err error) error {
 		return nil
 	}
 	if name, ok := alertName(err); ok {
-		return fault.New(fault.ClosedByServer, fault.StageUp, "The server ended the connection with the TLS alert \""+name+"\".").
+		return fault.Newf(fault.ClosedByServer, fault.StageUp, `The server ended the connection with the TLS alert "%s".`, name).
 			Wrap(err)
 	}
 	var header tls.RecordHeaderError
@@ -115,10 +115,10 @@ func explain(err error) error {
 			"The server changed the keys of the TLS connection, which TLS in the kernel cannot follow.").
 			WithHint("The call is made anew at once. Where this comes back often, set ktls '0'.").Wrap(err)
 	case errors.As(err, &inKernel):
-		return fault.New(fault.TLSFailed, fault.StageUp, "TLS with the server failed: "+inKernel.Error()+".").
+		return fault.Newf(fault.TLSFailed, fault.StageUp, "TLS with the server failed: %s.", inKernel.Error()).
 			WithHint("The call is made anew. Where this comes back, set ktls '0', which leaves TLS to Go.").Wrap(err)
 	case errors.As(err, &local) && local.Op == "local error", errors.As(err, &header):
-		return fault.New(fault.TLSFailed, fault.StageUp, "TLS with the server failed: "+text.Phrase(err.Error())+".").
+		return fault.Newf(fault.TLSFailed, fault.StageUp, "TLS with the server failed: %s.", text.Phrase(err.Error())).
 			WithHint("What arrived is not what the server sent, or the server is broken. The call is made anew.").Wrap(err)
 	}
 	return err

@@ -13,6 +13,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 	"sstp/src/transport/ktls"
 	"sstp/src/transport/proxy"
 	"sstp/src/transport/trust"
@@ -60,7 +61,7 @@ func Connect(ctx context.Context, o Options, obs Observer) (*Conn, error) {
 		target = config.Server{Host: o.Proxy.Host, Port: o.Proxy.Port}
 	}
 	var addrs []netip.Addr
-	err := c.stage(ctx, fault.StageResolve, resolveLimit, func(ctx context.Context) (finding string, err error) {
+	err := c.stage(ctx, fault.StageResolve, resolveLimit, func(ctx context.Context) (finding phrase.Phrase, err error) {
 		addrs, finding, err = c.resolve(ctx, target.Host)
 		return finding, err
 	})
@@ -68,7 +69,7 @@ func Connect(ctx context.Context, o Options, obs Observer) (*Conn, error) {
 		return nil, err
 	}
 	var conn net.Conn
-	err = c.stage(ctx, fault.StageConnect, connectLimit, func(ctx context.Context) (finding string, err error) {
+	err = c.stage(ctx, fault.StageConnect, connectLimit, func(ctx context.Context) (finding phrase.Phrase, err error) {
 		conn, finding, err = c.dial(ctx, target, addrs)
 		return finding, err
 	})
@@ -91,7 +92,7 @@ func (c *connector) openOn(ctx context.Context, conn net.Conn) (opened *Conn, er
 		}
 	}()
 	if c.o.Proxy != nil {
-		err = c.stage(ctx, fault.StageProxy, proxyLimit, func(ctx context.Context) (finding string, err error) {
+		err = c.stage(ctx, fault.StageProxy, proxyLimit, func(ctx context.Context) (finding phrase.Phrase, err error) {
 			conn, finding, err = c.proxy().Connect(ctx, conn)
 			return finding, err
 		})
@@ -103,28 +104,29 @@ func (c *connector) openOn(ctx context.Context, conn net.Conn) (opened *Conn, er
 	if c.o.Proxy != nil {
 		opened.info.Proxy = c.o.Proxy.Address()
 	}
-	err = c.stage(ctx, fault.StageTLS, tlsLimit, func(ctx context.Context) (finding string, err error) {
+	err = c.stage(ctx, fault.StageTLS, tlsLimit, func(ctx context.Context) (finding phrase.Phrase, err error) {
 		opened.tls, err = c.secure(ctx, conn, &opened.info)
 		var partial *ktls.PartialHandoverError
 		if errors.As(err, &partial) {
 			conn, err = c.redialWithGo(ctx, conn, opened, partial.Reason)
 		}
 		if err != nil {
-			return "", err
+			return finding, err
 		}
-		return opened.info.TLSVersion + ", " + opened.info.CipherSuite + ", " + trust.VerifiedText(opened.info.VerifiedBy) +
-			c.pathFinding(&opened.info), nil
+		return c.tlsFinding(&opened.info), nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = c.stage(ctx, fault.StageHTTP, httpLimit, func(ctx context.Context) (finding string, err error) {
+	err = c.stage(ctx, fault.StageHTTP, httpLimit, func(ctx context.Context) (finding phrase.Phrase, err error) {
 		opened.early, finding, err = c.open(ctx, opened.tls)
 		var failed *ktls.Error
 		if errors.As(err, &failed) {
 			if conn, err = c.redialWithGo(ctx, conn, opened, failed.Reason); err == nil {
 				opened.early, finding, err = c.open(ctx, opened.tls)
-				finding += c.pathFinding(&opened.info)
+				if c.prefersKernel() {
+					finding = phrase.Of("%s, not in the kernel: %s", finding.Text, opened.info.PathReason)
+				}
 			}
 		}
 		return finding, err
@@ -138,12 +140,12 @@ func (c *connector) openOn(ctx context.Context, conn net.Conn) (opened *Conn, er
 // stage runs one stage under its limit and reports it to the observer. When the caller's context ended, that is the reason of
 // the failure, whatever failed because of it.
 func (c *connector) stage(ctx context.Context, s fault.Stage, limit time.Duration,
-	run func(context.Context) (finding string, err error)) error {
+	run func(context.Context) (finding phrase.Phrase, err error)) error {
 	c.obs.Stage(s)
 	begun := c.clock()
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	var finding string
+	var finding phrase.Phrase
 	err := ctx.Err()
 	if err == nil {
 		finding, err = run(limited)
@@ -171,12 +173,11 @@ func (c *connector) check() error {
 	}
 	for _, t := range texts {
 		if !isWord(t.value) {
-			return fault.New(fault.InvalidOptions, fault.StageConfig,
-				"Option "+t.option+" holds a blank or a control character.")
+			return fault.Newf(fault.InvalidOptions, fault.StageConfig, "Option %s holds a blank or a control character.", t.option)
 		}
 	}
 	if p := c.o.Proxy; p != nil && (!isWord(p.Host) || hasControl(p.User) || hasControl(p.Password)) {
-		return fault.New(fault.InvalidOptions, fault.StageConfig, "Option proxy holds a blank or a control character.")
+		return fault.Newf(fault.InvalidOptions, fault.StageConfig, "Option %s holds a blank or a control character.", "proxy")
 	}
 	if c.o.Server.Host == "" {
 		return fault.New(fault.InvalidOptions, fault.StageConfig, "Option server is empty.")
@@ -202,9 +203,9 @@ func (c *connector) kernel() ktls.Kernel {
 // noObserver ignores all reports.
 type noObserver struct{}
 
-func (noObserver) Stage(fault.Stage)                              {}
-func (noObserver) Done(fault.Stage, time.Duration, string, error) {}
-func (noObserver) Certificates([]*x509.Certificate, string)       {}
+func (noObserver) Stage(fault.Stage)                                     {}
+func (noObserver) Done(fault.Stage, time.Duration, phrase.Phrase, error) {}
+func (noObserver) Certificates([]*x509.Certificate, string)              {}
 
 // isWord reports whether s can be a word of a request line or of a header.
 func isWord(s string) bool { return !hasControl(s) && !strings.Contains(s, " ") }

@@ -12,6 +12,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 	"sstp/src/text"
 	"sstp/src/transport/netio"
 )
@@ -29,7 +30,7 @@ type attempt struct {
 
 // dial connects to the first of addrs that answers (RFC 8305 section 5). When it returns, all other attempts have ended and
 // their connections are closed.
-func (c *connector) dial(ctx context.Context, target config.Server, addrs []netip.Addr) (net.Conn, string, error) {
+func (c *connector) dial(ctx context.Context, target config.Server, addrs []netip.Addr) (net.Conn, phrase.Phrase, error) {
 	dialing, cancel := context.WithCancel(ctx)
 	defer cancel()
 	results := make(chan attempt)
@@ -67,7 +68,7 @@ func (c *connector) dial(ctx context.Context, target config.Server, addrs []neti
 					}
 				}
 				c.dialed, c.device = a.addr, a.device
-				return a.conn, a.addr.String() + c.congestionNote(a.conn), nil
+				return a.conn, phrase.Foreign(a.addr.String() + c.congestionNote(a.conn)), nil
 			}
 			failed = append(failed, a)
 			if ctx.Err() != nil {
@@ -87,7 +88,7 @@ func (c *connector) dial(ctx context.Context, target config.Server, addrs []neti
 			pending = 0
 		}
 	}
-	return nil, "", dialFault(target, failed)
+	return nil, phrase.Phrase{}, dialFault(target, failed)
 }
 
 // prepare calls Options.Prepare for an address that is about to be dialed.
@@ -162,7 +163,6 @@ func dialFault(target config.Server, failed []attempt) error {
 	if len(reasons) > most {
 		reasons = append(reasons[:most], "and so on")
 	}
-	message := "No connection to " + text.Phrase(target.String()) + ": " + strings.Join(reasons, "; ") + "."
 	code := fault.NoUplink
 	switch {
 	case answered, elsewhere && !silent:
@@ -172,7 +172,7 @@ func dialFault(target config.Server, failed []attempt) error {
 	case prepared != nil:
 		return prepared
 	}
-	return fault.New(code, fault.StageConnect, message).Wrap(cause)
+	return fault.Newf(code, fault.StageConnect, "No connection to %s: %s.", text.Phrase(target.String()), strings.Join(reasons, "; ")).Wrap(cause)
 }
 
 // dialReason returns why an address failed, as the end of a sentence that begins with the address.

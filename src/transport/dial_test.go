@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sstp/src/fault"
+	"sstp/src/phrase"
 	"sstp/src/transport/testkit"
 )
 
@@ -172,7 +173,7 @@ func TestHappyEyeballs(t *testing.T) {
 				n := &network{begun: time.Now(), answer: tc.answer}
 				c := &connector{o: Options{DialTCP: n.dial}, obs: noObserver{}, clock: time.Now}
 				var conn net.Conn
-				err := c.stage(t.Context(), fault.StageConnect, connectLimit, func(ctx context.Context) (f string, err error) {
+				err := c.stage(t.Context(), fault.StageConnect, connectLimit, func(ctx context.Context) (f phrase.Phrase, err error) {
 					conn, f, err = c.dial(ctx, vpn, interleave(tc.addrs))
 					return f, err
 				})

@@ -12,6 +12,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 	"sstp/src/sstp"
 	"sstp/src/transport/testkit"
 )
@@ -74,8 +75,8 @@ type script struct {
 
 func (s *script) Stage(stage fault.Stage) { s.lines = append(s.lines, string(stage)) }
 
-func (s *script) Done(stage fault.Stage, took time.Duration, finding string, err error) {
-	line := string(stage) + " ok: " + finding
+func (s *script) Done(stage fault.Stage, took time.Duration, finding phrase.Phrase, err error) {
+	line := string(stage) + " ok: " + finding.Text
 	if err != nil {
 		line = string(stage) + " failed: " + err.Error()
 	}

@@ -6,7 +6,9 @@ import (
 	"runtime"
 
 	"sstp/src/config"
+	"sstp/src/phrase"
 	"sstp/src/transport/ktls"
+	"sstp/src/transport/trust"
 )
 
 // The values of Info.Path: who encrypts and decrypts the TLS records.
@@ -39,15 +41,16 @@ func (c *connector) whyKernel() string {
 	return "the kernel's ciphers are faster than Go's on " + runtime.GOARCH
 }
 
-// pathFinding returns the end of the TLS stage's finding: who does the records, where that is worth a word.
-func (c *connector) pathFinding(info *Info) string {
+// tlsFinding returns what the TLS stage found, with who does the records where that is worth a word.
+func (c *connector) tlsFinding(info *Info) phrase.Phrase {
+	args := []string{info.TLSVersion, info.CipherSuite, string(trust.VerifiedText(info.VerifiedBy))}
 	switch {
 	case info.Path == PathKernel:
-		return ", in the kernel"
+		return phrase.Of("%s, %s, %s, in the kernel", args...)
 	case c.prefersKernel():
-		return ", not in the kernel: " + info.PathReason
+		return phrase.Of("%s, %s, %s, not in the kernel: %s", append(args, info.PathReason)...)
 	}
-	return ""
+	return phrase.Of("%s, %s, %s", args...)
 }
 
 // redialWithGo replaces a connection on which the kernel's TLS failed by a new one, whose records Go does. The connection

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sstp/src/fault"
+	"sstp/src/phrase"
 	"sstp/src/text"
 )
 
@@ -16,9 +17,9 @@ import (
 const maxAddresses = 16
 
 // resolve returns the addresses of host in the order in which to try them. host may be an address itself.
-func (c *connector) resolve(ctx context.Context, host string) (addrs []netip.Addr, finding string, err error) {
+func (c *connector) resolve(ctx context.Context, host string) (addrs []netip.Addr, finding phrase.Phrase, err error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{addr.Unmap()}, "an address, nothing to resolve", nil
+		return []netip.Addr{addr.Unmap()}, phrase.Of("an address, nothing to resolve"), nil
 	}
 	lookup := c.o.Lookup
 	if lookup == nil {
@@ -26,18 +27,18 @@ func (c *connector) resolve(ctx context.Context, host string) (addrs []netip.Add
 	}
 	addrs, err = lookup(ctx, host)
 	if err != nil {
-		return nil, "", resolveFault(ctx, host, err)
+		return nil, phrase.Phrase{}, resolveFault(ctx, host, err)
 	}
 	addrs = interleave(addrs)
 	addrs = addrs[:min(len(addrs), maxAddresses)]
 	if len(addrs) == 0 {
-		return nil, "", fault.New(fault.PeerResolveFail, fault.StageResolve, "The name "+text.Phrase(host)+" has no address.")
+		return nil, phrase.Phrase{}, fault.Newf(fault.PeerResolveFail, fault.StageResolve, "The name %s has no address.", text.Phrase(host))
 	}
 	var list []string
 	for _, a := range addrs {
 		list = append(list, a.String())
 	}
-	return addrs, strings.Join(list, ", "), nil
+	return addrs, phrase.Foreign(strings.Join(list, ", ")), nil
 }
 
 // systemLookup asks the name servers of /etc/resolv.conf. The resolver of package net sorts by RFC 6724.
@@ -76,15 +77,17 @@ func interleave(addrs []netip.Addr) []netip.Addr {
 }
 
 func resolveFault(ctx context.Context, host string, err error) error {
-	message := "The name " + text.Phrase(host) + " could not be resolved: " + text.Phrase(err.Error()) + "."
+	name := text.Phrase(host)
+	f := fault.Newf(fault.PeerResolveFail, fault.StageResolve, "The name %s could not be resolved: %s.", name, text.Phrase(err.Error()))
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		message = "The name " + text.Phrase(host) + " does not exist."
+		f.Say("The name %s does not exist.", name)
 	case ctx.Err() != nil || errors.As(err, &dns) && dns.IsTimeout:
-		message = "No name server answered for " + text.Phrase(host) + "."
+		f.Say("No name server answered for %s.", name)
 	case errors.As(err, &dns):
-		message = "The name " + text.Phrase(host) + " could not be resolved: " + text.Phrase(dns.Err) + "."
+		f.MessageArgs[1] = text.Phrase(dns.Err)
+		f.Say(f.MessageKey, f.MessageArgs...)
 	}
-	return fault.New(fault.PeerResolveFail, fault.StageResolve, message).Wrap(err)
+	return f.Wrap(err)
 }

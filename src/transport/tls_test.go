@@ -20,6 +20,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 	"sstp/src/transport/testkit"
 	"sstp/src/transport/trust"
 )
@@ -240,7 +241,7 @@ type deafening struct {
 	closed bool
 }
 
-func (d *deafening) Done(stage fault.Stage, _ time.Duration, _ string, _ error) {
+func (d *deafening) Done(stage fault.Stage, _ time.Duration, _ phrase.Phrase, _ error) {
 	d.closed = stage == fault.StageTLS
 }
 

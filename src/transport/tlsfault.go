@@ -41,7 +41,7 @@ func alertName(err error) (name string, ok bool) {
 
 // alertFault explains an alert. asked reports that the server wanted a client certificate, and had that it got one.
 func alertFault(name string, asked, had bool) *fault.Error {
-	f := fault.New(fault.TLSFailed, fault.StageTLS, "The server ended the TLS handshake with the alert \""+name+"\".")
+	f := fault.Newf(fault.TLSFailed, fault.StageTLS, `The server ended the TLS handshake with the alert "%s".`, name)
 	switch name {
 	case alertProtocolVersion:
 		return f.WithHint("The server wants another TLS version: set a lower tls_min, such as '1.0'.")
@@ -72,8 +72,8 @@ func notTLSFault(begin [5]byte) *fault.Error {
 		return fault.New(fault.TLSFailed, fault.StageTLS, "Plain HTTP answers on this port, not TLS.").
 			WithHint("Check the port of option server: SSTP usually is on 443, never on a port for plain HTTP.")
 	}
-	return fault.New(fault.TLSFailed, fault.StageTLS, "What answers on this port is not TLS: it begins with \""+
-		text.Phrase(string(begin[:]))+"\".").WithHint("Check server and port.")
+	return fault.Newf(fault.TLSFailed, fault.StageTLS, `What answers on this port is not TLS: it begins with "%s".`,
+		text.Phrase(string(begin[:]))).WithHint("Check server and port.")
 }
 
 // tlsFault explains why the handshake failed; asked reports that the server wanted a client certificate.
@@ -97,6 +97,6 @@ func (c *connector) tlsFault(ctx context.Context, err error, asked bool) error {
 			WithHint("It may refuse the name sent (server_name, sni), need tls_legacy '1' or a lower tls_min, or the " +
 				"connection is filtered on the way.").Wrap(err)
 	}
-	return fault.New(fault.TLSFailed, fault.StageTLS,
-		"TLS with the server failed: "+text.Phrase(strings.TrimPrefix(err.Error(), "tls: "))+".").Wrap(err)
+	return fault.Newf(fault.TLSFailed, fault.StageTLS,
+		"TLS with the server failed: %s.", text.Phrase(strings.TrimPrefix(err.Error(), "tls: "))).Wrap(err)
 }

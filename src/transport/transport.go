@@ -20,6 +20,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 	"sstp/src/transport/ktls"
 )
 
@@ -88,7 +89,7 @@ type Observer interface {
 	// Stage is called when a stage begins.
 	Stage(s fault.Stage)
 	// Done is called when a stage ends. finding is what was found, in a few words; err is nil or a *fault.Error.
-	Done(s fault.Stage, took time.Duration, finding string, err error)
+	Done(s fault.Stage, took time.Duration, finding phrase.Phrase, err error)
 	// Certificates is called with the server's chain, leaf first, and with what it was accepted by, as in Info; empty means
 	// that it was refused.
 	Certificates(chain []*x509.Certificate, verifiedBy string)

@@ -83,5 +83,5 @@ func (d *Device) ioError(err error) error {
 	case d.closed.Load():
 		return os.ErrClosed
 	}
-	return failed("The TUN device "+d.name+" is gone: somebody has deleted it.", err)
+	return failed(err, "The TUN device %s is gone: somebody has deleted it.", d.name)
 }

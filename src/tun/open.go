@@ -6,12 +6,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sstp/src/fault"
+	"sstp/src/phrase"
 )
 
 // Open creates a TUN device, which is not up and has no address. The error is a *fault.Error with code TUN_FAILED.
 func Open(o Options) (*Device, error) {
 	if len(o.Name) >= unix.IFNAMSIZ {
-		return nil, failed("The device name "+o.Name+" is longer than 15 bytes.", unix.EINVAL)
+		return nil, failed(unix.EINVAL, "The device name %s is longer than 15 bytes.", o.Name)
 	}
 	d, err := open(o)
 	if err != nil {
@@ -26,7 +27,7 @@ func Open(o Options) (*Device, error) {
 	}
 	if err != nil {
 		d.Close()
-		return nil, failed("The MTU of the TUN device cannot be set.", err)
+		return nil, failed(err, "The MTU of the TUN device cannot be set.")
 	}
 	return d, nil
 }
@@ -45,7 +46,7 @@ func open(o Options) (*Device, error) {
 // SetMTU changes the device's MTU. The error is a *fault.Error.
 func (d *Device) SetMTU(mtu int) error {
 	if _, err := interfaceMTU(d.name, unix.SIOCSIFMTU, mtu); err != nil {
-		return failed("The MTU of the TUN device "+d.name+" cannot be set.", err)
+		return failed(err, "The MTU of the TUN device %s cannot be set.", d.name)
 	}
 	d.mtu.Store(int64(mtu))
 	return nil
@@ -71,16 +72,16 @@ func interfaceMTU(name string, request uint, mtu int) (int, error) {
 func openError(name string, err error) *fault.Error {
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
-		return failed("This system has no TUN devices: /dev/net/tun is missing.", err)
+		return failed(err, "This system has no TUN devices: /dev/net/tun is missing.")
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return failed("A TUN device may only be created by root.", err).WithHint("Run this as root.")
+		return failed(err, "A TUN device may only be created by root.").WithHint("Run this as root.")
 	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EINVAL) && name != "":
-		return failed("The device name "+name+" is taken.", err).
+		return failed(err, "The device name %s is taken.", name).
 			WithHint("Another process has the TUN device open, or another interface has this name: stop or rename it.")
 	}
-	return failed("The TUN device cannot be created: "+err.Error()+".", err)
+	return failed(err, "The TUN device cannot be created: %s.", err.Error())
 }
 
-func failed(message string, err error) *fault.Error {
-	return fault.New(fault.TUNFailed, fault.StageNetwork, message).Wrap(err)
+func failed(err error, format phrase.Format, args ...string) *fault.Error {
+	return fault.Newf(fault.TUNFailed, fault.StageNetwork, format, args...).Wrap(err)
 }

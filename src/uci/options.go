@@ -9,6 +9,7 @@ import (
 	"sstp/src/blobmsg"
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 	"sstp/src/ubus"
 )
 
@@ -38,7 +39,7 @@ func Options(ctx context.Context, bus Bus, name, session string) (config.Values,
 // CheckProto returns an error unless the options are those of an interface of protocol sstp.
 func CheckProto(v config.Values, name string) error {
 	if proto := v["proto"]; len(proto) != 1 || proto[0] != "sstp" {
-		return fault.New(fault.InvalidOptions, fault.StageConfig, "Interface "+name+" is of protocol '"+strings.Join(proto, " ")+"', not sstp.").
+		return fault.Newf(fault.InvalidOptions, fault.StageConfig, "Interface %s is of protocol '%s', not sstp.", name, strings.Join(proto, " ")).
 			WithHint("Name an interface with option proto 'sstp'.")
 	}
 	return nil
@@ -68,14 +69,22 @@ func Fault(what, name string, err error) error {
 	case errors.As(err, &f):
 		return f
 	case errors.Is(err, ubus.StatusPermissionDenied):
-		return invalid("You may not " + what + " the options of interface " + name + ".").
-			WithHint("Log in as a user who may change the network's configuration.")
+		f := invalid("You may not change the options of interface %s.", name)
+		if what == "read" {
+			f.Say("You may not read the options of interface %s.", name)
+		}
+		return f.WithHint("Log in as a user who may change the network's configuration.")
 	case errors.Is(err, ubus.StatusNotFound):
-		return invalid("There is no interface " + name + " whose options rpcd could " + what + ".")
+		return invalid("There is no interface %s whose options rpcd could use.", name)
 	}
-	return invalid("rpcd did not " + what + " the options of interface " + name + ": " + err.Error() + ".").Wrap(err)
+	return plain("rpcd did not " + what + " the options of interface " + name + ": " + err.Error() + ".").Wrap(err)
 }
 
-func invalid(message string) *fault.Error {
-	return fault.New(fault.InvalidOptions, fault.StageConfig, message)
+func invalid(format phrase.Format, args ...string) *fault.Error {
+	return fault.Newf(fault.InvalidOptions, fault.StageConfig, format, args...)
+}
+
+// plain returns a failure whose message nobody translates.
+func plain(message string) *fault.Error {
+	return fault.Plain(fault.InvalidOptions, fault.StageConfig, message)
 }

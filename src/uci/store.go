@@ -28,8 +28,8 @@ func (u Store) call(ctx context.Context, method, config string, args blobmsg.Fie
 func (u Store) State(ctx context.Context) (s killswitch.State, err error) {
 	if s.Network, err = u.Sections(ctx, "network", ""); err != nil {
 		// Every router has a configuration of its network: what is not found is rpcd.
-		return s, invalid("The configuration cannot be read: " + err.Error() + ".").
-			WithHint("The kill switch needs rpcd: install package rpcd, or start it with: service rpcd start").Wrap(err)
+		return s, plain("The configuration cannot be read: " + err.Error() + ".").
+			WithDetail("The kill switch needs rpcd: install package rpcd, or start it with: service rpcd start").Wrap(err)
 	}
 	if s.Firewall, err = u.Sections(ctx, "firewall", ""); err != nil && !errors.Is(err, ubus.StatusNotFound) {
 		return s, uciTrouble("read", err)
@@ -64,8 +64,8 @@ func (u Store) Unstaged(ctx context.Context, config string) error {
 	if err != nil || len(reply.List("changes")) == 0 {
 		return nil // where rpcd does not say, reading or writing will
 	}
-	return invalid("There are changes to the configuration " + config + " that are not saved yet.").
-		WithHint("uci changes shows them; uci commit " + config + " saves them, uci revert " + config + " drops them.")
+	return plain("There are changes to the configuration " + config + " that are not saved yet.").
+		WithDetail("uci changes shows them; uci commit " + config + " saves them, uci revert " + config + " drops them.")
 }
 
 // Replace makes the changes and saves them: all of them or none.
@@ -152,7 +152,7 @@ func changeArgs(c killswitch.Change) (args blobmsg.Fields) {
 
 // uciTrouble returns the error of an rpcd that did not do something with the configuration. what is the verb.
 func uciTrouble(what string, err error) error {
-	f := invalid("rpcd did not " + what + " the configuration: " + err.Error() + ".").Wrap(err)
+	f := plain("rpcd did not " + what + " the configuration: " + err.Error() + ".").Wrap(err)
 	f.Hint = "Nothing was changed. Try again; where changes in LuCI wait to be confirmed, confirm them first."
 	return f
 }

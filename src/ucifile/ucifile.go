@@ -145,9 +145,9 @@ func unreadable(path string, err error) error {
 }
 
 func failure(message, hint string) error {
-	e := fault.New(fault.InvalidOptions, fault.StageConfig, message)
+	e := fault.Plain(fault.InvalidOptions, fault.StageConfig, message)
 	if hint != "" {
-		e.Hint = hint
+		e.WithDetail(hint)
 	}
 	return e
 }

@@ -67,7 +67,7 @@ test('what a newer daemon says is shown as it is', () => {
 });
 
 test('a login that was not made says why, and leads to the certificate', () => {
-	const go = goPackage('session'), message = go.match(/"(The server's certificate is not verified, so [^"]*)"/)[1], hint = go.match(/WithHint\(fmt\.Sprintf\("(If it is your server, [^"]*)"/)[1];
+	const go = goPackage('session'), message = go.match(/"(The server's certificate is not verified, so [^"]*)"/)[1], hint = go.match(/WithDetail\(fmt\.Sprintf\("(If it is your server, [^"]*)"/)[1];
 
 	assert.equal(errors.title('AUTH_METHOD_REFUSED', message), 'The login is refused, because the server\'s certificate is not verified');
 	assert.deepEqual(errors.hints('AUTH_METHOD_REFUSED', hint), [ 'If it is your server, Test connection shows its certificate and lets you trust it. Until then no login is made.' ]);

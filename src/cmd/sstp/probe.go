@@ -98,17 +98,17 @@ func probeTunnel(ctx context.Context, a arguments, bus *ubus.Client, stdin, stde
 	for _, s := range a.settings {
 		option, value, ok := strings.Cut(s, "=")
 		if !ok {
-			return nil, fault.New(fault.InvalidOptions, fault.StageConfig, fmt.Sprintf("-o %s has no value.", s)).
-				WithHint("Write it as -o OPTION=VALUE.")
+			return nil, fault.Plain(fault.InvalidOptions, fault.StageConfig, fmt.Sprintf("-o %s has no value.", s)).
+				WithDetail("Write it as -o OPTION=VALUE.")
 		}
 		if !slices.ContainsFunc(config.Options(), func(o config.Option) bool { return o.Name == option }) {
-			return nil, fault.New(fault.InvalidOptions, fault.StageConfig, "There is no option "+strconv.Quote(option)+".").
-				WithHint("Check the spelling; options are named as in the interface's configuration.")
+			return nil, fault.Plain(fault.InvalidOptions, fault.StageConfig, "There is no option "+strconv.Quote(option)+".").
+				WithDetail("Check the spelling; options are named as in the interface's configuration.")
 		}
 		if option == "password" {
-			return nil, fault.New(fault.InvalidOptions, fault.StageConfig,
+			return nil, fault.Plain(fault.InvalidOptions, fault.StageConfig,
 				"A password on the command line can be seen by every user of this machine.").
-				WithHint("Use --password-file, or type it when asked.")
+				WithDetail("Use --password-file, or type it when asked.")
 		}
 		values[option] = append(values[option], value)
 	}
@@ -116,8 +116,8 @@ func probeTunnel(ctx context.Context, a arguments, bus *ubus.Client, stdin, stde
 		values["username"] = []string{user}
 		password, err := readPassword(ctx, a.values["--password-file"], stdin, stderr)
 		if err != nil {
-			return nil, fault.New(fault.InvalidOptions, fault.StageConfig, "The password cannot be read: "+err.Error()+".").
-				WithHint("Give a readable file with --password-file, or the password on standard input.")
+			return nil, fault.Plain(fault.InvalidOptions, fault.StageConfig, "The password cannot be read: "+err.Error()+".").
+				WithDetail("Give a readable file with --password-file, or the password on standard input.")
 		}
 		values["password"] = []string{password}
 	}
@@ -222,7 +222,7 @@ func printStep(w io.Writer, s session.Step) {
 	}
 	fmt.Fprintf(w, "  %s %-8s %7.1f ms  ", mark, s.Stage, float64(s.Took)/float64(time.Millisecond))
 	if s.Err == nil {
-		fmt.Fprintln(w, s.Finding)
+		fmt.Fprintln(w, s.Finding.Text)
 		return
 	}
 	fmt.Fprintf(w, "%s: %s\n", s.Err.Code, text.Show(s.Err.Message, logs.MaxLine))
@@ -254,7 +254,7 @@ func verifiedText(by string) string {
 	if by == "" {
 		return "refused"
 	}
-	return trust.VerifiedText(by)
+	return string(trust.VerifiedText(by))
 }
 
 func nameText(c *x509.Certificate, subject bool) string {

@@ -12,6 +12,7 @@ import (
 	"sstp/src/control"
 	"sstp/src/fault"
 	"sstp/src/firewall"
+	"sstp/src/phrase"
 	"sstp/src/ubus"
 	"sstp/src/uci"
 )
@@ -80,8 +81,8 @@ func readRequest(r io.Reader) (blobmsg.Fields, error) {
 	return v.Fields(), nil
 }
 
-func invalid(message string) *fault.Error {
-	return fault.New(fault.InvalidOptions, fault.StageConfig, message)
+func invalid(format phrase.Format, args ...string) *fault.Error {
+	return fault.Newf(fault.InvalidOptions, fault.StageConfig, format, args...)
 }
 
 // failure is the answer to a call that failed as a whole.
@@ -93,9 +94,18 @@ func failure(err error) (reply blobmsg.Fields) {
 func faultFields(f *fault.Error) (t blobmsg.Fields) {
 	t.AddText("code", string(f.Code))
 	t.AddText("stage", string(f.Stage))
-	t.AddText("message", f.Message)
-	t.AddText("hint", f.Hint)
+	addFault(&t, f)
 	return t
+}
+
+// addFault adds what happened and what to do about it, with what translates both.
+func addFault(t *blobmsg.Fields, f *fault.Error) {
+	t.AddText("message", f.Message)
+	t.AddSome("message_key", string(f.MessageKey))
+	t.AddTexts("message_args", f.MessageArgs)
+	t.AddText("hint", f.Hint)
+	t.AddSome("hint_key", string(f.HintKey))
+	t.AddTexts("hint_args", f.HintArgs)
 }
 
 // callerSession returns the id of the caller's session of rpcd, whose rights are the caller's. A caller on the bus itself,

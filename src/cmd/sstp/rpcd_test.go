@@ -19,6 +19,7 @@ import (
 	"sstp/src/fault"
 	"sstp/src/lab"
 	"sstp/src/netifd/netifdtest"
+	"sstp/src/phrase"
 	"sstp/src/session"
 	tunnelstatus "sstp/src/status"
 )
@@ -442,7 +443,7 @@ func TestTheStatusOfATunnelOnTheCommandLine(t *testing.T) {
 		TLS:       &tunnelstatus.TLS{Version: "TLS 1.3", Cipher: "X", Path: "kernel", PathReason: "faster", VerifiedBy: "full", Subject: "CN=a\x1b[2J", NotAfter: time.Unix(1893456000, 0)},
 		RTT:       session.RTT{Last: 12340 * time.Microsecond, Min: 10 * time.Millisecond, Avg: 11 * time.Millisecond, Max: 15 * time.Millisecond},
 		LastError: &fault.Error{Code: "PEER_SILENT", Message: "It fell silent.", Hint: "Wait."}, LastErrorTime: time.Now().Add(-2 * time.Hour),
-		Warnings: []config.Warning{{Option: "verify", Text: "Beware."}}, Version: "1",
+		Warnings: []config.Warning{{Option: "verify", Phrase: phrase.Foreign("Beware.")}}, Version: "1",
 	}}
 	owner := b.netifd.Client(t)
 	control.Publish(owner, "vpn", f)

@@ -73,7 +73,7 @@ func probeOptions(ctx context.Context, bus uci.Bus, request blobmsg.Fields) (*co
 	for _, f := range request.Table("options") {
 		list, typ := f.Value.Texts(), f.Value.Type()
 		if typ != blobmsg.TypeString && (typ != blobmsg.TypeArray || len(list) != len(f.Value.Items())) {
-			return nil, nil, invalid("Option " + f.Name + " must be a text or a list of texts.")
+			return nil, nil, invalid("Option %s must be a text or a list of texts.", f.Name)
 		}
 		given[f.Name] = list
 	}
@@ -105,11 +105,12 @@ func reportFields(r *session.Report) (t blobmsg.Fields) {
 		f.AddFlag("ok", s.Err == nil)
 		f.AddDouble("ms", float64(s.Took)/float64(time.Millisecond))
 		if s.Err == nil {
-			f.AddText("finding", text.Show(s.Finding, maxShown))
+			f.AddText("finding", text.Show(s.Finding.Text, maxShown))
+			f.AddSome("finding_key", string(s.Finding.Key))
+			f.AddTexts("finding_args", shownArgs(s.Finding.Args))
 		} else {
 			f.AddText("code", string(s.Err.Code))
-			f.AddText("message", s.Err.Message)
-			f.AddText("hint", s.Err.Hint)
+			addFault(&f, s.Err)
 		}
 		stages = append(stages, f)
 	}
@@ -122,6 +123,14 @@ func reportFields(r *session.Report) (t blobmsg.Fields) {
 	t.AddTables("stages", stages)
 	t.AddTables("chain", chain)
 	return t
+}
+
+// shownArgs returns texts in a form that can be shown.
+func shownArgs(args []string) (list []string) {
+	for _, a := range args {
+		list = append(list, text.Show(a, maxShown))
+	}
+	return list
 }
 
 func certificateFields(c *x509.Certificate) (t blobmsg.Fields) {

@@ -135,7 +135,7 @@ func fieldText(f blobmsg.Fields, path string, now time.Time) string {
 	case name == "next_retry_ms":
 		return span(time.Duration(n) * time.Millisecond)
 	case name == "verified_by":
-		return trust.VerifiedText(str)
+		return string(trust.VerifiedText(str))
 	case name == "not_after":
 		return time.Unix(n, 0).UTC().Format(time.DateOnly)
 	case name == "time":

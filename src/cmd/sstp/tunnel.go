@@ -47,7 +47,7 @@ func (m misconfigured) Status() session.Status {
 }
 
 func (m misconfigured) History() []session.Entry {
-	return []session.Entry{{Time: m.since, State: session.Waiting, Code: m.fault.Code, Text: m.fault.Message}}
+	return []session.Entry{{Time: m.since, State: session.Waiting, Code: m.fault.Code, Phrase: m.fault.Said()}}
 }
 
 func (m misconfigured) Reconnect(string) {}

@@ -14,6 +14,7 @@ import (
 	"sstp/src/config"
 	"sstp/src/fault"
 	"sstp/src/httphead"
+	"sstp/src/phrase"
 	"sstp/src/text"
 	"sstp/src/transport/netio"
 )
@@ -32,7 +33,7 @@ type Client struct {
 //
 // The first request has no credentials, so that a proxy that offers Digest does not get the password in the clear. They are
 // sent once, and once more when the proxy says that only its nonce was stale.
-func (c *Client) Connect(ctx context.Context, conn net.Conn) (net.Conn, string, error) {
+func (c *Client) Connect(ctx context.Context, conn net.Conn) (net.Conn, phrase.Phrase, error) {
 	var answer string // the Proxy-Authorization value
 	var answered, renewed bool
 	var used bool // the proxy has answered on this connection before
@@ -46,40 +47,40 @@ func (c *Client) Connect(ctx context.Context, conn net.Conn) (net.Conn, string, 
 			}
 		}
 		if err != nil {
-			return conn, "", c.proxyFault(ctx, err)
+			return conn, phrase.Phrase{}, c.proxyFault(ctx, err)
 		}
 		if head.Status >= 200 && head.Status < 300 {
 			if len(rest) > 0 {
 				conn = &glued{conn, rest}
 			}
-			return conn, strings.TrimRight("HTTP "+strconv.Itoa(head.Status)+" "+text.Phrase(head.Reason), " "), nil
+			return conn, phrase.Foreign(strings.TrimRight("HTTP "+strconv.Itoa(head.Status)+" "+text.Phrase(head.Reason), " ")), nil
 		}
 		if head.Status != 407 {
-			return conn, "", c.refusal(head)
+			return conn, phrase.Phrase{}, c.refusal(head)
 		}
 		ch, schemes := bestChallenge(head.Authenticate)
 		switch stale := ch != nil && isStale(ch); {
 		case c.Proxy.User == "" && c.Proxy.Password == "":
-			return conn, "", proxyAuthFault("The proxy asks for a user name and password.").
+			return conn, phrase.Phrase{}, proxyAuthFault("The proxy asks for a user name and password.").
 				WithHint("Give them in option proxy: http://user:password@host:port.")
 		case answered && (renewed || !stale):
-			return conn, "", proxyAuthFault("The proxy refused the user name or password.")
+			return conn, phrase.Phrase{}, proxyAuthFault("The proxy refused the user name or password.")
 		case ch == nil && schemes == "":
-			return conn, "", proxyAuthFault("The proxy asks for credentials without saying how to give them.")
+			return conn, phrase.Phrase{}, proxyAuthFault("The proxy asks for credentials without saying how to give them.")
 		case ch == nil:
-			return conn, "", proxyAuthFault("The proxy offers no way to authenticate that is known here: " + text.Phrase(schemes) + ".").
+			return conn, phrase.Phrase{}, proxyAuthFault("The proxy offers no way to authenticate that is known here: %s.", text.Phrase(schemes)).
 				WithHint("Basic and Digest (MD5, SHA-256) are known; enable one of them on the proxy.")
 		case answered:
 			renewed = true
 		}
 		answered = true
 		if answer, err = c.authorization(ch); err != nil {
-			return conn, "", c.proxyFault(ctx, err)
+			return conn, phrase.Phrase{}, c.proxyFault(ctx, err)
 		}
 		used = !head.Closes && drain(ctx, conn, head.ContentLength-int64(len(rest)))
 		if !used {
 			if conn, err = c.Redial(ctx, conn); err != nil {
-				return conn, "", c.proxyFault(ctx, err)
+				return conn, phrase.Phrase{}, c.proxyFault(ctx, err)
 			}
 		}
 	}
@@ -149,39 +150,39 @@ func isStale(ch *challenge) bool {
 	return strings.EqualFold(stale, "true")
 }
 
-func proxyAuthFault(message string) *fault.Error {
-	return fault.New(fault.ProxyAuthFailed, fault.StageProxy, message)
+func proxyAuthFault(format phrase.Format, args ...string) *fault.Error {
+	return fault.Newf(fault.ProxyAuthFailed, fault.StageProxy, format, args...)
 }
 
 // refusal explains the answer of a proxy that did not connect to the server.
 func (c *Client) refusal(head *answer) error {
 	target := text.Phrase(c.Server.String())
-	said := " (" + strings.TrimRight(strconv.Itoa(head.Status)+" "+text.Phrase(head.Reason), " ") + ")."
+	said := strings.TrimRight(strconv.Itoa(head.Status)+" "+text.Phrase(head.Reason), " ")
 	switch head.Status {
 	case 403, 405:
-		return fault.New(fault.ProxyFailed, fault.StageProxy, "The proxy does not allow connections to "+target+said).
-			WithHint("The proxy's rules must allow CONNECT to " + target + ".")
+		return fault.Newf(fault.ProxyFailed, fault.StageProxy, "The proxy does not allow connections to %s (%s).", target, said).
+			WithHintf("The proxy's rules must allow CONNECT to %s.", target)
 	case 502, 503, 504:
-		return fault.New(fault.ProxyFailed, fault.StageProxy, "The proxy could not reach "+target+said).
+		return fault.Newf(fault.ProxyFailed, fault.StageProxy, "The proxy could not reach %s (%s).", target, said).
 			WithHint("Check option server; if it is right, the server is down or the proxy cannot reach it.")
 	}
-	return fault.New(fault.ProxyFailed, fault.StageProxy, "The proxy did not connect to "+target+said)
+	return fault.Newf(fault.ProxyFailed, fault.StageProxy, "The proxy did not connect to %s (%s).", target, said)
 }
 
 // proxyFault explains why no answer came from the proxy.
 func (c *Client) proxyFault(ctx context.Context, err error) error {
-	message := "The proxy failed: " + text.Phrase(err.Error()) + "."
+	f := fault.Newf(fault.ProxyFailed, fault.StageProxy, "The proxy failed: %s.", text.Phrase(err.Error()))
 	switch {
 	case ctx.Err() != nil || netio.IsTimeout(err):
-		message = "The proxy did not answer."
+		f.Say("The proxy did not answer.")
 	case errors.Is(err, httphead.ErrNotHTTP):
-		message = "What answers at " + text.Phrase(c.Proxy.Address()) + " is not an HTTP proxy."
+		f.Say("What answers at %s is not an HTTP proxy.", text.Phrase(c.Proxy.Address()))
 	case errors.Is(err, httphead.ErrTooLong):
-		message = "The proxy's answer does not end."
+		f.Say("The proxy's answer does not end.")
 	case netio.IsClosed(err):
-		message = "The proxy closed the connection without an answer."
+		f.Say("The proxy closed the connection without an answer.")
 	}
-	return fault.New(fault.ProxyFailed, fault.StageProxy, message).Wrap(err)
+	return f.Wrap(err)
 }
 
 // glued is a connection some of whose bytes came together with the proxy's head.

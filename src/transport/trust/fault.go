@@ -9,6 +9,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 	"sstp/src/text"
 )
 
@@ -25,15 +26,15 @@ func KeyPin(c *x509.Certificate) config.Pin {
 // Fingerprint returns the certificate's SHA-256 as option cert_pin takes it.
 func Fingerprint(c *x509.Certificate) string { return LeafPin(c).String() }
 
-func untrusted(leaf *x509.Certificate, message string, cause error) *fault.Error {
-	return fault.New(fault.CertUntrusted, fault.StageTLS, message).Wrap(cause).
-		WithHint("If it is your server, store its fingerprint " + Fingerprint(leaf) + " as cert_pin, or its CA as ca_cert.")
+func untrusted(leaf *x509.Certificate, cause error, format phrase.Format, args ...string) *fault.Error {
+	return fault.Newf(fault.CertUntrusted, fault.StageTLS, format, args...).Wrap(cause).
+		WithDetail("If it is your server, store its fingerprint " + Fingerprint(leaf) + " as cert_pin, or its CA as ca_cert.")
 }
 
 func pinFault(leaf *x509.Certificate) *fault.Error {
-	return fault.New(fault.CertPinMismatch, fault.StageTLS,
-		"The server's certificate is none of those in cert_pin: it is "+Fingerprint(leaf)+".").
-		WithHint("If the server's certificate was renewed, replace cert_pin by " + Fingerprint(leaf) +
+	return fault.Newf(fault.CertPinMismatch, fault.StageTLS,
+		"The server's certificate is none of those in cert_pin: it is %s.", Fingerprint(leaf)).
+		WithDetail("If the server's certificate was renewed, replace cert_pin by " + Fingerprint(leaf) +
 			"; otherwise somebody may be in between.")
 }
 
@@ -44,19 +45,18 @@ func nameFault(leaf *x509.Certificate, want string, cause error) *fault.Error {
 	if len(names) > most {
 		names = append(names[:most], "and others")
 	}
-	message := "The server's certificate is for " + strings.Join(names, ", ") + ", not for " + text.Phrase(want) + "."
+	f := fault.Newf(fault.CertNameMismatch, fault.StageTLS, "The server's certificate is for %s, not for %s.", strings.Join(names, ", "), text.Phrase(want))
 	hint := "Set server or server_name to a name that the certificate has, or store its fingerprint " +
 		Fingerprint(leaf) + " as cert_pin."
 	if len(names) == 0 {
 		// The common name does not count since RFC 6125, but old Windows servers have nothing else.
-		message = "The server's certificate has no name that counts"
+		f.Say("The server's certificate has no name that counts.")
 		if cn := leaf.Subject.CommonName; cn != "" {
-			message += ", only the outdated common name " + text.Phrase(cn)
+			f.Say("The server's certificate has no name that counts, only the outdated common name %s.", text.Phrase(cn))
 		}
-		message += "."
 		hint = "If it is your server, store its fingerprint " + Fingerprint(leaf) + " as cert_pin."
 	}
-	return fault.New(fault.CertNameMismatch, fault.StageTLS, message).WithHint(hint).Wrap(cause)
+	return f.WithDetail(hint).Wrap(cause)
 }
 
 // Names returns the names and addresses that a certificate is for, in a form that can be shown.
@@ -73,19 +73,20 @@ func Names(c *x509.Certificate) []string {
 
 // timeFault reports that c, which is the leaf or a certificate above it, is not valid now.
 func timeFault(leaf, c *x509.Certificate, now time.Time, cause error) *fault.Error {
-	which := "The server's certificate"
-	if c != leaf {
-		which = "The certificate of " + commonName(c.Subject) + " above the server's"
-	}
 	pin := " Storing the fingerprint " + Fingerprint(leaf) + " as cert_pin makes its dates not matter."
 	if now.Before(c.NotBefore) {
-		return fault.New(fault.CertExpired, fault.StageTLS,
-			which+" is not valid before "+date(c.NotBefore)+", and here it is "+date(now)+".").
-			WithHint("The router's clock is probably wrong: check it and its time servers (NTP)." + pin).Wrap(cause)
+		f := fault.Newf(fault.CertExpired, fault.StageTLS,
+			"The server's certificate is not valid before %s, and here it is %s.", date(c.NotBefore), date(now))
+		if c != leaf {
+			f.Say("The certificate of %s above the server's is not valid before %s, and here it is %s.", commonName(c.Subject), date(c.NotBefore), date(now))
+		}
+		return f.WithDetail("The router's clock is probably wrong: check it and its time servers (NTP)." + pin).Wrap(cause)
 	}
-	return fault.New(fault.CertExpired, fault.StageTLS,
-		which+" expired on "+date(c.NotAfter)+", and here it is "+date(now)+".").
-		WithHint("Renew the certificate on the server; check the router's clock too." + pin).Wrap(cause)
+	f := fault.Newf(fault.CertExpired, fault.StageTLS, "The server's certificate expired on %s, and here it is %s.", date(c.NotAfter), date(now))
+	if c != leaf {
+		f.Say("The certificate of %s above the server's expired on %s, and here it is %s.", commonName(c.Subject), date(c.NotAfter), date(now))
+	}
+	return f.WithDetail("Renew the certificate on the server; check the router's clock too." + pin).Wrap(cause)
 }
 
 func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }

@@ -51,8 +51,8 @@ func ClientCertificate(cert, key string) (*tls.Certificate, error) {
 	}
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
-		return nil, fault.New(fault.InvalidOptions, fault.StageConfig,
-			"The client certificate cannot be used: "+err.Error()+".").
+		return nil, fault.Newf(fault.InvalidOptions, fault.StageConfig,
+			"The client certificate cannot be used: %s.", err.Error()).
 			WithHint("Options cert and key must name PEM files that belong together.").Wrap(err)
 	}
 	return &pair, nil

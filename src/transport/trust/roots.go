@@ -36,11 +36,11 @@ func loadRoots(caFile string, chain []*x509.Certificate) (roots, error) {
 	if caFile != "" {
 		text, err := os.ReadFile(caFile)
 		if err != nil {
-			return roots{}, fault.New(fault.InvalidOptions, fault.StageTLS, "Option ca_cert: "+err.Error()+".").
+			return roots{}, fault.Newf(fault.InvalidOptions, fault.StageTLS, "Option ca_cert: %s.", err.Error()).
 				WithHint("Option ca_cert must name a file with certificates in PEM.").Wrap(err)
 		}
 		if p.pick(text); p.seen == 0 {
-			return roots{}, fault.New(fault.InvalidOptions, fault.StageTLS, "Option ca_cert: "+caFile+" holds no certificate.").
+			return roots{}, fault.Newf(fault.InvalidOptions, fault.StageTLS, "Option ca_cert: %s holds no certificate.", caFile).
 				WithHint("Option ca_cert must name a file with certificates in PEM.")
 		}
 		return roots{pool: p.pool}, nil

@@ -11,6 +11,7 @@ import (
 
 	"sstp/src/config"
 	"sstp/src/fault"
+	"sstp/src/phrase"
 	"sstp/src/text"
 )
 
@@ -22,7 +23,7 @@ const (
 )
 
 // VerifiedText returns, for people, what a server's certificate was accepted by.
-func VerifiedText(by string) string {
+func VerifiedText(by string) phrase.Format {
 	switch {
 	case by == VerifiedByCA:
 		return "verified by CA and name"
@@ -112,21 +113,21 @@ func (p *Policy) chainFault(chain []*x509.Certificate, options x509.VerifyOption
 	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
-		return untrusted(leaf, "The server's certificate is not meant for a TLS server.", err)
+		return untrusted(leaf, err, "The server's certificate is not meant for a TLS server.")
 	case len(p.Pins) > 0:
 		return pinFault(leaf).Wrap(err)
 	case roots.empty:
-		return untrusted(leaf, "No CA certificates are installed that could vouch for the server.", err).
-			WithHint("Install the package ca-bundle, or store the server's fingerprint " + Fingerprint(leaf) + " as cert_pin.")
+		return untrusted(leaf, err, "No CA certificates are installed that could vouch for the server.").
+			WithHintf("Install the package ca-bundle, or store the server's fingerprint %s as cert_pin.", Fingerprint(leaf))
 	case isSelfSigned(leaf):
-		return untrusted(leaf, "The server's certificate is self-signed.", err)
+		return untrusted(leaf, err, "The server's certificate is self-signed.")
 	}
 	var unknown x509.UnknownAuthorityError
 	if errors.As(err, &unknown) {
 		last := chain[len(chain)-1]
-		return untrusted(leaf, "The server's certificate is signed by "+issuerName(last)+", which is not a known authority.", err)
+		return untrusted(leaf, err, "The server's certificate is signed by %s, which is not a known authority.", issuerName(last))
 	}
-	return untrusted(leaf, "The server's certificate cannot be verified: "+text.Phrase(err.Error())+".", err)
+	return untrusted(leaf, err, "The server's certificate cannot be verified: %s.", text.Phrase(err.Error()))
 }
 
 // untimely returns the certificate whose dates are the only thing wrong with the chain, or nil.

@@ -206,7 +206,7 @@ func TestHowACertificateWasVerifiedIsSaidInWords(t *testing.T) {
 	for by, want := range map[string]string{
 		VerifiedByCA: "verified by CA and name", VerifiedByPin + "sha256:00": "verified by pin", Unverified: "not verified",
 	} {
-		if got := VerifiedText(by); got != want {
+		if got := string(VerifiedText(by)); got != want {
 			t.Errorf("%q is %q, want %q", by, got, want)
 		}
 	}
