@@ -23,7 +23,6 @@ type proof struct {
 
 	mu    sync.Mutex
 	looks []look
-	stop  context.CancelFunc
 }
 
 // row is what left by the uplinks in one state of the router.

@@ -31,7 +31,7 @@ type sighting struct {
 }
 
 // The LAN's traffic is known by where it goes, whatever address it has after masquerading: nothing else on the router sends to
-// these networks or asks for names below proofZone.
+// these networks or asks for names below proof.example.
 var (
 	proof4  = netip.MustParsePrefix("198.18.7.0/24")
 	proof6  = netip.MustParsePrefix("2001:db8:7::/48")
@@ -43,10 +43,7 @@ var (
 // ownHops is the hop limit of packets that the router itself makes; those that it forwards have one less.
 const ownHops = 64
 
-// proofZone is the domain of the names that the LAN asks for.
-const proofZone = "proof.example"
-
-// proofLabels is proofZone as a question has it.
+// proofLabels is the domain of the names that the LAN asks for, proof.example, as a question has it.
 var proofLabels = []byte("\x05proof\x07example")
 
 // kinds are the kinds of traffic, in the order in which they are shown: dns asks a name server of the internet, names asks the
