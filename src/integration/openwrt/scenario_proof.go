@@ -148,15 +148,18 @@ func (p *proof) states(s setup) []row {
 }
 
 // firewall makes the firewall load its rules anew, as OpenWrt does whenever an interface or the configuration changes ("reload"),
-// or take them away before ("restart").
+// or take them away before ("restart"). A load that asks a netifd that has just been killed holds the others up for ubus' limit.
 func (w *world) firewall(verb string) {
+	command := "fw4 " + verb
 	switch {
 	case w.router.procd && w.router.has("etc/init.d/firewall"):
-		w.router.must("/etc/init.d/firewall %s 2>&1", verb)
-	case w.router.has("sbin/fw4"):
-		w.router.must("fw4 %s 2>&1", verb)
-	default:
-		w.router.must("fw3 %s 2>&1", verb)
+		command = "/etc/init.d/firewall " + verb
+	case !w.router.has("sbin/fw4"):
+		command = "fw3 " + verb
+	}
+	out, err := run(w.router.command("/bin/sh", "-c", command+" 2>&1"), 2*commandLimit)
+	if err != nil {
+		w.fail("%v: %s", err, out)
 	}
 }
 
