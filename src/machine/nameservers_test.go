@@ -130,14 +130,14 @@ func TestTheUplinksNameServersAreAskedFirst(t *testing.T) {
 	const name = "vpn.uplink.test"
 	server := func(n int, s *nameServer) netifd.NameServer {
 		s.addr, s.name = netip.MustParseAddr(fmt.Sprintf("127.83.53.%d", n)), name
-		started := startNameServer(t, s)
-		t.Cleanup(func() {
-			for _, q := range started.asked {
+		t.Cleanup(func() { // runs after the server has ended, whose own clean-up is registered later
+			for _, q := range s.asked {
 				if !strings.HasSuffix(q, " "+name) {
 					t.Errorf("asked for %q: search domains are not the uplink's", q)
 				}
 			}
 		})
+		startNameServer(t, s)
 		return netifd.NameServer{Addr: s.addr, Device: "lo"}
 	}
 	one, two, three := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")
