@@ -34,7 +34,7 @@ in_client() { ip netns exec "$client" "$@"; }
 in_server() { ip netns exec "$server" "$@"; }
 fail() { printf '\n\033[1mThe demo failed: %s\033[0m\n' "$*"; exit 1; }
 
-# wait_line FILE TEXT FROM SECONDS: waits until TEXT stands in FILE behind line FROM.
+# wait_line FILE TEXT FROM SECONDS: waits until TEXT appears in FILE after line FROM.
 wait_line() {
 	i=0
 	until tail -n +"$(($3 + 1))" "$1" 2>/dev/null | grep -q "$2"; do
@@ -94,7 +94,7 @@ say "6. 200 MB up, 200 MB down (iperf3)"
 in_client iperf3 -c 10.99.0.1 -n 200M -f m >"$dir/up"; grep -E 'sender|receiver' "$dir/up"
 in_client iperf3 -c 10.99.0.1 -n 200M -f m -R >"$dir/down"; grep -E 'sender|receiver' "$dir/down"
 
-say "7. The server cuts the connection; a ping runs on"
+say "7. The server cuts the connection during a ping"
 ip netns exec "$client" ping -i 0.01 -c 300 -W 1 10.99.0.1 >"$dir/pingcut" 2>&1 &
 ping=$!
 sleep 0.5
@@ -123,6 +123,6 @@ printf '%-34s %s\n' \
 	"start to up" "$connect_ms ms" \
 	"ping through the tunnel" "IPv4 $(rtt "$dir/ping4") ms, IPv6 $(rtt "$dir/ping6") ms" \
 	"200 MB up, down" "$(mbits "$dir/up"), $(mbits "$dir/down") Mbit/s" \
-	"pings lost while cut" "$lost of 300, sent within $took ms" \
+	"pings lost by the cut" "$lost of 300, sent within $took ms" \
 	"client's memory, processor time" "$rss KiB resident, $cpu s for 400 MB" \
 	"left behind" "nothing (exit code 0, device gone)"

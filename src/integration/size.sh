@@ -2,13 +2,13 @@
 # Prints how much flash the router's program takes on each kind of processor: as it is linked, and without what only tracebacks
 # need, which is what goes onto a router. Fails where mipsle takes more than the limit.
 #
-# usage: size.sh COMMAND...    the command builds the program, with -o FILE PACKAGE behind it
+# usage: size.sh COMMAND...    the command builds the program when -o FILE PACKAGE is appended
 set -eu
 limit=1440 # KiB
 dir=build/size; mkdir -p $dir
 
 bytes() { stat -c %s "$1"; }
-# flash FILE: the size in KiB that a router's file system makes of it.
+# flash FILE: prints its size in KiB in a router's file system.
 flash() {
 	rm -f $dir/image
 	mksquashfs "$1" $dir/image -comp xz -b 256k -nopad -quiet -no-progress >/dev/null

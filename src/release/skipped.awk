@@ -1,4 +1,4 @@
-# Reads what `go test -v` prints and says in a line each what was skipped and why, and how many tests passed.
+# Reads the output of `go test -v`. Prints a line for each reason to skip tests, and how many tests passed.
 /^=== (RUN|NAME|CONT) / { test = $3 }
 /^ *[a-z0-9_]+_test\.go:[0-9]+: / { said[test] = $0; sub(/^[^:]*:[0-9]+: /, "", said[test]) }
 /^ *--- SKIP: / { skipped[said[$3]]++ }
