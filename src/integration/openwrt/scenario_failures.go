@@ -177,8 +177,9 @@ func noDevice(w *world) {
 	w.router.must("rm /dev/net/tun; ifup vpn")
 	w.waitFailed("vpn", "TUN_FAILED", upLimit)
 	w.oneDaemon("vpn")
-	w.router.must("ifdown vpn; mknod -m 666 /dev/net/tun c 10 200; ip-full link add %[1]s type veth 2>/dev/null || ip link add %[1]s type veth", device)
-	w.waitDown("vpn", "none", 5*time.Second)
+	w.router.must("ifdown vpn; mknod -m 666 /dev/net/tun c 10 200")
+	w.waitDown("vpn", "none", 5*time.Second) // looks into the kernel too: the foreign device comes afterwards
+	w.router.must("ip-full link add %[1]s type veth 2>/dev/null || ip link add %[1]s type veth", device)
 	w.router.must("ifup vpn")
 	w.waitFailed("vpn", "TUN_FAILED", upLimit)
 	w.router.must("ip-full link del %[1]s 2>/dev/null || ip link del %[1]s", device)
