@@ -1,11 +1,14 @@
 package hostnet
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestTheKernelsRulesAreRead has nft load a table into the kernel. It runs in a network namespace of its own.
@@ -18,7 +21,10 @@ func TestTheKernelsRulesAreRead(t *testing.T) {
 		t.Skip("nft is not installed")
 	}
 	inNamespace(t)
-	if got, err := RuleComments("fw4"); err != nil || got != nil {
+	switch got, err := RuleComments("fw4"); {
+	case errors.Is(err, unix.EPROTONOSUPPORT):
+		t.Skip("no netlink socket of netfilter here: qemu-user does not know it")
+	case err != nil || got != nil:
 		t.Fatalf("without a table: %q, %v", got, err)
 	}
 	load := exec.Command(nft, "-f", "-")
